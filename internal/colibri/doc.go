@@ -1,0 +1,8 @@
+// Package colibri is the contract between focus, bridge and clients: requests
+// from focus to bridge, what bridges report, and the messages of the bridge
+// channel between a bridge and an endpoint.
+//
+// Values only: both forms of the contract (within one process and across
+// machines) carry the same types, and neither side keeps a reference into a
+// value it has handed over. The package does no I/O.
+package colibri

@@ -1,0 +1,32 @@
+package mono
+
+import "time"
+
+// Time is an instant on this process's monotonic clock, in nanoseconds since
+// an arbitrary origin. The zero Time means "never" wherever a deadline is
+// reported, so that an engine without a deadline needs no second value.
+type Time int64
+
+// Duration is the standard library's; it is repeated here so that cores do
+// not have to import package time only to name it.
+type Duration = time.Duration
+
+var origin = time.Now().Add(-time.Hour)
+
+// Now reads the clock. Only roles and tests may call it: cores are told the
+// time by their caller.
+func Now() Time { return Time(time.Since(origin)) }
+
+// Add returns t moved by d.
+func (t Time) Add(d Duration) Time { return t + Time(d) }
+
+// Sub returns the time from u to t.
+func (t Time) Sub(u Time) Duration { return Duration(t - u) }
+
+// Earliest returns the earlier of two deadlines, where zero means "never".
+func Earliest(a, b Time) Time {
+	if a == 0 || (b != 0 && b < a) {
+		return b
+	}
+	return a
+}
