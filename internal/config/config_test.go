@@ -1,0 +1,96 @@
+package config
+
+import (
+	"os"
+	"reflect"
+	"strings"
+	"testing"
+	"time"
+)
+
+func TestExampleParsesToTheDefaults(t *testing.T) {
+	var c Config
+	if err := Parse([]byte(Example()), &c); err != nil {
+		t.Fatal(err)
+	}
+	if want := Default(); !reflect.DeepEqual(c, want) {
+		t.Errorf("example parses to\n%+v\nwant\n%+v", c, want)
+	}
+}
+
+func TestExampleFileIsCurrent(t *testing.T) {
+	got, err := os.ReadFile("../../docs/plenum.example.yaml")
+	if err != nil {
+		t.Fatal(err)
+	}
+	if string(got) != Example() {
+		t.Error("docs/plenum.example.yaml is stale; run: go run ./cmd/plenum config example > docs/plenum.example.yaml")
+	}
+}
+
+func TestEveryKeyIsDocumented(t *testing.T) {
+	for _, k := range Keys() {
+		if len(k.Doc) < 20 || !strings.HasSuffix(k.Doc, ".") {
+			t.Errorf("%s: documentation %q is not a sentence", k.Path, k.Doc)
+		}
+	}
+}
+
+func TestParse(t *testing.T) {
+	for _, tc := range []struct {
+		name, yaml string
+		want       func(*Config) bool
+		errHas     []string // all must occur; empty: no error
+	}{
+		{name: "empty", yaml: "", want: func(c *Config) bool { return reflect.DeepEqual(*c, Default()) }},
+		{name: "one key", yaml: "domain: meet.example\n", want: func(c *Config) bool { return c.Domain == "meet.example" && c.HTTP.Listen == "127.0.0.1:8080" }},
+		{name: "duration", yaml: "signal:\n  hibernation: 45s\n", want: func(c *Config) bool { return c.Signal.Hibernation == 45*time.Second }},
+		{name: "map replaces", yaml: "focus:\n  source-signaling-delays: {5: 1s}\n", want: func(c *Config) bool {
+			return reflect.DeepEqual(c.Focus.SourceSignalingDelays, map[int]time.Duration{5: time.Second})
+		}},
+		{name: "unknown key names its line", yaml: "domain: a.example\nmedai:\n  listen: :1\n", errHas: []string{"[2:1]", "medai"}},
+		{name: "unknown nested key", yaml: "domain: a.example\nmedia:\n  lisen: :1\n", errHas: []string{"[3:3]", "lisen"}},
+		{name: "wrong type", yaml: "signal:\n  max-frame: lots\n", errHas: []string{"[2:"}},
+		{name: "several bad values", yaml: "domain: A b\nhttp: {listen: nonsense}\nroles: [signal, jibri]\n", errHas: []string{"domain:", "http.listen:", "jibri"}},
+		{name: "partial roles", yaml: "roles: [signal]\n", errHas: []string{"one process"}},
+		{name: "key without certificate", yaml: "http: {key: a.pem}\n", errHas: []string{"http.key"}},
+		{name: "advertise", yaml: "media: {advertise: [198.51.100.7, '198.51.100.7:443', host.example]}\n", errHas: []string{"host.example"}},
+	} {
+		t.Run(tc.name, func(t *testing.T) {
+			c := Default()
+			err := Parse([]byte(tc.yaml), &c)
+			if len(tc.errHas) == 0 {
+				if err != nil || !tc.want(&c) {
+					t.Fatalf("got %+v, %v", c, err)
+				}
+				return
+			}
+			if err == nil {
+				t.Fatal("no error")
+			}
+			for _, s := range tc.errHas {
+				if !strings.Contains(err.Error(), s) {
+					t.Errorf("error %q does not mention %q", err, s)
+				}
+			}
+		})
+	}
+}
+
+func TestLoadMissingFile(t *testing.T) {
+	if _, err := Load(t.TempDir() + "/none.yaml"); err == nil || !strings.Contains(err.Error(), "cannot open") {
+		t.Errorf("got %v", err)
+	}
+}
+
+func FuzzParse(f *testing.F) {
+	f.Add([]byte(Example()))
+	f.Add([]byte("a: [b"))
+	f.Fuzz(func(t *testing.T, b []byte) {
+		if len(b) > 4096 {
+			return
+		}
+		c := Default()
+		_ = Parse(b, &c)
+	})
+}
