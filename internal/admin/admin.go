@@ -1,0 +1,121 @@
+package admin
+
+import (
+	"encoding/json"
+	"fmt"
+	"net/http"
+	"net/http/pprof"
+	"slices"
+	"strings"
+
+	"github.com/prometheus/client_golang/prometheus"
+	"github.com/prometheus/client_golang/prometheus/promhttp"
+)
+
+// Options says where the listener gets what it shows.
+type Options struct {
+	Version string
+	// Gatherer holds the metrics.
+	Gatherer prometheus.Gatherer
+	// State has one function per role; each returns a plain struct for the
+	// debug tree and is safe to call from any goroutine.
+	State map[string]func() any
+	// Health returns nil when the process can serve, else what is wrong.
+	Health func() error
+}
+
+// Handler returns the whole listener.
+func Handler(o Options) http.Handler {
+	mux := http.NewServeMux()
+	mux.HandleFunc("GET /{$}", index)
+	mux.HandleFunc("GET /about/health", func(w http.ResponseWriter, _ *http.Request) { health(w, o.Health) })
+	mux.HandleFunc("GET /about/version", func(w http.ResponseWriter, _ *http.Request) {
+		writeJSON(w, http.StatusOK, map[string]string{"name": "plenum", "version": o.Version})
+	})
+	mux.Handle("GET /metrics", promhttp.HandlerFor(o.Gatherer, promhttp.HandlerOpts{}))
+	mux.HandleFunc("GET /debug/state", func(w http.ResponseWriter, r *http.Request) { state(w, o.State, "") })
+	mux.HandleFunc("GET /debug/state/{role}", func(w http.ResponseWriter, r *http.Request) {
+		state(w, o.State, r.PathValue("role"))
+	})
+	mux.HandleFunc("GET /debug/pprof/", pprof.Index)
+	mux.HandleFunc("GET /debug/pprof/cmdline", pprof.Cmdline)
+	mux.HandleFunc("GET /debug/pprof/profile", pprof.Profile)
+	mux.HandleFunc("GET /debug/pprof/symbol", pprof.Symbol)
+	mux.HandleFunc("GET /debug/pprof/trace", pprof.Trace)
+	return sameOrigin(mux)
+}
+
+// sameOrigin refuses requests that a web page of another origin makes a
+// browser send: the listener is often open on an operator's own machine.
+func sameOrigin(next http.Handler) http.Handler {
+	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		if site := r.Header.Get("Sec-Fetch-Site"); site != "" && site != "same-origin" && site != "none" {
+			http.Error(w, "The admin listener does not answer other web pages.", http.StatusForbidden)
+			return
+		}
+		w.Header().Set("X-Content-Type-Options", "nosniff")
+		w.Header().Set("Cache-Control", "no-store")
+		next.ServeHTTP(w, r)
+	})
+}
+
+const indexPage = `<!doctype html><html lang="en"><meta charset="utf-8"><title>plenum admin</title>
+<style>body{font:16px/1.5 system-ui,sans-serif;margin:3rem auto;max-width:40rem;padding:0 1rem}</style>
+<h1>plenum admin</h1><ul>
+<li><a href="/about/health">Health</a>: 200 when this process can serve, 503 and the reason when not
+<li><a href="/debug/state">State</a>: rooms, conferences and endpoints as JSON
+<li><a href="/metrics">Metrics</a> for Prometheus
+<li><a href="/debug/pprof/">Profiles</a> for go tool pprof
+<li><a href="/about/version">Version</a></ul></html>
+`
+
+func index(w http.ResponseWriter, _ *http.Request) {
+	w.Header().Set("Content-Type", "text/html; charset=utf-8")
+	_, _ = w.Write([]byte(indexPage))
+}
+
+func health(w http.ResponseWriter, check func() error) {
+	if err := check(); err != nil {
+		writeJSON(w, http.StatusServiceUnavailable, map[string]string{"status": "failing", "reason": err.Error()})
+		return
+	}
+	writeJSON(w, http.StatusOK, map[string]string{"status": "ok"})
+}
+
+// state writes the debug tree: all roles, or one.
+func state(w http.ResponseWriter, roles map[string]func() any, role string) {
+	if role == "" {
+		tree := map[string]any{}
+		for name, f := range roles {
+			tree[name] = f()
+		}
+		writeJSON(w, http.StatusOK, tree)
+		return
+	}
+	f, ok := roles[role]
+	if !ok {
+		http.Error(w, fmt.Sprintf("There is no role %q here; there are: %s.", role, names(roles)), http.StatusNotFound)
+		return
+	}
+	writeJSON(w, http.StatusOK, f())
+}
+
+func names(roles map[string]func() any) string {
+	var all []string
+	for name := range roles {
+		all = append(all, name)
+	}
+	slices.Sort(all)
+	return strings.Join(all, ", ")
+}
+
+func writeJSON(w http.ResponseWriter, code int, v any) {
+	w.Header().Set("Content-Type", "application/json; charset=utf-8")
+	b, err := json.MarshalIndent(v, "", "  ")
+	if err != nil {
+		http.Error(w, "The state cannot be written as JSON: "+err.Error(), http.StatusInternalServerError)
+		return
+	}
+	w.WriteHeader(code)
+	_, _ = w.Write(append(b, '\n'))
+}

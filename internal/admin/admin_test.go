@@ -1,0 +1,56 @@
+package admin
+
+import (
+	"errors"
+	"net/http"
+	"net/http/httptest"
+	"strings"
+	"testing"
+
+	"github.com/prometheus/client_golang/prometheus"
+)
+
+func TestHandler(t *testing.T) {
+	reg := prometheus.NewRegistry()
+	prometheus.WrapRegistererWithPrefix("plenum_", reg).MustRegister(prometheus.NewGauge(prometheus.GaugeOpts{Name: "things", Help: "Things."}))
+	var sick error
+	h := Handler(Options{
+		Version: "1.2.3", Gatherer: reg, Health: func() error { return sick },
+		State: map[string]func() any{"signal": func() any { return map[string]int{"rooms": 3} }, "focus": func() any { return nil }},
+	})
+	get := func(path, site string) *httptest.ResponseRecorder {
+		r := httptest.NewRequest(http.MethodGet, path, nil)
+		if site != "" {
+			r.Header.Set("Sec-Fetch-Site", site)
+		}
+		w := httptest.NewRecorder()
+		h.ServeHTTP(w, r)
+		return w
+	}
+	for _, tc := range []struct {
+		path string
+		code int
+		has  string
+	}{
+		{"/", 200, "/debug/state"},
+		{"/about/health", 200, `"ok"`},
+		{"/about/version", 200, "1.2.3"},
+		{"/metrics", 200, "plenum_things 0"},
+		{"/debug/state", 200, `"rooms": 3`},
+		{"/debug/state/signal", 200, `"rooms": 3`},
+		{"/debug/state/nosuch", 404, "focus, signal"},
+		{"/debug/pprof/", 200, "goroutine"},
+		{"/nothing", 404, ""},
+	} {
+		if w := get(tc.path, ""); w.Code != tc.code || !strings.Contains(w.Body.String(), tc.has) {
+			t.Errorf("%s: %d %q, want %d with %q", tc.path, w.Code, w.Body, tc.code, tc.has)
+		}
+	}
+	if w := get("/debug/state", "cross-site"); w.Code != http.StatusForbidden {
+		t.Errorf("another site's page got %d", w.Code)
+	}
+	sick = errors.New("no media socket")
+	if w := get("/about/health", ""); w.Code != 503 || !strings.Contains(w.Body.String(), "no media socket") {
+		t.Errorf("sick: %d %q", w.Code, w.Body)
+	}
+}

@@ -1,0 +1,8 @@
+// Package admin is the operator's listener: health, Prometheus metrics, the
+// debug tree and profiles.
+//
+// It has no login and shows the names of rooms and people, so it belongs on
+// loopback or behind something that has one; internal/app warns when it is
+// not. The package owns no state: everything it shows is asked from the roles
+// when somebody looks.
+package admin

@@ -1,0 +1,35 @@
+package metrics
+
+import (
+	"github.com/prometheus/client_golang/prometheus"
+	"github.com/prometheus/client_golang/prometheus/collectors"
+)
+
+// Prefix is put before the name of every metric of plenum's own.
+const Prefix = "plenum_"
+
+// Registry is one process's metrics.
+type Registry struct{ reg *prometheus.Registry }
+
+// New returns a registry that holds the Go runtime's and the process's metrics
+// and the version.
+func New(version string) *Registry {
+	reg := prometheus.NewRegistry()
+	reg.MustRegister(collectors.NewGoCollector(), collectors.NewProcessCollector(collectors.ProcessCollectorOpts{}))
+	info := prometheus.NewGauge(prometheus.GaugeOpts{
+		Name: "build_info", Help: "Always 1; the label says which version runs.",
+		ConstLabels: prometheus.Labels{"version": version},
+	})
+	info.Set(1)
+	r := &Registry{reg: reg}
+	r.Registerer().MustRegister(info)
+	return r
+}
+
+// Registerer is what roles register with; it adds [Prefix].
+func (r *Registry) Registerer() prometheus.Registerer {
+	return prometheus.WrapRegistererWithPrefix(Prefix, r.reg)
+}
+
+// Gatherer is what the admin listener reads.
+func (r *Registry) Gatherer() prometheus.Gatherer { return r.reg }

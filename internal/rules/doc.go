@@ -1,0 +1,7 @@
+// Package rules holds the rules of the house that a machine can check, as
+// tests: who may import whom, what cores must not do, how large functions and
+// files may grow, that packages and exported names are documented, and that
+// docs/conformance.tsv points at code that exists.
+//
+// It has no code of its own; go test ./internal/rules runs everything.
+package rules
