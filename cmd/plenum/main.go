@@ -1,0 +1,142 @@
+// Command plenum is a conferencing server for Jitsi clients in one binary.
+//
+// This package is the table of subcommands and their flags; what they do lives
+// in internal/app and internal/config.
+package main
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"os"
+	"os/signal"
+	"strings"
+	"syscall"
+
+	"github.com/alecthomas/kong"
+
+	"github.com/plenum-conf/plenum/internal/app"
+	"github.com/plenum-conf/plenum/internal/config"
+)
+
+type cli struct {
+	Serve   serveCmd   `cmd:"" help:"Run the server: signalling, focus, bridge and web client in this process."`
+	Config  configCmd  `cmd:"" help:"Show, check and explain the configuration."`
+	Version versionCmd `cmd:"" help:"Say which version this is."`
+}
+
+type serveCmd struct {
+	ConfigFile string   `name:"config" short:"c" type:"path" placeholder:"FILE" help:"Configuration file (YAML). Without one the defaults run: everything on this machine."`
+	Domain     string   `placeholder:"NAME" help:"XMPP domain, the name people type into their browser. Default: localhost."`
+	HTTP       string   `name:"http" placeholder:"ADDR:PORT" help:"Public listener for web client and signalling. Default: 127.0.0.1:8080."`
+	Media      string   `placeholder:"ADDR:PORT" help:"UDP port for all audio and video. Default: :10000."`
+	Advertise  []string `placeholder:"IP[:PORT]" help:"Public addresses to offer to clients as well, when this machine is behind NAT. May be repeated."`
+	Admin      string   `placeholder:"ADDR:PORT" help:"Listener for health, metrics and debugging; empty turns it off. Default: 127.0.0.1:8081." default:"\x00"`
+	Roles      []string `placeholder:"ROLE,…" help:"Parts of the system to run: signal,focus,bridge,web. Default: all."`
+}
+
+// Run loads the configuration, lays the flags over it and serves until a
+// signal asks to stop.
+func (s *serveCmd) Run() error {
+	c, err := config.Load(s.ConfigFile)
+	if err != nil {
+		return err
+	}
+	s.overlay(&c)
+	if err := c.Validate(); err != nil {
+		return err
+	}
+	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt, syscall.SIGTERM)
+	defer stop()
+	go func() {
+		<-ctx.Done()
+		stop() // a second signal ends the process at once
+	}()
+	return app.Serve(ctx, &c, os.Stdout, os.Stderr)
+}
+
+func (s *serveCmd) overlay(c *config.Config) {
+	set := func(dst *string, v string) {
+		if v != "" {
+			*dst = v
+		}
+	}
+	set(&c.Domain, s.Domain)
+	set(&c.HTTP.Listen, s.HTTP)
+	set(&c.Media.Listen, s.Media)
+	if s.Admin != "\x00" {
+		c.Admin.Listen = s.Admin
+	}
+	if len(s.Advertise) > 0 {
+		c.Media.Advertise = s.Advertise
+	}
+	if len(s.Roles) > 0 {
+		c.Roles = s.Roles
+	}
+}
+
+type configCmd struct {
+	Example  exampleCmd  `cmd:"" help:"Print a complete configuration file with every default and what it means."`
+	Check    checkCmd    `cmd:"" help:"Read a configuration file and say what is wrong with it."`
+	Describe describeCmd `cmd:"" help:"Explain the keys of the configuration."`
+}
+
+type exampleCmd struct{}
+
+// Run prints the example file.
+func (exampleCmd) Run() error {
+	fmt.Print(config.Example())
+	return nil
+}
+
+type checkCmd struct {
+	File string `arg:"" type:"path" help:"The file to check."`
+}
+
+// Run checks one file.
+func (c checkCmd) Run() error {
+	if _, err := config.Load(c.File); err != nil {
+		return err
+	}
+	fmt.Printf("%s is fine.\n", c.File)
+	return nil
+}
+
+type describeCmd struct {
+	Key string `arg:"" optional:"" help:"Show only keys that contain this, for example: focus or listen."`
+}
+
+// Run describes the keys that match.
+func (d describeCmd) Run() error {
+	text := config.Describe(d.Key)
+	if text == "" {
+		return fmt.Errorf("no key contains %q; \"plenum config describe\" shows them all", d.Key)
+	}
+	fmt.Print(text)
+	return nil
+}
+
+type versionCmd struct{}
+
+// Run prints the version.
+func (versionCmd) Run() error {
+	fmt.Println("plenum", app.Version())
+	return nil
+}
+
+func main() {
+	var c cli
+	k := kong.Must(&c,
+		kong.Name("plenum"),
+		kong.Description("A conferencing server for Jitsi clients in one binary.\n\nTo begin: plenum serve, then open the URL that it prints."),
+		kong.ConfigureHelp(kong.HelpOptions{Compact: true}),
+		kong.UsageOnError())
+	ctx, err := k.Parse(os.Args[1:])
+	if err != nil {
+		k.FatalIfErrorf(err)
+	}
+	if err := ctx.Run(); err != nil && !errors.Is(err, context.Canceled) {
+		fmt.Fprintf(os.Stderr, "plenum: %s\n", strings.TrimSpace(err.Error()))
+		os.Exit(1)
+	}
+}

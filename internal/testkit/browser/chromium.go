@@ -1,0 +1,126 @@
+package browser
+
+import (
+	"context"
+	"encoding/json"
+	"iter"
+	"testing"
+	"time"
+
+	"github.com/chromedp/chromedp"
+)
+
+// evaluationPatience bounds one evaluation, in case a promise never settles.
+const evaluationPatience = 30 * time.Second
+
+// ChromiumBrowser is one running Chromium; its pages share a process tree.
+type ChromiumBrowser struct {
+	ctx context.Context
+	t   testing.TB
+}
+
+// StartChromium starts a headless Chromium with fake devices; it ends with
+// the test. Extra flags are "name" or "name=value" without dashes.
+func StartChromium(t testing.TB, flags ...string) *ChromiumBrowser {
+	t.Helper()
+	path := Require(t, Chromium)
+	opts := []chromedp.ExecAllocatorOption{
+		chromedp.ExecPath(path), chromedp.UserDataDir(t.TempDir()), chromedp.NoFirstRun, chromedp.NoDefaultBrowserCheck,
+		chromedp.Headless, chromedp.NoSandbox, chromedp.DisableGPU, chromedp.WindowSize(1280, 720),
+	}
+	for _, f := range []string{"disable-quic", "disable-background-networking", "disable-component-update", "disable-sync",
+		"use-fake-device-for-media-stream", "use-fake-ui-for-media-stream", "disable-dev-shm-usage", "mute-audio",
+		"disable-background-timer-throttling", "disable-renderer-backgrounding", "disable-backgrounding-occluded-windows"} {
+		opts = append(opts, chromedp.Flag(f, true))
+	}
+	// Every tab is played as if it were looked at, or a hidden one would
+	// not decode.
+	opts = append(opts, chromedp.Flag("autoplay-policy", "no-user-gesture-required"))
+	for _, f := range flags {
+		opts = append(opts, extraFlag(f))
+	}
+	alloc, stopAlloc := chromedp.NewExecAllocator(context.Background(), opts...)
+	ctx, stop := chromedp.NewContext(alloc)
+	if err := chromedp.Do(ctx, chromedp.Navigate("about:blank")); err != nil {
+		stop()
+		stopAlloc()
+		t.Fatalf("chromium does not start: %v", err)
+	}
+	t.Cleanup(func() { stop(); stopAlloc() })
+	return &ChromiumBrowser{ctx: ctx, t: t}
+}
+
+func extraFlag(f string) chromedp.ExecAllocatorOption {
+	for i := range f {
+		if f[i] == '=' {
+			return chromedp.Flag(f[:i], f[i+1:])
+		}
+	}
+	return chromedp.Flag(f, true)
+}
+
+// Open opens a new page in a browser context of its own, so that pages share
+// no storage, and navigates it to url.
+func (b *ChromiumBrowser) Open(url string) Page {
+	b.t.Helper()
+	ctx, stop := chromedp.NewContext(b.ctx, chromedp.WithNewBrowserContext())
+	p := &chromiumPage{ctx: ctx, stop: stop}
+	if err := chromedp.Do(ctx, chromedp.Navigate("about:blank")); err != nil {
+		b.t.Fatalf("chromium opens no page: %v", err)
+	}
+	go p.listen(chromedp.Console(ctx))
+	if err := p.Navigate(url); err != nil {
+		b.t.Fatalf("chromium cannot open %s: %v", url, err)
+	}
+	b.t.Cleanup(func() {
+		if b.t.Failed() {
+			b.t.Logf("console of %s:\n%s", url, p.ring.String())
+		}
+		stop()
+	})
+	return p
+}
+
+type chromiumPage struct {
+	ctx  context.Context
+	stop context.CancelFunc
+	ring consoleRing
+}
+
+// listen keeps the page's console until the page closes.
+func (p *chromiumPage) listen(messages iter.Seq2[chromedp.ConsoleMessage, error]) {
+	for m, err := range messages {
+		if err != nil {
+			return
+		}
+		p.ring.add(m.String())
+	}
+}
+
+// Navigate implements [Page].
+func (p *chromiumPage) Navigate(url string) error {
+	ctx, cancel := context.WithTimeout(p.ctx, evaluationPatience)
+	defer cancel()
+	return chromedp.Do(ctx, chromedp.Navigate(url))
+}
+
+// Evaluate implements [Page].
+func (p *chromiumPage) Evaluate(expression string, out any) error {
+	ctx, cancel := context.WithTimeout(p.ctx, evaluationPatience)
+	defer cancel()
+	b, err := chromedp.Run(ctx, chromedp.Evaluate[[]byte](expression, chromedp.EvalAwaitPromise, chromedp.EvalAsValue))
+	if err != nil || out == nil {
+		return err
+	}
+	return json.Unmarshal(b, out)
+}
+
+// Screenshot implements [Page].
+func (p *chromiumPage) Screenshot() ([]byte, error) {
+	ctx, cancel := context.WithTimeout(p.ctx, evaluationPatience)
+	defer cancel()
+	return chromedp.Run(ctx, chromedp.CaptureScreenshot())
+}
+
+// Close implements [Page].
+func (p *chromiumPage) Close() error { return chromedp.Cancel(p.ctx) }

@@ -1,0 +1,258 @@
+package browser
+
+import (
+	"bufio"
+	"context"
+	"encoding/base64"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"io"
+	"net"
+	"os"
+	"os/exec"
+	"path/filepath"
+	"regexp"
+	"sync"
+	"syscall"
+	"testing"
+	"time"
+
+	"github.com/gobwas/ws"
+	"github.com/gobwas/ws/wsutil"
+)
+
+// firefoxPreferences make a Firefox that meets without asking anybody and
+// looks for nothing on the network.
+const firefoxPreferences = `
+user_pref("media.navigator.streams.fake", true);
+user_pref("media.navigator.permission.disabled", true);
+user_pref("media.peerconnection.ice.loopback", true);
+user_pref("media.peerconnection.ice.obfuscate_host_addresses", false);
+user_pref("media.autoplay.default", 0);
+user_pref("media.gmp-manager.url", "");
+user_pref("media.gmp-provider.enabled", false);
+user_pref("app.update.enabled", false);
+user_pref("datareporting.policy.dataSubmissionEnabled", false);
+user_pref("toolkit.telemetry.enabled", false);
+user_pref("network.captive-portal-service.enabled", false);
+user_pref("network.connectivity-service.enabled", false);
+user_pref("browser.safebrowsing.malware.enabled", false);
+user_pref("browser.safebrowsing.phishing.enabled", false);
+user_pref("services.settings.server", "");
+user_pref("extensions.update.enabled", false);
+user_pref("browser.shell.checkDefaultBrowser", false);
+user_pref("remote.active-protocols", 1);
+`
+
+var bidiAddress = regexp.MustCompile(`WebDriver BiDi listening on (ws://\S+)`)
+
+// StartFirefox starts a headless Firefox with fake devices and opens url in
+// it; the browser ends with the test.
+func StartFirefox(t testing.TB, url string) Page {
+	t.Helper()
+	dir := t.TempDir()
+	if err := os.WriteFile(filepath.Join(dir, "user.js"), []byte(firefoxPreferences), 0o600); err != nil {
+		t.Fatal(err)
+	}
+	cmd := exec.Command(Require(t, Firefox), "--headless", "--no-remote", "--profile", dir, "--remote-debugging-port", "0")
+	cmd.Env = append(os.Environ(), "MOZ_DISABLE_CONTENT_SANDBOX=1", "HOME="+dir)
+	cmd.SysProcAttr = &syscall.SysProcAttr{Setpgid: true}
+	stderr, err := cmd.StderrPipe()
+	if err != nil {
+		t.Fatal(err)
+	}
+	if err := cmd.Start(); err != nil {
+		t.Fatalf("firefox does not start: %v", err)
+	}
+	t.Cleanup(func() {
+		_ = syscall.Kill(-cmd.Process.Pid, syscall.SIGKILL)
+		_ = cmd.Wait()
+	})
+	p, err := connectFirefox(stderr)
+	if err != nil {
+		t.Fatalf("firefox: %v", err)
+	}
+	t.Cleanup(func() {
+		if t.Failed() {
+			t.Logf("console of firefox at %s:\n%s", url, p.ring.String())
+		}
+		_ = p.conn.Close()
+	})
+	if err := p.Navigate(url); err != nil {
+		t.Fatalf("firefox cannot open %s: %v", url, err)
+	}
+	return p
+}
+
+// connectFirefox waits for the address Firefox prints and opens a session.
+func connectFirefox(stderr io.Reader) (*firefoxPage, error) {
+	address := make(chan string, 1)
+	go func() {
+		for sc := bufio.NewScanner(stderr); sc.Scan(); {
+			if m := bidiAddress.FindStringSubmatch(sc.Text()); m != nil {
+				address <- m[1]
+			}
+		}
+		close(address)
+	}()
+	select {
+	case a, ok := <-address:
+		if !ok {
+			return nil, errors.New("it ended before it was ready")
+		}
+		return dialFirefox(a + "/session")
+	case <-time.After(60 * time.Second):
+		return nil, errors.New("not ready after 60 s")
+	}
+}
+
+type firefoxPage struct {
+	conn    net.Conn
+	context string
+	ring    consoleRing
+
+	mu      sync.Mutex
+	next    int
+	waiting map[int]chan bidiReply
+}
+
+type bidiReply struct {
+	ID      int             `json:"id"`
+	Type    string          `json:"type"`
+	Method  string          `json:"method"`
+	Error   string          `json:"error"`
+	Message string          `json:"message"`
+	Result  json.RawMessage `json:"result"`
+	Params  struct {
+		Text string `json:"text"`
+	} `json:"params"`
+}
+
+func dialFirefox(url string) (*firefoxPage, error) {
+	conn, br, _, err := ws.Dial(context.Background(), url)
+	if err != nil {
+		return nil, err
+	}
+	p := &firefoxPage{conn: conn, waiting: map[int]chan bidiReply{}}
+	var r io.Reader = conn
+	if br != nil {
+		r = br
+	}
+	go p.read(struct {
+		io.Reader
+		io.Writer
+	}{r, conn})
+	if err := p.call("session.new", map[string]any{"capabilities": map[string]any{}}, nil); err != nil {
+		return nil, err
+	}
+	var tree struct {
+		Contexts []struct{ Context string }
+	}
+	if err := p.call("browsingContext.getTree", map[string]any{}, &tree); err != nil {
+		return nil, err
+	}
+	if len(tree.Contexts) == 0 {
+		return nil, errors.New("it has no window")
+	}
+	p.context = tree.Contexts[0].Context
+	return p, p.call("session.subscribe", map[string]any{"events": []string{"log.entryAdded"}}, nil)
+}
+
+func (p *firefoxPage) read(rw io.ReadWriter) {
+	for {
+		b, err := wsutil.ReadServerText(rw)
+		if err != nil {
+			return
+		}
+		var r bidiReply
+		if json.Unmarshal(b, &r) != nil {
+			continue
+		}
+		if r.Type == "event" {
+			p.ring.add(r.Params.Text)
+			continue
+		}
+		p.mu.Lock()
+		ch := p.waiting[r.ID]
+		delete(p.waiting, r.ID)
+		p.mu.Unlock()
+		if ch != nil {
+			ch <- r
+		}
+	}
+}
+
+// call sends one BiDi command and decodes its result into out, if not nil.
+func (p *firefoxPage) call(method string, params, out any) error {
+	p.mu.Lock()
+	p.next++
+	id, ch := p.next, make(chan bidiReply, 1)
+	p.waiting[id] = ch
+	b, err := json.Marshal(map[string]any{"id": id, "method": method, "params": params})
+	if err == nil {
+		err = wsutil.WriteClientText(p.conn, b)
+	}
+	p.mu.Unlock()
+	if err != nil {
+		return err
+	}
+	select {
+	case r := <-ch:
+		if r.Type == "error" {
+			return fmt.Errorf("%s: %s: %s", method, r.Error, r.Message)
+		}
+		if out == nil {
+			return nil
+		}
+		return json.Unmarshal(r.Result, out)
+	case <-time.After(evaluationPatience):
+		return fmt.Errorf("%s: no answer in %v", method, evaluationPatience)
+	}
+}
+
+// Navigate implements [Page].
+func (p *firefoxPage) Navigate(url string) error {
+	return p.call("browsingContext.navigate", map[string]any{"context": p.context, "url": url, "wait": "complete"}, nil)
+}
+
+// Evaluate implements [Page]; the value travels as JSON text.
+func (p *firefoxPage) Evaluate(expression string, out any) error {
+	var res struct {
+		Type   string
+		Result struct{ Value json.RawMessage }
+		Detail struct{ Text string } `json:"exceptionDetails"`
+	}
+	err := p.call("script.evaluate", map[string]any{
+		"expression":   "Promise.resolve(" + expression + ").then(v => JSON.stringify(v) ?? 'null')",
+		"awaitPromise": true, "target": map[string]any{"context": p.context},
+	}, &res)
+	if err != nil {
+		return err
+	}
+	if res.Type != "success" {
+		return fmt.Errorf("the page threw: %s", res.Detail.Text)
+	}
+	if out == nil {
+		return nil
+	}
+	var text string
+	if err := json.Unmarshal(res.Result.Value, &text); err != nil {
+		return err
+	}
+	return json.Unmarshal([]byte(text), out)
+}
+
+// Screenshot implements [Page].
+func (p *firefoxPage) Screenshot() ([]byte, error) {
+	var res struct{ Data string }
+	if err := p.call("browsingContext.captureScreenshot", map[string]any{"context": p.context}, &res); err != nil {
+		return nil, err
+	}
+	return base64.StdEncoding.DecodeString(res.Data)
+}
+
+// Close implements [Page].
+func (p *firefoxPage) Close() error {
+	return p.call("browsingContext.close", map[string]any{"context": p.context}, nil)
+}
