@@ -1,0 +1,422 @@
+package secure
+
+import (
+	"math/rand/v2"
+	"reflect"
+	"strings"
+	"testing"
+	"testing/synctest"
+	"time"
+
+	"github.com/pion/dtls/v3"
+	"github.com/pion/dtls/v3/pkg/protocol/extension"
+	"github.com/pion/dtls/v3/pkg/protocol/handshake"
+)
+
+func TestProfiles(t *testing.T) {
+	for _, c := range []struct {
+		name    string
+		offered []dtls.SRTPProtectionProfile
+		want    Profile
+	}{
+		{"browser order, server prefers AEAD", nil, AEADAES128GCM},
+		{"AEAD only", []dtls.SRTPProtectionProfile{dtls.SRTP_AEAD_AES_128_GCM}, AEADAES128GCM},
+		{"HMAC only", []dtls.SRTPProtectionProfile{dtls.SRTP_AES128_CM_HMAC_SHA1_80}, AES128CMHMACSHA80},
+	} {
+		t.Run(c.name, func(t *testing.T) {
+			bubble(t, func(t *testing.T) {
+				p := newPair(t, false)
+				defer p.finish()
+				p.trust()
+				if err := p.dial(c.offered...); err != nil {
+					t.Fatal(err)
+				}
+				keys := <-p.keys
+				if keys.Profile != c.want {
+					t.Errorf("got %v, want %v", keys.Profile, c.want)
+				}
+				if want := p.clientKeys(c.want); !reflect.DeepEqual(keys, want) {
+					t.Error("the two sides derived different keys")
+				}
+				if st := p.session.State(); st.Phase != "established" || st.Profile != c.want.String() {
+					t.Errorf("state %+v", st)
+				}
+			})
+		})
+	}
+}
+
+func TestRefusedClients(t *testing.T) {
+	for _, c := range []struct {
+		name string
+		opts func(p *pair) []dtls.ClientOption
+		want error // nil: any
+	}{
+		{"no SRTP", func(p *pair) []dtls.ClientOption {
+			return []dtls.ClientOption{dtls.WithCertificates(p.id.certificate)}
+		}, ErrNoProfile},
+		{"no acceptable profile", func(p *pair) []dtls.ClientOption {
+			return []dtls.ClientOption{dtls.WithCertificates(p.id.certificate), dtls.WithSRTPProtectionProfiles(dtls.SRTP_NULL_HMAC_SHA1_80)}
+		}, nil},
+		{"no certificate", func(*pair) []dtls.ClientOption {
+			return []dtls.ClientOption{dtls.WithGetClientCertificate(noCertificate), dtls.WithSRTPProtectionProfiles(dtls.SRTP_AEAD_AES_128_GCM)}
+		}, nil},
+	} {
+		t.Run(c.name, func(t *testing.T) {
+			bubble(t, func(t *testing.T) {
+				p := newPair(t, false)
+				defer p.finish()
+				p.trust()
+				_ = p.dialWith(c.opts(p)...)
+				err := <-p.closed
+				if c.want != nil {
+					wantError(t, err, c.want)
+				}
+				if len(p.keys) > 0 {
+					t.Error("keys were handed out")
+				}
+			})
+		})
+	}
+}
+
+func TestWrongFingerprint(t *testing.T) {
+	for name, early := range map[string]bool{"known before the handshake": true, "known after it": false} {
+		t.Run(name, func(t *testing.T) {
+			bubble(t, func(t *testing.T) {
+				p := newPair(t, false)
+				defer p.finish()
+				wrong := func() {
+					other := p.session.cfg.Identity.Fingerprint()
+					if err := p.session.SetRemoteFingerprint("sha-256", other); err != nil {
+						t.Fatal(err)
+					}
+				}
+				if early {
+					wrong()
+				}
+				err := p.dial()
+				if early && err == nil {
+					t.Error("the client was not refused by an alert")
+				}
+				if !early {
+					synctest.Wait()
+					if len(p.keys) > 0 || len(p.closed) > 0 {
+						t.Fatal("keys or end before the fingerprint was known")
+					}
+					wrong()
+				}
+				wantError(t, <-p.closed, ErrFingerprintMismatch)
+				if len(p.keys) > 0 {
+					t.Error("keys were handed out")
+				}
+			})
+		})
+	}
+}
+
+// A session-accept can come long after the first DTLS packet.
+func TestLateFingerprint(t *testing.T) {
+	bubble(t, func(t *testing.T) {
+		p := newPair(t, true)
+		defer p.finish()
+		if err := p.dial(); err != nil {
+			t.Fatal(err)
+		}
+		opened := make(chan *channelClient, 1)
+		go func() { opened <- dialChannel(t, p) }()
+		time.Sleep(time.Minute)
+		if len(p.keys) > 0 || len(p.opened) > 0 {
+			t.Fatal("keys or channel before the fingerprint was known")
+		}
+		if phase := p.session.State().Phase; phase != "authenticating" {
+			t.Errorf("phase %s", phase)
+		}
+		p.trust()
+		<-p.keys
+		<-p.opened
+		(<-opened).close()
+	})
+}
+
+func TestFingerprintRules(t *testing.T) {
+	id := identity(t)
+	good := id.Fingerprint()
+	for _, c := range []struct{ name, hash, value string }{
+		{"sha-1", "sha-1", strings.Repeat("AB:", 19) + "AB"},
+		{"unknown", "md5", "AB"},
+		{"empty", "sha-256", ""},
+		{"short", "sha-256", good[:len(good)-3]},
+		{"long", "sha-256", good + ":AB"},
+		{"no hex", "sha-256", "ZZ" + good[2:]},
+		{"no colons", "sha-256", strings.ReplaceAll(good, ":", "0")},
+		{"moved colons", "sha-256", ":" + strings.Repeat("AB:", 30) + "ABA:"},
+	} {
+		t.Run(c.name, func(t *testing.T) {
+			s := NewSession(Config{Identity: id})
+			wantError(t, s.SetRemoteFingerprint(c.hash, c.value), ErrFingerprint)
+		})
+	}
+	s := NewSession(Config{Identity: id})
+	for _, v := range []string{good, strings.ToLower(good)} {
+		if err := s.SetRemoteFingerprint("SHA-256", v); err != nil {
+			t.Error(err)
+		}
+	}
+	wantError(t, s.SetRemoteFingerprint("sha-256", "00"+good[2:]), ErrFingerprint)
+	if !s.remote.matches(id.certificate.Certificate[0]) || s.remote.matches(nil) || (fingerprint{}).matches(id.certificate.Certificate[0]) {
+		t.Error("matches is wrong")
+	}
+	for hash, size := range map[string]int{"sha-384": 48, "sha-512": 64} {
+		if _, err := parseFingerprint(hash, strings.Repeat("0a:", size-1)+"0a"); err != nil {
+			t.Error(err)
+		}
+	}
+}
+
+// bigHello makes the client's first message as long as a browser's, whose
+// post-quantum key share fills 1.2 KiB: two handshake fragments.
+func bigHello(m handshake.MessageClientHello) handshake.Message {
+	m.Extensions = append(m.Extensions, &extension.ALPN{ProtocolNameList: []string{
+		strings.Repeat("a", 250), strings.Repeat("b", 250), strings.Repeat("c", 250), strings.Repeat("d", 250), strings.Repeat("e", 250)}})
+	return &m
+}
+
+func TestFragmentedHello(t *testing.T) {
+	for name, swap := range map[string]bool{"in order": false, "last fragment first": true} {
+		t.Run(name, func(t *testing.T) {
+			bubble(t, func(t *testing.T) {
+				p := newPair(t, false)
+				defer p.finish()
+				var held []byte
+				fragments := 0
+				p.toServer = func(b []byte, deliver func([]byte)) {
+					fragments++
+					switch {
+					case swap && fragments == 1:
+						held = append(held, b...)
+					case swap && fragments == 2:
+						deliver(b)
+						deliver(held)
+					default:
+						deliver(b)
+					}
+				}
+				p.trust()
+				err := p.dialWith(
+					dtls.WithSRTPProtectionProfiles(dtls.SRTP_AEAD_AES_128_GCM),
+					dtls.WithCertificates(p.id.certificate),
+					dtls.WithClientHelloMessageHook(bigHello),
+					dtls.WithMTU(1175))
+				if err != nil {
+					t.Fatal(err)
+				}
+				<-p.keys
+			})
+		})
+	}
+}
+
+// Every third datagram is lost, others come late or twice, and the first
+// answer never arrives.
+func TestBadNetwork(t *testing.T) {
+	for seed := range uint64(20) {
+		bubble(t, func(t *testing.T) {
+			p := newPair(t, false)
+			defer p.finish()
+			r := rand.New(rand.NewPCG(seed, 1))
+			bad := func(b []byte, deliver func([]byte)) {
+				b = append([]byte(nil), b...)
+				switch r.IntN(6) {
+				case 0, 1: // lost
+				case 2: // late
+					time.AfterFunc(time.Duration(r.IntN(400))*time.Millisecond, func() { deliver(b) })
+				case 3: // twice
+					deliver(b)
+					deliver(b)
+				default:
+					deliver(b)
+				}
+			}
+			toServer := bad
+			p.toServer = func(b []byte, d func([]byte)) { toServer(b, d) }
+			p.toClient = bad
+			p.trust()
+			if err := p.dial(); err != nil {
+				t.Fatalf("seed %d: %v", seed, err)
+			}
+			<-p.keys
+			time.Sleep(time.Second) // for what is late
+		})
+	}
+}
+
+func TestHandshakeTimeout(t *testing.T) {
+	bubble(t, func(t *testing.T) {
+		p := newPair(t, false)
+		defer p.finish()
+		p.toClient = func([]byte, func([]byte)) {}
+		start := time.Now()
+		if err := p.dial(); err == nil {
+			t.Error("client connected through a cut wire")
+		}
+		wantError(t, <-p.closed, ErrHandshakeTimeout)
+		if took := time.Since(start); took > time.Minute {
+			t.Errorf("took %v", took)
+		}
+	})
+}
+
+func TestGarbage(t *testing.T) {
+	bubble(t, func(t *testing.T) {
+		p := newPair(t, false)
+		defer p.finish()
+		r := rand.New(rand.NewPCG(1, 2))
+		for range 200 {
+			b := make([]byte, r.IntN(1500))
+			for i := range b {
+				b[i] = byte(r.Uint32())
+			}
+			if len(b) > 3 { // half of them look like DTLS records
+				b[0], b[1], b[2] = 20+byte(r.IntN(5)), 0xfe, 0xfd
+			}
+			p.session.Push(b)
+			synctest.Wait()
+		}
+		// A session may give up on some garbage; it must do so in good order.
+		if len(p.closed) == 0 {
+			p.connect()
+		}
+	})
+}
+
+func TestQueueBounds(t *testing.T) {
+	var p pipe
+	p.init(func([]byte) {})
+	p.push(make([]byte, MaxDatagram+1))
+	for range 2 * maxQueue {
+		p.push([]byte{22})
+	}
+	if received, dropped, _ := p.counters(); received != 2*maxQueue+1 || dropped != maxQueue+1 {
+		t.Errorf("received %d, dropped %d", received, dropped)
+	}
+}
+
+func TestRemoteClose(t *testing.T) {
+	bubble(t, func(t *testing.T) {
+		p := newPair(t, false)
+		defer p.finish()
+		p.connect()
+		_ = p.conn.Close()
+		wantError(t, <-p.closed, ErrRemoteClosed)
+		<-p.session.Done()
+		if st := p.session.State(); st.Phase != "ended" {
+			t.Errorf("state %+v", st)
+		}
+	})
+}
+
+func TestClose(t *testing.T) {
+	stages := map[string]func(p *pair){
+		"before anything": func(*pair) {},
+		"in the handshake": func(p *pair) {
+			p.toServer = func(b []byte, deliver func([]byte)) {}
+			p.session.Push([]byte{22, 0xfe, 0xfd})
+		},
+		"waiting for the fingerprint": func(p *pair) {
+			if err := p.dial(); err != nil {
+				p.t.Fatal(err)
+			}
+		},
+		"established": func(p *pair) { p.connect() },
+		"with a channel": func(p *pair) {
+			p.connect()
+			c := dialChannel(p.t, p)
+			<-p.opened
+			p.t.Cleanup(c.close)
+		},
+		"with half an association": func(p *pair) {
+			p.connect()
+			if _, err := p.conn.Write([]byte("no SCTP")); err != nil {
+				p.t.Fatal(err)
+			}
+		},
+	}
+	for name, reach := range stages {
+		t.Run(name, func(t *testing.T) {
+			bubble(t, func(t *testing.T) {
+				p := newPair(t, true)
+				reach(p)
+				synctest.Wait()
+				p.session.Close()
+				p.session.Close()
+				p.session.Push([]byte{22})
+				<-p.session.Done()
+				if len(p.closed) > 0 {
+					t.Errorf("OnClosed after Close: %v", <-p.closed)
+				}
+				wantError(t, p.session.SendChannel([]byte("x")), ErrNoChannel)
+				p.finish()
+			})
+		})
+	}
+}
+
+// Application data without a channel is dropped and harms nothing.
+func TestUnwantedData(t *testing.T) {
+	bubble(t, func(t *testing.T) {
+		p := newPair(t, false)
+		defer p.finish()
+		p.connect()
+		for range 10 {
+			if _, err := p.conn.Write(make([]byte, 1000)); err != nil {
+				t.Fatal(err)
+			}
+			synctest.Wait()
+		}
+		if st := p.session.State(); st.Discarded != 10 || st.Phase != "established" {
+			t.Errorf("state %+v", st)
+		}
+	})
+}
+
+func TestSendNeverExceedsMTU(t *testing.T) {
+	bubble(t, func(t *testing.T) {
+		p := newPair(t, true)
+		defer p.finish()
+		longest := 0
+		p.toClient = func(b []byte, deliver func([]byte)) {
+			longest = max(longest, len(b))
+			deliver(b)
+		}
+		p.connect()
+		c := dialChannel(t, p)
+		<-p.opened
+		if err := p.session.SendChannel(make([]byte, 10_000)); err != nil {
+			t.Fatal(err)
+		}
+		c.read(t)
+		c.close()
+		if longest > defaultMTU || longest < defaultMTU-10 {
+			t.Errorf("longest datagram %d", longest)
+		}
+	})
+}
+
+func TestIdentity(t *testing.T) {
+	now := time.Date(2030, 1, 2, 3, 4, 5, 0, time.UTC)
+	a, err := NewIdentity(now)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if got := a.Expires(); !got.Equal(now.Add(Validity)) {
+		t.Errorf("expires %v", got)
+	}
+	f, err := parseFingerprint("sha-256", a.Fingerprint())
+	if err != nil || !f.matches(a.certificate.Certificate[0]) {
+		t.Errorf("fingerprint %s does not match its certificate: %v", a.Fingerprint(), err)
+	}
+	if a.Fingerprint() != strings.ToUpper(a.Fingerprint()) {
+		t.Error("fingerprint is not upper case")
+	}
+}
