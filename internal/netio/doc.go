@@ -1,0 +1,39 @@
+// Package netio is the ground the media path stands on: UDP sockets that
+// receive and send in batches, with the kernel's offloads where they exist.
+//
+// The main type is [Socket]. A worker of the bridge (or of the load
+// generator) owns one: it alone calls Read, SetDeadline, Buffer, Commit and
+// Flush, and so none of those takes a lock. Wake, WriteTo, LocalAddr, Stats
+// and Close may be called from any goroutine.
+//
+// # Ownership of memory
+//
+// What [Socket.Read] puts into a [Batch] lies in the batch's memory and is
+// valid until the next Read into the same batch; the reader may overwrite it
+// in place. What [Socket.Buffer] returns lies in the socket's send arena and
+// belongs to the caller until the next Buffer or Flush. Nothing is allocated
+// per packet or per batch.
+//
+// # Offload
+//
+// On Linux one system call receives many datagrams (recvmmsg) and one call
+// sends many (sendmmsg). With UDP_GRO the kernel hands over runs of datagrams
+// of one sender as one piece, which Read takes apart again; with UDP_SEGMENT
+// (GSO) a run of datagrams to one destination travels down the stack as one.
+// Datagrams are grouped by destination at Flush, whatever order they were
+// written in; their order per destination is kept. A kernel or a device that
+// refuses an offload costs speed and nothing else.
+//
+// Elsewhere a plain implementation with the same contract is built, for
+// development only.
+//
+// # Limits
+//
+// Queues are the kernel's and are bounded by Config.ReadBuffer and
+// Config.WriteBuffer; the send arena is bounded by Config.Arena. A send that
+// would block is dropped and counted: media that waits is worth nothing. A
+// wildcard socket answers from the address that routing chooses, so a host
+// whose secondary addresses must be reachable binds to one address.
+//
+// The package must never look into a datagram.
+package netio

@@ -1,0 +1,196 @@
+package netio
+
+import (
+	"bytes"
+	"encoding/binary"
+	"net/netip"
+	"testing"
+
+	"golang.org/x/sys/unix"
+)
+
+func TestSocketsShareOnePort(t *testing.T) {
+	all, err := Listen(Config{Addr: netip.MustParseAddrPort("127.0.0.1:0"), Sockets: 4})
+	if err != nil {
+		t.Fatal(err)
+	}
+	for _, s := range all {
+		defer s.Close()
+		if s.LocalAddr() != all[0].LocalAddr() {
+			t.Fatalf("%v and %v", s.LocalAddr(), all[0].LocalAddr())
+		}
+	}
+	const clients = 64
+	for range clients {
+		send(t, listen(t, Config{}), all[0].LocalAddr(), []byte("x"))
+	}
+	b, got, used := NewBatch(DefaultMessages), 0, 0
+	for _, s := range all {
+		s.SetDeadline(-1)
+		mine := 0
+		for {
+			n, err := s.Read(b)
+			if err != nil {
+				t.Fatal(err)
+			}
+			if n == 0 {
+				break
+			}
+			mine += n
+		}
+		if mine > 0 {
+			used++
+		}
+		got += mine
+	}
+	if got != clients || used < 2 {
+		t.Errorf("%d of %d datagrams came, to %d sockets", got, clients, used)
+	}
+}
+
+func TestBuffersAreGrown(t *testing.T) {
+	s := listen(t, Config{ReadBuffer: 1 << 20})
+	if st := s.Stats(); st.ReadBuffer < 100_000 || st.WriteBuffer < 100_000 {
+		t.Errorf("buffers of %d and %d bytes", st.ReadBuffer, st.WriteBuffer)
+	}
+}
+
+// Without checksums the kernel refuses UDP_SEGMENT with EINVAL: everything
+// has to arrive all the same, and after some refusals nothing is tried.
+func TestRefusedGSOIsSentSingly(t *testing.T) {
+	s, r := listen(t, Config{}), listen(t, Config{})
+	if !s.Stats().GSO {
+		t.Skip("this kernel has no UDP_SEGMENT")
+	}
+	err := s.raw.Control(func(fd uintptr) {
+		if err := unix.SetsockoptInt(int(fd), unix.SOL_SOCKET, unix.SO_NO_CHECK, 1); err != nil {
+			t.Error(err)
+		}
+	})
+	if err != nil {
+		t.Fatal(err)
+	}
+	d := bytes.Repeat([]byte("a"), 1000)
+	for range gsoRefusals + 3 {
+		send(t, s, r.LocalAddr(), d, d, d[:10])
+	}
+	readAll(t, r, 3*(gsoRefusals+3))
+	if st := s.Stats(); st.GSORefused != gsoRefusals || st.GSO || st.FullDrops+st.ErrorDrops != 0 {
+		t.Errorf("after refusals: %+v", st)
+	}
+	s.send.paused = 1 // the pause ends
+	send(t, s, r.LocalAddr(), d, d)
+	if !s.Stats().GSO {
+		t.Error("GSO is given up for good")
+	}
+}
+
+func TestFullSendQueueDrops(t *testing.T) {
+	s := listen(t, Config{})
+	d := &s.send
+	for range 20 {
+		for i := range 3 { // three destinations, so three runs
+			to := netip.AddrPortFrom(netip.MustParseAddr("127.0.0.1"), uint16(20000+i))
+			s.Commit(copy(s.Buffer(1, to), "x"))
+		}
+	}
+	d.call = func(uintptr) { d.done, d.errno = -1, unix.EAGAIN }
+	if sent, dropped, err := s.Flush(); sent != 0 || dropped != 60 || err != nil {
+		t.Errorf("Flush = %d, %d, %v", sent, dropped, err)
+	}
+	if st := s.Stats(); st.FullDrops != 60 {
+		t.Errorf("FullDrops = %d", st.FullDrops)
+	}
+}
+
+func TestGROSegment(t *testing.T) {
+	message := func(size uint64, level, kind int32, data ...byte) []byte {
+		b := binary.NativeEndian.AppendUint64(nil, size)
+		b = binary.NativeEndian.AppendUint32(b, uint32(level))
+		b = binary.NativeEndian.AppendUint32(b, uint32(kind))
+		b = append(b, data...)
+		return append(b, make([]byte, (8-len(data)%8)%8)...)
+	}
+	gro := message(20, unix.IPPROTO_UDP, unix.UDP_GRO, binary.NativeEndian.AppendUint32(nil, 1200)...)
+	other := message(17, unix.SOL_SOCKET, 99, 1)
+	for name, tc := range map[string]struct {
+		control []byte
+		want    int
+	}{
+		"none":              {nil, 0},
+		"gro":               {gro, 1200},
+		"after another one": {append(bytes.Clone(other), gro...), 1200},
+		"another one":       {other, 0},
+		"cut":               {gro[:18], 0},
+		"too short":         {message(18, unix.IPPROTO_UDP, unix.UDP_GRO, 1, 2), 0},
+		"longer than all":   {message(1<<40, unix.IPPROTO_UDP, unix.UDP_GRO, 1, 2, 3, 4), 0},
+		"length of nothing": {message(0, unix.IPPROTO_UDP, unix.UDP_GRO, 1, 2, 3, 4), 0},
+	} {
+		if got := groSegment(tc.control); got != tc.want {
+			t.Errorf("%s: %d, want %d", name, got, tc.want)
+		}
+	}
+}
+
+func TestSockaddr(t *testing.T) {
+	for _, tc := range []struct {
+		family int
+		to     string
+		size   uint32
+		back   string
+	}{
+		{unix.AF_INET, "192.0.2.1:10000", 16, "192.0.2.1:10000"},
+		{unix.AF_INET6, "192.0.2.1:10000", 28, "192.0.2.1:10000"},
+		{unix.AF_INET, "[::ffff:192.0.2.1]:1", 16, "192.0.2.1:1"},
+		{unix.AF_INET6, "[2001:db8::7]:65535", 28, "[2001:db8::7]:65535"},
+		{unix.AF_INET, "[2001:db8::7]:65535", 28, "[2001:db8::7]:65535"},
+	} {
+		var s sockaddr
+		size := s.set(tc.family, netip.MustParseAddrPort(tc.to))
+		if size != tc.size || s.addrPort().String() != tc.back {
+			t.Errorf("%v for family %d: %d bytes, back as %v", tc.to, tc.family, size, s.addrPort())
+		}
+	}
+	if a := new(sockaddr).addrPort(); a.IsValid() {
+		t.Errorf("no family gives %v", a)
+	}
+}
+
+func TestNoAllocations(t *testing.T) {
+	s, r := listen(t, Config{}), listen(t, Config{})
+	b, to := NewBatch(DefaultMessages), r.LocalAddr()
+	exchange := func() {
+		for range 8 {
+			s.Buffer(1200, to)
+			s.Commit(1200)
+		}
+		if _, _, err := s.Flush(); err != nil {
+			t.Fatal(err)
+		}
+		r.SetDeadline(patience)
+		for got := 0; got < 8; {
+			n, err := r.Read(b)
+			if err != nil || n == 0 {
+				t.Fatal(n, err)
+			}
+			got += n
+		}
+	}
+	if n := testing.AllocsPerRun(200, exchange); n != 0 {
+		t.Errorf("%v allocations for sending and receiving 8 datagrams", n)
+	}
+	idle := func() {
+		r.SetDeadline(1)
+		if n, err := r.Read(b); n != 0 || err != nil {
+			t.Fatal(n, err)
+		}
+		r.SetDeadline(0)
+		r.Wake()
+		if n, err := r.Read(b); n != 0 || err != nil {
+			t.Fatal(n, err)
+		}
+	}
+	if n := testing.AllocsPerRun(200, idle); n != 0 {
+		t.Errorf("%v allocations for a Read that times out and one that is woken", n)
+	}
+}

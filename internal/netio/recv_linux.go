@@ -1,0 +1,147 @@
+package netio
+
+import (
+	"encoding/binary"
+	"unsafe"
+
+	"golang.org/x/sys/unix"
+)
+
+const (
+	// slabSize is memory for one message: the largest that UDP_GRO builds.
+	// The odd lines keep the heads of messages in different cache sets.
+	slabSize    = 65_536 + 5*64
+	controlSize = 64 // bytes for control messages, of which we expect one
+)
+
+// batchOS is the memory of a batch that the kernel writes to.
+type batchOS struct {
+	headers []unix.Mmsghdr
+	iovecs  []unix.Iovec
+	names   []sockaddr
+	control [][controlSize]byte
+	slab    []byte
+	dirty   int // headers that the last call has changed
+}
+
+func (b *batchOS) init(messages int) {
+	b.headers = make([]unix.Mmsghdr, messages)
+	b.iovecs = make([]unix.Iovec, messages)
+	b.names = make([]sockaddr, messages)
+	b.control = make([][controlSize]byte, messages)
+	b.slab = make([]byte, messages*slabSize)
+	for i := range b.headers {
+		b.iovecs[i].Base = &b.slab[i*slabSize]
+		b.iovecs[i].SetLen(slabSize)
+		h := &b.headers[i].Hdr
+		h.Name = &b.names[i][0]
+		h.Iov = &b.iovecs[i]
+		h.SetIovlen(1)
+		h.Control = &b.control[i][0]
+	}
+	b.dirty = messages
+}
+
+// prepare undoes what the last call wrote into the headers.
+func (b *batchOS) prepare() {
+	for i := range b.headers[:b.dirty] {
+		h := &b.headers[i].Hdr
+		h.Namelen = uint32(len(b.names[i]))
+		h.SetControllen(controlSize)
+		h.Flags = 0
+	}
+	b.dirty = 0
+}
+
+// receiver calls recvmmsg. Its functions are made once, because a closure
+// made for each call would be allocated.
+type receiver struct {
+	batch    *Batch
+	messages int
+	errno    unix.Errno
+	try      func(fd uintptr)
+	wait     func(fd uintptr) bool
+}
+
+// once receives what is there.
+func (r *receiver) once(fd uintptr) {
+	os := &r.batch.os
+	os.prepare()
+	for {
+		n, _, errno := unix.Syscall6(unix.SYS_RECVMMSG, fd, uintptr(unsafe.Pointer(&os.headers[0])),
+			uintptr(len(os.headers)), unix.MSG_DONTWAIT, 0, 0)
+		if errno == unix.EINTR {
+			continue
+		}
+		r.messages, r.errno = int(n), errno
+		if errno != 0 {
+			r.messages = 0
+		}
+		os.dirty = r.messages
+		return
+	}
+}
+
+// orWait is once for RawConn.Read: false makes it wait.
+func (r *receiver) orWait(fd uintptr) bool {
+	r.once(fd)
+	return r.errno != unix.EAGAIN
+}
+
+// received takes the messages of the last call apart into packets.
+func (s *Socket) received(b *Batch, messages int) int {
+	b.count = 0
+	var bytes, dropped int
+	for i := range messages {
+		h := &b.os.headers[i]
+		from := b.os.names[i].addrPort()
+		if h.Hdr.Flags&unix.MSG_TRUNC != 0 || !from.IsValid() {
+			dropped++
+			continue
+		}
+		data := b.os.slab[i*slabSize : i*slabSize+int(h.Len)]
+		segment := 0
+		if h.Hdr.Controllen > 0 {
+			segment = groSegment(b.os.control[i][:min(int(h.Hdr.Controllen), controlSize)])
+		}
+		bytes += len(data)
+		dropped += b.split(data, segment, from)
+	}
+	s.count.reads.Add(1)
+	s.count.received.Add(uint64(b.count))
+	s.count.receivedBytes.Add(uint64(bytes))
+	if dropped > 0 {
+		s.count.receiveDrops.Add(uint64(dropped))
+	}
+	return b.count
+}
+
+// groSegment finds the size of the datagrams that the kernel has joined, in
+// the control messages that came with them; 0 if it has not joined any.
+func groSegment(control []byte) int {
+	for len(control) >= unix.SizeofCmsghdr {
+		h := (*unix.Cmsghdr)(unsafe.Pointer(&control[0]))
+		size := int(h.Len)
+		if size < unix.SizeofCmsghdr || size > len(control) {
+			return 0
+		}
+		if h.Level == unix.IPPROTO_UDP && h.Type == unix.UDP_GRO && size >= unix.CmsgLen(4) {
+			return int(int32(binary.NativeEndian.Uint32(control[unix.CmsgLen(0):])))
+		}
+		control = control[min(unix.CmsgSpace(size-unix.CmsgLen(0)), len(control)):]
+	}
+	return 0
+}
+
+// kernelDrops asks how many datagrams the kernel has thrown away because the
+// socket's queue was full (SO_MEMINFO, the ninth of its numbers).
+func kernelDrops(fd int) uint64 {
+	var info [9]uint32
+	size := uint32(unsafe.Sizeof(info))
+	_, _, errno := unix.Syscall6(unix.SYS_GETSOCKOPT, uintptr(fd), unix.SOL_SOCKET, unix.SO_MEMINFO,
+		uintptr(unsafe.Pointer(&info)), uintptr(unsafe.Pointer(&size)), 0)
+	if errno != 0 || size < uint32(unsafe.Sizeof(info)) {
+		return 0
+	}
+	return uint64(info[8])
+}

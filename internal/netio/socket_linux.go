@@ -1,0 +1,191 @@
+package netio
+
+import (
+	"fmt"
+	"net"
+	"net/netip"
+	"os"
+	"sync/atomic"
+	"syscall"
+	"time"
+
+	"golang.org/x/sys/unix"
+)
+
+// Socket is one UDP socket of a worker. See the package comment for who may
+// call what.
+type Socket struct {
+	family int
+	local  netip.AddrPort
+	file   *os.File // gives the descriptor to the runtime's poller
+	raw    syscall.RawConn
+	closed atomic.Bool
+	count  counters
+
+	sleeper
+	recv receiver
+	out  *outbox
+	send sender
+}
+
+// adopt hands the descriptor to the runtime's poller.
+func (s *Socket) adopt(fd int) error {
+	s.file = os.NewFile(uintptr(fd), "udp")
+	raw, err := s.file.SyscallConn()
+	if err == nil {
+		// The poller refuses descriptors it cannot watch; find out now.
+		err = s.file.SetReadDeadline(time.Time{})
+	}
+	if err != nil {
+		s.file.Close()
+		return fmt.Errorf("watch udp socket: %w", err)
+	}
+	s.raw = raw
+	s.recv.try = s.recv.once
+	s.recv.wait = s.recv.orWait
+	s.send.call = s.send.all
+	return nil
+}
+
+// LocalAddr returns the address the socket is bound to.
+func (s *Socket) LocalAddr() netip.AddrPort { return s.local }
+
+// Close closes the socket. A Read that waits returns net.ErrClosed.
+func (s *Socket) Close() error {
+	if s.closed.Swap(true) {
+		return net.ErrClosed
+	}
+	return s.file.Close()
+}
+
+// SetDeadline starts a turn of the owner and says how long the Reads of this
+// turn may wait: d from now, without limit if d is 0, not at all if d is
+// negative. It forgets earlier wakes; see Wake.
+func (s *Socket) SetDeadline(d time.Duration) { s.setDeadline(d) }
+
+// Wake makes a Read that waits return, and the next one not wait. Any
+// goroutine may call it. It is not lost if the owner calls SetDeadline, then
+// looks at its mailbox, then calls Read, and others put something into the
+// mailbox before they call Wake: either the owner sees it there, or the wake
+// comes after SetDeadline and ends the Read.
+func (s *Socket) Wake() {
+	s.count.wakes.Add(1)
+	if s.wake() {
+		_ = s.file.SetReadDeadline(past) // fails only once closed
+	}
+}
+
+var past = time.Unix(1, 0)
+
+// Read takes datagrams that have arrived into b, or waits for the first, until
+// the deadline or a wake, when it returns 0 and no error. Datagrams that are
+// there already are returned whatever the deadline is. Errors are final:
+// net.ErrClosed after Close.
+func (s *Socket) Read(b *Batch) (int, error) {
+	r := &s.recv
+	r.batch = b
+	err := s.raw.Control(r.try)
+	if err == nil && r.errno == unix.EAGAIN && !s.poll {
+		err = s.readWait()
+	}
+	r.batch = nil
+	switch {
+	case err != nil || r.errno == unix.EBADF:
+		return 0, s.failed("read", err)
+	case r.errno != 0:
+		return 0, nil // EAGAIN; or an ICMP error of an earlier send, which is nobody's
+	}
+	return s.received(b, r.messages), nil
+}
+
+// readWait blocks in the poller. The deadline is armed before the wake is
+// looked at, so that a wake that comes between is either seen here or moves
+// the deadline into the past.
+func (s *Socket) readWait() error {
+	if err := s.file.SetReadDeadline(s.deadline); err != nil {
+		return err
+	}
+	if !s.fallAsleep() {
+		return nil
+	}
+	err := s.raw.Read(s.recv.wait)
+	if err == os.ErrDeadlineExceeded {
+		s.recv.errno = unix.EAGAIN
+		return nil
+	}
+	return err
+}
+
+// failed gives the error of a call whose descriptor is no longer usable.
+func (s *Socket) failed(what string, err error) error {
+	if s.closed.Load() {
+		return net.ErrClosed
+	}
+	return fmt.Errorf("%s udp socket: %w", what, err)
+}
+
+// Buffer returns n bytes of the send arena for a datagram to the given
+// address. The caller writes it there and calls Commit with its final length;
+// without Commit it is not sent. n is at most MaxDatagram.
+func (s *Socket) Buffer(n int, to netip.AddrPort) []byte {
+	if !s.out.fits(n) {
+		s.flush()
+	}
+	return s.out.buffer(n, to)
+}
+
+// Commit fixes the length of the datagram of the last Buffer, at most what
+// was asked for then; 0 takes it back.
+func (s *Socket) Commit(n int) { s.out.commit(n) }
+
+// Flush sends what was committed. It never blocks. It returns how many
+// datagrams were sent and dropped since the last Flush, including those that
+// Buffer had to send to make room. The error is not nil only when the socket
+// is closed.
+func (s *Socket) Flush() (sent, dropped int, err error) {
+	err = s.flush()
+	sent, dropped = s.send.sent, s.send.dropped
+	s.send.sent, s.send.dropped = 0, 0
+	return sent, dropped, err
+}
+
+// WriteTo sends one datagram at once, outside of the arena. Any goroutine may
+// call it. A datagram that the kernel does not take is dropped and counted;
+// the error is not nil only when the socket is closed.
+func (s *Socket) WriteTo(p []byte, to netip.AddrPort) error {
+	_, err := s.write(p, to)
+	return err
+}
+
+// write is WriteTo that also says whether the kernel took the datagram.
+func (s *Socket) write(p []byte, to netip.AddrPort) (sent bool, err error) {
+	var sa unix.Sockaddr = &unix.SockaddrInet6{Port: int(to.Port()), Addr: to.Addr().As16()}
+	if s.family == unix.AF_INET && to.Addr().Unmap().Is4() {
+		sa = &unix.SockaddrInet4{Port: int(to.Port()), Addr: to.Addr().Unmap().As4()}
+	}
+	var sendErr error
+	if err := s.raw.Control(func(fd uintptr) {
+		sendErr = unix.Sendto(int(fd), p, unix.MSG_DONTWAIT, sa)
+	}); err != nil {
+		return false, s.failed("write", err)
+	}
+	switch sendErr {
+	case nil:
+		s.count.messages.Add(1)
+		s.count.sent.Add(1)
+		s.count.sentBytes.Add(uint64(len(p)))
+	case unix.EAGAIN, unix.ENOBUFS:
+		s.count.fullDrops.Add(1)
+	default:
+		s.count.errorDrops.Add(1)
+	}
+	return sendErr == nil, nil
+}
+
+// Stats returns a snapshot of the counters. Any goroutine may call it.
+func (s *Socket) Stats() Stats {
+	st := s.count.stats()
+	st.Local = s.local
+	_ = s.raw.Control(func(fd uintptr) { st.KernelDrops = kernelDrops(int(fd)) })
+	return st
+}
