@@ -1,0 +1,315 @@
+package app
+
+import (
+	"context"
+	"crypto/tls"
+	"errors"
+	"fmt"
+	"io"
+	"log/slog"
+	"net"
+	"net/http"
+	"net/netip"
+	"net/url"
+	"strings"
+	"sync"
+	"time"
+
+	"github.com/plenum-conf/plenum/internal/admin"
+	"github.com/plenum-conf/plenum/internal/bridge"
+	"github.com/plenum-conf/plenum/internal/cluster"
+	"github.com/plenum-conf/plenum/internal/config"
+	"github.com/plenum-conf/plenum/internal/focus"
+	"github.com/plenum-conf/plenum/internal/metrics"
+	"github.com/plenum-conf/plenum/internal/signal"
+	"github.com/plenum-conf/plenum/internal/web"
+)
+
+// StopPatience is how long stopping may take before what is left is cut off.
+const StopPatience = 4 * time.Second
+
+// App is one running process with all its roles.
+type App struct {
+	cfg     *config.Config
+	log     *slog.Logger
+	metrics *metrics.Registry
+
+	httpLn  net.Listener
+	adminLn net.Listener
+	http    *http.Server
+	admin   *http.Server
+
+	public string // the URL people open, without a slash at the end
+	signal *signal.Signal
+	focus  *focus.Focus
+	bridge *bridge.Bridge
+	web    *web.Web
+
+	serving sync.WaitGroup
+	failed  chan error // a listener that died
+}
+
+// New binds all listeners and builds the roles; nothing is answered before
+// [App.Start]. Errors say which address or setting is at fault.
+func New(c *config.Config, log *slog.Logger) (*App, error) {
+	a := &App{cfg: c, log: log, metrics: metrics.New(Version()), failed: make(chan error, 2)}
+	for _, step := range []func() error{a.listen, a.buildSignal, a.buildBridge, a.buildFocus, a.buildWeb, a.buildAdmin} {
+		if err := step(); err != nil {
+			a.closeListeners()
+			return nil, err
+		}
+	}
+	return a, nil
+}
+
+// listen binds the TCP listeners first: the public URL depends on the port.
+func (a *App) listen() (err error) {
+	if a.httpLn, err = net.Listen("tcp", a.cfg.HTTP.Listen); err != nil {
+		return fmt.Errorf("cannot open the public listener (http.listen): %w", err)
+	}
+	if a.cfg.HTTP.Certificate != "" {
+		cert, err := tls.LoadX509KeyPair(a.cfg.HTTP.Certificate, a.cfg.HTTP.Key)
+		if err != nil {
+			return fmt.Errorf("cannot use the TLS certificate (http.certificate, http.key): %w", err)
+		}
+		a.httpLn = tls.NewListener(a.httpLn, &tls.Config{Certificates: []tls.Certificate{cert}, MinVersion: tls.VersionTLS12, NextProtos: []string{"http/1.1"}})
+	}
+	a.public = publicURL(a.cfg, a.httpLn.Addr())
+	if a.cfg.Admin.Listen == "" {
+		return nil
+	}
+	if a.adminLn, err = net.Listen("tcp", a.cfg.Admin.Listen); err != nil {
+		return fmt.Errorf("cannot open the admin listener (admin.listen): %w", err)
+	}
+	return nil
+}
+
+// publicURL is what people type: the configured URL, or one made of domain,
+// port and whether there is a certificate.
+func publicURL(c *config.Config, addr net.Addr) string {
+	if c.PublicURL != "" {
+		return strings.TrimRight(c.PublicURL, "/")
+	}
+	scheme, port := "http", "80"
+	if c.HTTP.Certificate != "" {
+		scheme, port = "https", "443"
+	}
+	_, p, _ := net.SplitHostPort(addr.String())
+	u := url.URL{Scheme: scheme, Host: c.Domain}
+	if p != port {
+		u.Host = net.JoinHostPort(c.Domain, p)
+	}
+	return u.String()
+}
+
+func (a *App) role(name string) *slog.Logger { return a.log.With("role", name) }
+
+func (a *App) buildSignal() (err error) {
+	o := signal.DefaultOptions()
+	o.Domain = a.cfg.Domain
+	o.Hibernation = a.cfg.Signal.Hibernation
+	o.MaxFrame = a.cfg.Signal.MaxFrame
+	o.MaxSessions = a.cfg.Signal.MaxSessions
+	o.Log, o.Metrics = a.role("signal"), a.metrics.Registerer()
+	a.signal, err = signal.New(o)
+	return err
+}
+
+func (a *App) buildBridge() (err error) {
+	o := bridge.DefaultOptions()
+	if o.Listen, err = udpAddress(a.cfg.Media.Listen); err != nil {
+		return err
+	}
+	for _, s := range a.cfg.Media.Advertise {
+		ap, err := config.ParseAdvertise(s, 0)
+		if err != nil {
+			return fmt.Errorf("media.advertise: %w", err)
+		}
+		o.Advertise = append(o.Advertise, ap)
+	}
+	o.PublicURL = a.public
+	o.Log, o.Metrics = a.role("bridge"), a.metrics.Registerer()
+	if a.bridge, err = bridge.New(o); err != nil {
+		return fmt.Errorf("cannot open the media port (media.listen %s): %w", a.cfg.Media.Listen, err)
+	}
+	return nil
+}
+
+// udpAddress reads "address:port" where the address may be missing.
+func udpAddress(s string) (netip.AddrPort, error) {
+	if strings.HasPrefix(s, ":") {
+		s = "[::]" + s
+	}
+	s = strings.Replace(s, "localhost:", "127.0.0.1:", 1)
+	ap, err := netip.ParseAddrPort(s)
+	if err != nil {
+		return ap, fmt.Errorf("media.listen: %q must be address:port", s)
+	}
+	return ap, nil
+}
+
+func (a *App) buildFocus() (err error) {
+	o := focus.DefaultOptions()
+	o.Domain = a.cfg.Domain
+	o.MinParticipants = a.cfg.Focus.MinParticipants
+	o.SingleParticipantTimeout = a.cfg.Focus.SingleParticipantTimeout
+	o.InitialTimeout = a.cfg.Focus.InitialTimeout
+	o.SourceSignalingDelays = a.cfg.Focus.SourceSignalingDelays
+	o.Codecs = a.cfg.Focus.Codecs
+	o.SCTP = a.cfg.Focus.DataChannel
+	o.AutoOwner = a.cfg.Focus.AutoOwner
+	o.Router = a.signal
+	o.Bridge = cluster.NewLocalBridge(a.bridge)
+	o.Log, o.Metrics = a.role("focus"), a.metrics.Registerer()
+	if a.focus, err = focus.New(o); err != nil {
+		return err
+	}
+	a.bridge.SetReporter(a.focus)
+	return nil
+}
+
+func (a *App) buildWeb() (err error) {
+	o := web.DefaultOptions()
+	o.Domain = a.cfg.Domain
+	o.PublicURL = a.cfg.PublicURL
+	o.Client.P2P = a.cfg.Web.P2P
+	o.Client.Codecs = a.cfg.Focus.Codecs
+	o.Health = func(context.Context) error { return a.Health() }
+	o.Log = a.role("web")
+	o.Handlers = web.Handlers{Signal: a.signal.Handler(), ConferenceRequest: a.focus.Handler(), ColibriWS: a.bridge.Handler()}
+	if o.TrustedProxies, err = prefixes(a.cfg.HTTP.TrustedProxies); err != nil {
+		return err
+	}
+	a.web, err = web.New(o)
+	if err != nil {
+		return err
+	}
+	a.http = a.server(a.web)
+	return nil
+}
+
+func prefixes(all []string) ([]netip.Prefix, error) {
+	var out []netip.Prefix
+	for _, s := range all {
+		p, err := netip.ParsePrefix(s)
+		if err != nil {
+			return nil, fmt.Errorf("http.trusted-proxies: %w", err)
+		}
+		out = append(out, p)
+	}
+	return out, nil
+}
+
+func (a *App) buildAdmin() error {
+	if a.adminLn == nil {
+		return nil
+	}
+	a.admin = a.server(admin.Handler(admin.Options{
+		Version: Version(), Gatherer: a.metrics.Gatherer(), Health: a.Health,
+		State: map[string]func() any{"signal": a.signal.State, "focus": a.focus.State, "bridge": a.bridge.State},
+	}))
+	a.admin.WriteTimeout = 2 * time.Minute // long enough for a CPU profile
+	return nil
+}
+
+// server bounds what a slow or hostile client can hold open before it is
+// upgraded to a WebSocket, which has timeouts of its own.
+func (a *App) server(h http.Handler) *http.Server {
+	return &http.Server{
+		Handler: h, ReadHeaderTimeout: 10 * time.Second, IdleTimeout: 2 * time.Minute, MaxHeaderBytes: 32 << 10,
+		ErrorLog: slog.NewLogLogger(a.log.Handler(), slog.LevelDebug),
+	}
+}
+
+// Health returns nil while every role can serve.
+func (a *App) Health() error { return a.bridge.Health() }
+
+// URL is the address to open in a browser, without a slash at the end.
+func (a *App) URL() string { return a.public }
+
+// AdminURL is the address of the admin listener, or "" when it is off.
+func (a *App) AdminURL() string {
+	if a.adminLn == nil {
+		return ""
+	}
+	return "http://" + a.adminLn.Addr().String()
+}
+
+// Start begins to serve.
+func (a *App) Start() error {
+	a.bridge.Start()
+	if err := a.focus.Start(); err != nil {
+		return fmt.Errorf("the focus cannot start: %w", err)
+	}
+	a.serve("http", a.http, a.httpLn)
+	if a.admin != nil {
+		a.serve("admin", a.admin, a.adminLn)
+	}
+	return nil
+}
+
+func (a *App) serve(name string, s *http.Server, ln net.Listener) {
+	a.serving.Add(1)
+	go func() {
+		defer a.serving.Done()
+		if err := s.Serve(ln); !errors.Is(err, http.ErrServerClosed) {
+			a.failed <- fmt.Errorf("the %s listener failed: %w", name, err)
+		}
+	}()
+}
+
+// Stop ends everything, in the order that lets clients come back: no new
+// requests, then the XMPP connections are closed without a stream error, so
+// that clients resume or rejoin elsewhere, then focus and media.
+func (a *App) Stop(ctx context.Context) error {
+	var errs []error
+	stop := func(name string, f func(context.Context) error) {
+		if err := f(ctx); err != nil {
+			errs = append(errs, fmt.Errorf("stopping %s: %w", name, err))
+		}
+	}
+	_ = a.httpLn.Close()
+	stop("signal", a.signal.Shutdown)
+	stop("focus", a.focus.Stop)
+	stop("bridge", a.bridge.Stop)
+	stop("http", a.http.Shutdown)
+	if a.admin != nil {
+		stop("admin", a.admin.Shutdown)
+	}
+	_ = a.http.Close()
+	a.serving.Wait()
+	return errors.Join(errs...)
+}
+
+func (a *App) closeListeners() {
+	for _, ln := range []net.Listener{a.httpLn, a.adminLn} {
+		if ln != nil {
+			_ = ln.Close()
+		}
+	}
+	if a.bridge != nil {
+		_ = a.bridge.Stop(context.Background())
+	}
+}
+
+// Serve runs the system until ctx ends or a listener fails. It writes what a
+// person should know to out and logs to errOut.
+func Serve(ctx context.Context, c *config.Config, out, errOut io.Writer) error {
+	a, err := New(c, newLogger(c.Log, errOut))
+	if err != nil {
+		return err
+	}
+	if err := a.Start(); err != nil {
+		a.closeListeners()
+		return err
+	}
+	_, _ = io.WriteString(out, a.Banner())
+	select {
+	case <-ctx.Done():
+		_, _ = io.WriteString(out, "Stopping; clients are told to come back.\n")
+	case err = <-a.failed:
+	}
+	limit, cancel := context.WithTimeout(context.Background(), StopPatience)
+	defer cancel()
+	return errors.Join(err, a.Stop(limit))
+}
