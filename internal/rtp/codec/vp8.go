@@ -127,7 +127,7 @@ const VP8Growth = 1
 func RewriteVP8(dst, payload []byte, d *VP8, pictureID uint16, tl0PicIdx uint8) (n int) {
 	if d.PictureIDBits == 7 {
 		copy(dst[:2], payload)
-		n = 1 + copy(dst[4:], payload[3:]) + 3
+		n = 4 + copy(dst[4:], payload[3:])
 	} else {
 		n = copy(dst, payload)
 	}

@@ -1,0 +1,156 @@
+package rtp
+
+import (
+	"time"
+
+	"github.com/plenum-conf/plenum/internal/mono"
+	"github.com/plenum-conf/plenum/internal/rtp/renumber"
+)
+
+// SeqMap numbers the packets of one stream as one receiver gets them: sequence
+// numbers without gaps for what was left out on purpose but with gaps for what
+// was lost, and timestamps that go on when the stream is fed from another
+// encoding. It finds back which packet a receiver asks for. A worker keeps one
+// per receiver and stream, feeds it every packet of the encoding that is being
+// forwarded, and calls Switch with the first packet of another.
+//
+// It remembers the last [renumber.Window] outgoing packets and the last
+// [renumber.Epochs] switches, in about 500 bytes, and 2 KiB more once it had to
+// leave out a packet.
+type SeqMap struct {
+	numbers  renumber.Map
+	epochs   [renumber.Epochs]seqEpoch
+	lastTime mono.Time // when the newest timestamp went out
+	lastTS   uint32    // newest outgoing timestamp
+	clock    uint32
+	minStep  uint32
+}
+
+type seqEpoch struct {
+	encoding uint8
+	tsOffset uint32
+}
+
+// Origin says where an outgoing packet came from.
+type Origin struct {
+	Epoch    uint32 // counts calls to Switch, from 0
+	Encoding uint8  // as given to Switch
+	Seq      uint16 // the encoding's own sequence number
+	TSOffset uint32 // outgoing minus incoming timestamp
+}
+
+// Init prepares a SeqMap for a clock rate in Hz. minStep is how far timestamps
+// advance at least at a switch: one frame, 3000 for video and 960 for Opus.
+func (m *SeqMap) Init(clock, minStep uint32) { *m = SeqMap{clock: clock, minStep: minStep} }
+
+// Started reports whether there was a packet yet.
+func (m *SeqMap) Started() bool {
+	_, ok := m.numbers.Epoch()
+	return ok
+}
+
+// Switch makes the packet (seq, ts) of an encoding the next one of the stream.
+// It does not forward it yet: call Forward for it too. skip leaves that many
+// sequence numbers unused in front of it; 1 tells the receiver that the last
+// frame before it will not be completed.
+//
+// The first packet ever keeps its timestamp, and its sequence number without
+// the highest bit (see package srtp on first sequence numbers). Afterwards the
+// timestamp advances by the time that passed since the newest packet, but at
+// least by minStep.
+func (m *SeqMap) Switch(encoding uint8, seq uint16, ts uint32, now mono.Time, skip uint16) {
+	var offset uint32
+	out := int64(seq&0x7fff) + 1<<16
+	if m.Started() {
+		out = m.numbers.NewestOut() + 1 + int64(skip)
+		offset = m.lastTS + m.step(now) - ts
+	}
+	e := m.numbers.Begin(int64(seq)+1<<16, out)
+	m.epochs[e%renumber.Epochs] = seqEpoch{encoding, offset}
+}
+
+// step is how far timestamps advance at a switch.
+func (m *SeqMap) step(now mono.Time) uint32 {
+	elapsed := max(now.Sub(m.lastTime), 0)
+	if elapsed > time.Hour { // beyond that a receiver resynchronises anyway
+		elapsed = time.Hour
+	}
+	return max(uint32(uint64(elapsed)*uint64(m.clock)/uint64(time.Second)), m.minStep)
+}
+
+// Forward returns sequence number and timestamp with which a packet of the
+// current encoding goes out. False means that it cannot be forwarded: it is
+// late and was left out, is too old, or belongs in front of the switch.
+func (m *SeqMap) Forward(seq uint16, ts uint32, now mono.Time) (outSeq uint16, outTS uint32, ok bool) {
+	e, ok := m.numbers.Epoch()
+	if !ok {
+		return 0, 0, false
+	}
+	out, ok := m.numbers.Next(m.extend(seq))
+	if !ok {
+		return 0, 0, false
+	}
+	outTS = ts + m.epochs[e%renumber.Epochs].tsOffset
+	if m.lastTime == 0 || int32(outTS-m.lastTS) > 0 {
+		m.lastTS, m.lastTime = outTS, now
+	}
+	return uint16(out), outTS, true
+}
+
+// extend unwraps a sequence number of the current encoding.
+func (m *SeqMap) extend(seq uint16) int64 {
+	return renumber.Nearest(m.numbers.NewestIn(), seq, 16)
+}
+
+// Drop says that a packet of the current encoding is left out on purpose.
+func (m *SeqMap) Drop(seq uint16) {
+	if m.Started() {
+		m.numbers.Drop(m.extend(seq))
+	}
+}
+
+// Reserved reports whether a packet of the current encoding is late and a
+// sequence number was kept for it. Such a packet should be forwarded whatever
+// layer it belongs to, since the receiver will ask for it otherwise.
+func (m *SeqMap) Reserved(seq uint16) bool {
+	e, ok := m.numbers.Epoch()
+	if !ok || m.extend(seq) >= m.numbers.NewestIn() {
+		return false
+	}
+	_, ok = m.numbers.Out(e, m.extend(seq))
+	return ok
+}
+
+// Source finds which packet has an outgoing sequence number, to answer a NACK:
+// false if it was never assigned or is too old. That a number was assigned does
+// not mean that its packet ever arrived.
+func (m *SeqMap) Source(out uint16) (Origin, bool) {
+	if !m.Started() {
+		return Origin{}, false
+	}
+	e, in, ok := m.numbers.Source(renumber.Nearest(m.numbers.NewestOut(), out, 16))
+	if !ok {
+		return Origin{}, false
+	}
+	x := m.epochs[e%renumber.Epochs]
+	return Origin{Epoch: e, Encoding: x.encoding, Seq: uint16(in), TSOffset: x.tsOffset}, true
+}
+
+// TSOffset is the current difference between outgoing and incoming timestamps,
+// as needed to forward sender reports of the current encoding.
+func (m *SeqMap) TSOffset() uint32 {
+	e, ok := m.numbers.Epoch()
+	if !ok {
+		return 0
+	}
+	return m.epochs[e%renumber.Epochs].tsOffset
+}
+
+// NewestOut returns the newest sequence number assigned; false before the
+// first.
+func (m *SeqMap) NewestOut() (uint16, bool) {
+	if !m.Started() {
+		return 0, false
+	}
+	return uint16(m.numbers.NewestOut()), true
+}
