@@ -89,18 +89,22 @@ func TestChannelEcho(t *testing.T) {
 	})
 }
 
+// lossy returns a wire that loses every fifth datagram.
+func lossy(seed uint64) wire {
+	r := rand.New(rand.NewPCG(seed, 2))
+	return func(b []byte, deliver func([]byte)) {
+		if r.IntN(5) > 0 {
+			deliver(b)
+		}
+	}
+}
+
 func TestChannelOnBadNetwork(t *testing.T) {
 	bubble(t, func(t *testing.T) {
 		p := newPair(t, true)
 		defer p.finish()
 		p.connect()
-		r := rand.New(rand.NewPCG(7, 7))
-		lossy := func(b []byte, deliver func([]byte)) {
-			if r.IntN(5) > 0 {
-				deliver(b)
-			}
-		}
-		p.toClient, p.toServer = lossy, lossy
+		p.rewire(lossy(7), lossy(8))
 		c := dialChannel(t, p)
 		defer c.close()
 		<-p.opened
@@ -177,7 +181,7 @@ func TestSendBounds(t *testing.T) {
 		<-p.opened
 		time.Sleep(time.Second) // until the client has acknowledged the opening
 		wantError(t, p.session.SendChannel(make([]byte, MaxMessage+1)), ErrMessageTooLong)
-		p.toClient = func([]byte, func([]byte)) {} // the peer hears nothing
+		p.rewire(nil, cut) // the peer hears nothing
 		accepted := 0
 		var err error
 		for err == nil {

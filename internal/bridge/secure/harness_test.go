@@ -21,15 +21,42 @@ type pair struct {
 	id      *Identity // the client's
 	conn    *dtls.Conn
 
-	// toServer and toClient carry a datagram; tests replace them to lose,
-	// delay and forge. deliver is what they do unless told otherwise.
-	toServer, toClient func(datagram []byte, deliver func([]byte))
+	// The wires deliver datagrams unless a test replaces them with cut to
+	// lose, delay and forge.
+	wires              sync.Mutex
+	toServer, toClient wire
 
 	keys     chan Keys
 	closed   chan error
 	opened   chan struct{}
 	messages chan string
 	gone     chan error
+}
+
+// wire carries a datagram: a good one calls deliver with it.
+type wire func(datagram []byte, deliver func([]byte))
+
+func good(b []byte, deliver func([]byte)) { deliver(b) }
+func cut([]byte, func([]byte))            {}
+
+// rewire replaces the wires; nil leaves what is there.
+func (p *pair) rewire(toServer, toClient wire) {
+	p.wires.Lock()
+	defer p.wires.Unlock()
+	if toServer != nil {
+		p.toServer = toServer
+	}
+	if toClient != nil {
+		p.toClient = toClient
+	}
+}
+
+// over sends b over the wire that which selects at this moment.
+func (p *pair) over(which *wire, b []byte, deliver func([]byte)) {
+	p.wires.Lock()
+	w := *which
+	p.wires.Unlock()
+	w(b, deliver)
 }
 
 // newPair makes both ends; nothing is sent yet. A test must run inside
@@ -41,11 +68,10 @@ func newPair(t testing.TB, withChannel bool) *pair {
 		keys: make(chan Keys, 1), closed: make(chan error, 1),
 		opened: make(chan struct{}, 1), messages: make(chan string, 100), gone: make(chan error, 1),
 	}
-	direct := func(b []byte, deliver func([]byte)) { deliver(b) }
-	p.toServer, p.toClient = direct, direct
+	p.rewire(good, good)
 	cfg := Config{
 		Identity: identity(t),
-		Send:     func(b []byte) { p.toClient(b, p.client.push) },
+		Send:     func(b []byte) { p.over(&p.toClient, b, p.receive) },
 		OnKeys:   func(k Keys) { p.keys <- k },
 		OnClosed: func(err error) { p.closed <- err },
 	}
@@ -57,9 +83,12 @@ func newPair(t testing.TB, withChannel bool) *pair {
 		}
 	}
 	p.session = NewSession(cfg)
-	p.client.init(func(b []byte) { p.toServer(b, p.session.Push) })
+	p.client.init(func(b []byte) { p.over(&p.toServer, b, p.session.Push) })
 	return p
 }
+
+// receive is the client's end of its wire.
+func (p *pair) receive(b []byte) { p.client.push(b, true) }
 
 // dial runs the client's handshake with the given profiles, both if none.
 func (p *pair) dial(profiles ...dtls.SRTPProtectionProfile) error {

@@ -43,12 +43,12 @@ func (p *pipe) init(send func([]byte)) {
 }
 
 // push copies datagram into the queue. It never waits; it drops and counts
-// what is too long or does not fit.
-func (p *pipe) push(datagram []byte) {
+// what is not welcome, is too long or does not fit.
+func (p *pipe) push(datagram []byte, welcome bool) {
 	p.mu.Lock()
 	defer p.mu.Unlock()
 	p.received++
-	if p.closed || len(datagram) > MaxDatagram || len(p.queue) >= maxQueue {
+	if !welcome || p.closed || len(datagram) > MaxDatagram || len(p.queue) >= maxQueue {
 		p.dropped++
 		return
 	}

@@ -161,12 +161,13 @@ func NewSession(cfg Config) *Session {
 }
 
 // Push gives the session a datagram from the peer. The datagram is copied. It
-// is dropped and counted if it is longer than MaxDatagram, if too many wait
-// or if the session has ended.
+// is dropped and counted if it is longer than MaxDatagram, if too many wait,
+// if the session has ended, or if the handshake is over and the datagram
+// holds plain text that no honest peer sends then.
 func (s *Session) Push(datagram []byte) {
-	s.pipe.push(datagram)
 	s.mu.Lock()
 	defer s.mu.Unlock()
+	s.pipe.push(datagram, s.phase != established || harmless(datagram))
 	if s.started {
 		return
 	}

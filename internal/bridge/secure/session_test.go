@@ -141,15 +141,15 @@ func TestLateFingerprint(t *testing.T) {
 
 func TestFingerprintRules(t *testing.T) {
 	id := identity(t)
-	good := id.Fingerprint()
+	fine := id.Fingerprint()
 	for _, c := range []struct{ name, hash, value string }{
 		{"sha-1", "sha-1", strings.Repeat("AB:", 19) + "AB"},
 		{"unknown", "md5", "AB"},
 		{"empty", "sha-256", ""},
-		{"short", "sha-256", good[:len(good)-3]},
-		{"long", "sha-256", good + ":AB"},
-		{"no hex", "sha-256", "ZZ" + good[2:]},
-		{"no colons", "sha-256", strings.ReplaceAll(good, ":", "0")},
+		{"short", "sha-256", fine[:len(fine)-3]},
+		{"long", "sha-256", fine + ":AB"},
+		{"no hex", "sha-256", "ZZ" + fine[2:]},
+		{"no colons", "sha-256", strings.ReplaceAll(fine, ":", "0")},
 		{"moved colons", "sha-256", ":" + strings.Repeat("AB:", 30) + "ABA:"},
 	} {
 		t.Run(c.name, func(t *testing.T) {
@@ -158,12 +158,12 @@ func TestFingerprintRules(t *testing.T) {
 		})
 	}
 	s := NewSession(Config{Identity: id})
-	for _, v := range []string{good, strings.ToLower(good)} {
+	for _, v := range []string{fine, strings.ToLower(fine)} {
 		if err := s.SetRemoteFingerprint("SHA-256", v); err != nil {
 			t.Error(err)
 		}
 	}
-	wantError(t, s.SetRemoteFingerprint("sha-256", "00"+good[2:]), ErrFingerprint)
+	wantError(t, s.SetRemoteFingerprint("sha-256", "00"+fine[2:]), ErrFingerprint)
 	if !s.remote.matches(id.certificate.Certificate[0]) || s.remote.matches(nil) || (fingerprint{}).matches(id.certificate.Certificate[0]) {
 		t.Error("matches is wrong")
 	}
@@ -190,7 +190,7 @@ func TestFragmentedHello(t *testing.T) {
 				defer p.finish()
 				var held []byte
 				fragments := 0
-				p.toServer = func(b []byte, deliver func([]byte)) {
+				p.rewire(func(b []byte, deliver func([]byte)) {
 					fragments++
 					switch {
 					case swap && fragments == 1:
@@ -201,7 +201,7 @@ func TestFragmentedHello(t *testing.T) {
 					default:
 						deliver(b)
 					}
-				}
+				}, nil)
 				p.trust()
 				err := p.dialWith(
 					dtls.WithSRTPProtectionProfiles(dtls.SRTP_AEAD_AES_128_GCM),
@@ -212,35 +212,39 @@ func TestFragmentedHello(t *testing.T) {
 					t.Fatal(err)
 				}
 				<-p.keys
+				if fragments < 3 {
+					t.Errorf("%d datagrams from the client: nothing was fragmented", fragments)
+				}
 			})
 		})
 	}
 }
 
-// Every third datagram is lost, others come late or twice, and the first
-// answer never arrives.
+// bad returns a wire that loses every third datagram and delays or doubles
+// others.
+func bad(seed uint64) wire {
+	r := rand.New(rand.NewPCG(seed, 1))
+	return func(b []byte, deliver func([]byte)) {
+		b = append([]byte(nil), b...)
+		switch r.IntN(6) {
+		case 0, 1:
+		case 2:
+			time.AfterFunc(time.Duration(r.IntN(400))*time.Millisecond, func() { deliver(b) })
+		case 3:
+			deliver(b)
+			deliver(b)
+		default:
+			deliver(b)
+		}
+	}
+}
+
 func TestBadNetwork(t *testing.T) {
 	for seed := range uint64(20) {
 		bubble(t, func(t *testing.T) {
 			p := newPair(t, false)
 			defer p.finish()
-			r := rand.New(rand.NewPCG(seed, 1))
-			bad := func(b []byte, deliver func([]byte)) {
-				b = append([]byte(nil), b...)
-				switch r.IntN(6) {
-				case 0, 1: // lost
-				case 2: // late
-					time.AfterFunc(time.Duration(r.IntN(400))*time.Millisecond, func() { deliver(b) })
-				case 3: // twice
-					deliver(b)
-					deliver(b)
-				default:
-					deliver(b)
-				}
-			}
-			toServer := bad
-			p.toServer = func(b []byte, d func([]byte)) { toServer(b, d) }
-			p.toClient = bad
+			p.rewire(bad(seed), bad(seed+1000))
 			p.trust()
 			if err := p.dial(); err != nil {
 				t.Fatalf("seed %d: %v", seed, err)
@@ -255,7 +259,7 @@ func TestHandshakeTimeout(t *testing.T) {
 	bubble(t, func(t *testing.T) {
 		p := newPair(t, false)
 		defer p.finish()
-		p.toClient = func([]byte, func([]byte)) {}
+		p.rewire(nil, cut)
 		start := time.Now()
 		if err := p.dial(); err == nil {
 			t.Error("client connected through a cut wire")
@@ -290,14 +294,80 @@ func TestGarbage(t *testing.T) {
 	})
 }
 
+// Whoever knows the peer's address can forge plain records; after the
+// handshake none may end the session or make it speak.
+func TestForgedPlaintext(t *testing.T) {
+	record := func(content byte, body ...byte) []byte {
+		head := []byte{content, 0xfe, 0xfd, 0, 0, 0, 0, 0, 0, 0x77, byte(content), 0, byte(len(body))}
+		return append(head, body...)
+	}
+	forged := map[string][]byte{
+		"application data":          record(23, 1, 2, 3),
+		"fatal alert":               record(21, 2, 40),
+		"close_notify":              record(21, 1, 0),
+		"change cipher spec":        record(20, 1),
+		"wrong change cipher spec":  record(20, 2, 2),
+		"unknown type":              record(63, 1),
+		"empty handshake":           record(22),
+		"broken handshake":          record(22, 1, 2, 3),
+		"alert behind a handshake":  append(record(22), record(21, 2, 40)...),
+		"shorter than its length":   record(22, 1, 2, 3)[:14],
+		"shorter than its header":   {22, 0xfe, 0xfd},
+		"nothing":                   {},
+		"sealed by somebody else":   append([]byte{21, 0xfe, 0xfd, 0, 1, 0, 0, 0, 0, 0x77, 0, 0, 26}, make([]byte, 26)...),
+		"a later epoch than exists": append([]byte{21, 0xfe, 0xfd, 0, 9, 0, 0, 0, 0, 0x77, 0, 0, 26}, make([]byte, 26)...),
+	}
+	for name, b := range forged {
+		t.Run(name, func(t *testing.T) {
+			bubble(t, func(t *testing.T) {
+				p := newPair(t, true)
+				defer p.finish()
+				p.connect()
+				synctest.Wait()
+				before := p.session.State()
+				for range 3 {
+					p.session.Push(b)
+					synctest.Wait()
+				}
+				if after := p.session.State(); after.Sent != before.Sent || after.Phase != "established" {
+					t.Errorf("before %+v\nafter  %+v", before, after)
+				}
+				c := dialChannel(t, p) // everything still works
+				<-p.opened
+				c.close()
+			})
+		})
+	}
+}
+
+func FuzzHarmless(f *testing.F) {
+	f.Add([]byte{22, 0xfe, 0xfd, 0, 0, 0, 0, 0, 0, 0, 1, 0, 1, 1})
+	f.Add([]byte{20, 0xfe, 0xfd, 0, 0, 0, 0, 0, 0, 0, 1, 0, 1, 1, 23, 0xfe, 0xfd, 0, 1, 0, 0, 0, 0, 0, 1, 0, 0})
+	f.Fuzz(func(t *testing.T, b []byte) {
+		if harmless(b) && len(b) > 0 && b[0] == 21 && len(b) > 4 && b[3] == 0 && b[4] == 0 {
+			t.Error("a plain alert passes")
+		}
+	})
+}
+
+func FuzzParseFingerprint(f *testing.F) {
+	f.Add("sha-256", strings.Repeat("0A:", 31)+"0A")
+	f.Fuzz(func(t *testing.T, hash, value string) {
+		if p, err := parseFingerprint(hash, value); err == nil && len(p.digest) != p.hash.Size() {
+			t.Errorf("digest of %d bytes", len(p.digest))
+		}
+	})
+}
+
 func TestQueueBounds(t *testing.T) {
 	var p pipe
 	p.init(func([]byte) {})
-	p.push(make([]byte, MaxDatagram+1))
+	p.push(make([]byte, MaxDatagram+1), true)
+	p.push([]byte{22}, false)
 	for range 2 * maxQueue {
-		p.push([]byte{22})
+		p.push([]byte{22}, true)
 	}
-	if received, dropped, _ := p.counters(); received != 2*maxQueue+1 || dropped != maxQueue+1 {
+	if received, dropped, _ := p.counters(); received != 2*maxQueue+2 || dropped != maxQueue+2 {
 		t.Errorf("received %d, dropped %d", received, dropped)
 	}
 }
@@ -320,7 +390,7 @@ func TestClose(t *testing.T) {
 	stages := map[string]func(p *pair){
 		"before anything": func(*pair) {},
 		"in the handshake": func(p *pair) {
-			p.toServer = func(b []byte, deliver func([]byte)) {}
+			p.rewire(cut, nil)
 			p.session.Push([]byte{22, 0xfe, 0xfd})
 		},
 		"waiting for the fingerprint": func(p *pair) {
@@ -385,10 +455,10 @@ func TestSendNeverExceedsMTU(t *testing.T) {
 		p := newPair(t, true)
 		defer p.finish()
 		longest := 0
-		p.toClient = func(b []byte, deliver func([]byte)) {
+		p.rewire(nil, func(b []byte, deliver func([]byte)) {
 			longest = max(longest, len(b))
 			deliver(b)
-		}
+		})
 		p.connect()
 		c := dialChannel(t, p)
 		<-p.opened
@@ -397,6 +467,8 @@ func TestSendNeverExceedsMTU(t *testing.T) {
 		}
 		c.read(t)
 		c.close()
+		p.rewire(nil, cut)
+		synctest.Wait()
 		if longest > defaultMTU || longest < defaultMTU-10 {
 			t.Errorf("longest datagram %d", longest)
 		}
