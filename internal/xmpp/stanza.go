@@ -209,3 +209,28 @@ func (s Stanza) ResultReply(from, to string, payload []byte) []byte {
 	w.Close("iq")
 	return w.Bytes()
 }
+
+// Reply encodes an answer to the stanza for whoever sent it: of the given type
+// (result or error) and with content (complete XML, may be empty). The
+// recipient's address is left open, as in every Shared.
+func (s Stanza) Reply(typ, from string, content []byte) *Shared {
+	w := NewWriter(96 + len(s.ID) + len(from) + len(content))
+	w.startTag(s.Name, []string{"xmlns", NSClient, "type", typ, "id", s.ID, "from", from})
+	w.b = append(w.b, ` to="`...)
+	head := len(w.b)
+	if len(content) == 0 {
+		w.b = append(w.b, `"/>`...)
+	} else {
+		w.b = append(w.b, `">`...)
+		w.b = append(w.b, content...)
+		w.Close(s.Name)
+	}
+	return &Shared{Head: w.b[:head:head], Tail: w.b[head:]}
+}
+
+// Refuse encodes e as the answer to the stanza, like Reply.
+func (s Stanza) Refuse(from string, e *StanzaError) *Shared {
+	w := NewWriter(160 + len(e.Text) + len(e.Extra))
+	e.AppendTo(w)
+	return s.Reply("error", from, w.Bytes())
+}

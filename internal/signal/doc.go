@@ -1,0 +1,20 @@
+// Package signal is the signalling role: XMPP sessions over WebSocket, the
+// routing of stanzas between them, and the rooms (muc.Room) they meet in.
+//
+// The main type is Server. The web role mounts its Handler; the focus and
+// other services inside this deployment speak XMPP through it as an
+// xmpp.Router; room services (signal/service/...) are handed to it as Services.
+//
+// One goroutine owns one room. A session has a goroutine that reads its socket
+// and one that writes it; the session itself outlives the socket, so that a
+// client that lost its connection may resume (XEP-0198). Nothing that runs in
+// a room's goroutine may block: delivering to a session only appends to its
+// outbox.
+//
+// The package never decides about media or conferences, and never keeps a
+// stanza's body in a log.
+//
+// Limits: the size of frames, the bytes in an outbox and in the queue of
+// unacknowledged stanzas, the events in a room's mailbox, the joins parked for
+// a room that does not exist yet, and the number of connections; see Options.
+package signal

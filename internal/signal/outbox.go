@@ -1,0 +1,122 @@
+package signal
+
+import (
+	"bytes"
+
+	"github.com/plenum-conf/plenum/internal/xmpp"
+)
+
+// outbox is what waits to be written to one session, in order: references to
+// stanzas encoded once for everybody. It is not safe for concurrent use.
+//
+// A newer presence of an occupant takes the place of an older one that still
+// waits. Taking its place, rather than going to the end, keeps what the
+// recipient may rely on: that it knows somebody before hearing from them. An
+// unavailable presence is never replaced nor jumped over.
+type outbox struct {
+	to     int // length of the recipient's escaped address
+	urgent []*xmpp.Shared
+	queue  []*xmpp.Shared
+	first  int            // queue[:first] has been taken
+	index  map[string]int // Shared.Replaces -> place in queue
+	bytes  int            // of everything that waits
+}
+
+// push appends a stanza and reports whether it took the place of another.
+func (o *outbox) push(sh *xmpp.Shared) (replaced bool) {
+	o.bytes += sh.Size("") + o.to
+	if sh.Urgent {
+		o.urgent = append(o.urgent, sh)
+		return false
+	}
+	if sh.Replaces == "" {
+		o.barrier(sh)
+		o.queue = append(o.queue, sh)
+		return false
+	}
+	gone := isUnavailable(sh)
+	if at, ok := o.index[sh.Replaces]; ok && at >= o.first && !gone {
+		o.bytes -= o.queue[at].Size("") + o.to
+		o.queue[at] = sh
+		return true
+	}
+	if gone {
+		delete(o.index, sh.Replaces)
+	} else {
+		if o.index == nil {
+			o.index = make(map[string]int)
+		}
+		o.index[sh.Replaces] = len(o.queue)
+	}
+	o.queue = append(o.queue, sh)
+	return false
+}
+
+// barrier keeps presences from overtaking an unavailable one that does not say
+// whose it is.
+func (o *outbox) barrier(sh *xmpp.Shared) {
+	if len(o.index) > 0 && bytes.HasPrefix(sh.Head, []byte("<presence")) && isUnavailable(sh) {
+		clear(o.index)
+	}
+}
+
+// isUnavailable looks into the start tag, which the to attribute splits
+// between Head and Tail.
+func isUnavailable(sh *xmpp.Shared) bool {
+	mark := []byte("unavailable")
+	end := bytes.IndexByte(sh.Tail, '>')
+	return bytes.Contains(sh.Head, mark) || end > 0 && bytes.Contains(sh.Tail[:end], mark)
+}
+
+// pop takes the next stanza to write, nil if nothing waits.
+func (o *outbox) pop() *xmpp.Shared {
+	var sh *xmpp.Shared
+	switch {
+	case len(o.urgent) > 0:
+		sh = o.urgent[0]
+		o.urgent[0] = nil
+		o.urgent = o.urgent[1:]
+	case o.first < len(o.queue):
+		sh = o.queue[o.first]
+		o.queue[o.first] = nil
+		o.first++
+	default:
+		return nil
+	}
+	o.bytes -= sh.Size("") + o.to
+	if o.first == len(o.queue) {
+		o.rewind()
+	}
+	return sh
+}
+
+// rewind reuses the memory of a queue that has been emptied, unless a burst
+// made it large.
+func (o *outbox) rewind() {
+	o.queue, o.first = o.queue[:0], 0
+	clear(o.index)
+	if cap(o.queue) > 1024 {
+		o.queue, o.index = nil, nil
+	}
+	if len(o.urgent) == 0 {
+		o.urgent = nil
+	}
+}
+
+// empty reports whether nothing waits.
+func (o *outbox) empty() bool { return len(o.urgent) == 0 && o.first == len(o.queue) }
+
+// waiting returns how many stanzas wait.
+func (o *outbox) waiting() int { return len(o.urgent) + len(o.queue) - o.first }
+
+// putBack puts stanzas that must be sent again in front of those that wait.
+func (o *outbox) putBack(again []*xmpp.Shared) {
+	rest := *o
+	*o = outbox{to: o.to}
+	for _, sh := range again {
+		o.push(sh)
+	}
+	for sh := rest.pop(); sh != nil; sh = rest.pop() {
+		o.push(sh)
+	}
+}

@@ -1,0 +1,353 @@
+package signal
+
+import (
+	"sync"
+	"time"
+
+	"github.com/gobwas/ws"
+
+	"github.com/plenum-conf/plenum/internal/xmpp"
+)
+
+// sessionState is where a session is in its life.
+type sessionState uint8
+
+const (
+	connected sessionState = iota
+	hibernating
+	gone
+)
+
+func (s sessionState) String() string { return [...]string{"connected", "hibernating", "gone"}[s] }
+
+// session is one bound client. It outlives its sockets: when one breaks it
+// hibernates, keeps its occupants and collects what it misses, until a resumed
+// socket takes over or the time is up.
+//
+// Lock order: inMu, then mu. Room goroutines take only mu.
+type session struct {
+	srv   *Server
+	jid   xmpp.JID
+	full  string // jid as text
+	to    string // full, escaped for an attribute
+	query query
+
+	// inMu is held while a stanza of the client is handled, so that the count
+	// told on resumption is exact.
+	inMu sync.Mutex
+
+	mu      sync.Mutex
+	state   sessionState
+	conn    *conn // nil unless connected
+	out     outbox
+	control []byte // framed bytes that go first and are not counted
+	acks    xmpp.Acks
+	asked   bool   // an <r/> is unanswered
+	smID    string // "" if the session cannot be resumed
+	rooms   map[*room]struct{}
+	expiry  *time.Timer
+}
+
+func newSession(srv *Server, c *conn, jid xmpp.JID) *session {
+	full := jid.String()
+	to := string(xmpp.EscapeAttr(nil, full))
+	return &session{
+		srv: srv, jid: jid, full: full, to: to, query: c.query, conn: c,
+		out: outbox{to: len(to)}, rooms: make(map[*room]struct{}),
+	}
+}
+
+// JID returns the session's full address.
+func (s *session) JID() xmpp.JID { return s.jid }
+
+// Deliver puts a stanza into the session's outbox. It never blocks.
+func (s *session) Deliver(sh *xmpp.Shared) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	if s.state == gone {
+		return
+	}
+	s.srv.metrics.deliveries.Inc()
+	if s.out.push(sh) {
+		s.srv.metrics.replaced.Inc()
+	}
+	limit := s.srv.opt.OutboxBytes
+	switch {
+	case s.state == connected && s.out.bytes > limit:
+		s.tooSlow()
+	case s.state == hibernating && s.out.bytes > 2*limit:
+		s.srv.metrics.closes.WithLabelValues("overflow").Inc()
+		go s.end("overflow")
+	}
+	s.wake()
+}
+
+// tooSlow cuts off a client that does not read fast enough. No stream error is
+// sent: it may resume. The caller holds mu.
+func (s *session) tooSlow() {
+	s.srv.metrics.closes.WithLabelValues("slow").Inc()
+	s.srv.log.Info("client too slow", "session", s.full, "outbox", s.out.bytes)
+	c := s.conn
+	s.detachLocked()
+	go c.sock.drop()
+}
+
+// wake tells the writer that there is something to do. The caller holds mu.
+func (s *session) wake() {
+	if s.conn != nil {
+		s.conn.poke()
+	}
+}
+
+// nonza queues frames that are no stanzas, ahead of everything that waits.
+func (s *session) nonza(frames ...[]byte) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	s.queueControl(frames)
+}
+
+// queueControl is nonza for those who hold mu.
+func (s *session) queueControl(frames [][]byte) {
+	for _, f := range frames {
+		s.control = appendFrame(s.control, ws.OpText, f)
+	}
+	s.wake()
+}
+
+func (s *session) trusted() bool { return false }
+
+// entered notes that the session may be in a room, and reports whether the
+// session still exists.
+func (s *session) entered(r *room) bool {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	if s.state == gone {
+		return false
+	}
+	noteRoom(s.rooms, r)
+	return true
+}
+
+// noteRoom adds a room to the set and forgets those that are over.
+func noteRoom(set map[*room]struct{}, r *room) {
+	for old := range set {
+		if old.over.Load() {
+			delete(set, old)
+		}
+	}
+	set[r] = struct{}{}
+}
+
+// meantRoom returns the room that a stanza without a room is about: the only
+// one the session is in, or the one its URL names.
+func (s *session) meantRoom() *room {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	var found *room
+	n := 0
+	for r := range s.rooms {
+		if r.over.Load() {
+			continue
+		}
+		if n++; n == 1 || r.key.Local == s.query.roomKey() {
+			found = r
+		}
+	}
+	if n > 1 && found.key.Local != s.query.roomKey() {
+		return nil
+	}
+	return found
+}
+
+// makeResumable gives the session a name to be resumed under, if it may be, and
+// returns it.
+func (s *session) makeResumable(wanted bool) string {
+	if !wanted || s.srv.opt.Hibernation <= 0 {
+		return ""
+	}
+	id := newSMID()
+	s.mu.Lock()
+	s.smID = id
+	s.mu.Unlock()
+	s.srv.sessions.index(s, id)
+	return id
+}
+
+// manage starts counting stanzas (XEP-0198 §3) from right behind the frames
+// that say so.
+func (s *session) manage(frames [][]byte) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	s.acks.Enable(s.to)
+	s.queueControl(frames)
+}
+
+// handled counts one of the client's stanzas. The caller holds inMu.
+func (s *session) handled() {
+	s.mu.Lock()
+	s.acks.Received()
+	s.mu.Unlock()
+}
+
+// acked takes the client's count of our stanzas.
+func (s *session) acked(h uint32) error {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	s.asked = false
+	err := s.acks.Ack(h)
+	s.wake() // writing may have paused for want of acknowledgements
+	return err
+}
+
+// owns reports whether c is still the session's socket.
+func (s *session) owns(c *conn) bool {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	return s.conn == c
+}
+
+// lost says that socket c broke. The session hibernates if it can be resumed,
+// else it ends.
+func (s *session) lost(c *conn, reason string) {
+	s.mu.Lock()
+	if s.conn != c {
+		s.mu.Unlock()
+		return
+	}
+	s.detachLocked()
+	s.mu.Unlock()
+	s.srv.log.Debug("socket lost", "session", s.full, "reason", reason)
+}
+
+// detachLocked takes the socket away and starts hibernation. The caller holds
+// mu.
+func (s *session) detachLocked() {
+	s.conn = nil
+	s.control, s.asked = nil, false
+	s.state = hibernating
+	s.srv.metrics.state(connected, hibernating)
+	if s.smID == "" {
+		go s.end("connection lost")
+		return
+	}
+	s.expiry = time.AfterFunc(s.srv.opt.Hibernation, s.expire)
+}
+
+// expire ends a session that was not resumed in time.
+func (s *session) expire() {
+	s.inMu.Lock()
+	defer s.inMu.Unlock()
+	s.mu.Lock()
+	if s.state != hibernating {
+		s.mu.Unlock()
+		return
+	}
+	s.endLocked("connection lost")
+}
+
+// resume moves the session to a new socket, whose client has handled h of our
+// stanzas. It returns how many of the client's we have handled, and false if
+// there is nothing to resume.
+func (s *session) resume(c *conn, h uint32) (uint32, bool) {
+	s.inMu.Lock() // wait for the stanza at hand to be counted
+	defer s.inMu.Unlock()
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	if s.state == gone || s.acks.Ack(h) != nil {
+		return 0, false
+	}
+	if s.expiry != nil {
+		s.expiry.Stop()
+	}
+	if old := s.conn; old != nil {
+		go old.sock.drop()
+	}
+	s.srv.metrics.state(s.state, connected)
+	s.state, s.conn, s.query = connected, c, c.query
+	s.control, s.asked = nil, false
+	s.out.putBack(s.acks.Unsent())
+	return s.acks.In(), true
+}
+
+// end is the end: occupants leave their rooms, the address is forgotten. It
+// may be called more than once, by whoever holds no lock of the session.
+func (s *session) end(reason string) {
+	s.inMu.Lock()
+	defer s.inMu.Unlock()
+	s.mu.Lock()
+	s.endLocked(reason)
+}
+
+// endLocked is end for those who hold inMu and mu; it releases mu.
+func (s *session) endLocked(reason string) {
+	if s.state == gone {
+		s.mu.Unlock()
+		return
+	}
+	s.srv.metrics.state(s.state, gone)
+	s.state = gone
+	c, rooms := s.conn, s.rooms
+	s.conn, s.rooms = nil, nil
+	s.out, s.control = outbox{}, nil
+	if s.expiry != nil {
+		s.expiry.Stop()
+	}
+	s.mu.Unlock()
+	if c != nil {
+		go c.sock.drop()
+	}
+	s.srv.sessions.remove(s)
+	for r := range rooms {
+		r.gone(s, "Disconnected: "+reason)
+	}
+	s.srv.log.Debug("session ended", "session", s.full, "reason", reason)
+}
+
+// batch moves what may be written into b, framed, and counts it as sent. It
+// returns nothing if c is no longer the session's socket.
+func (s *session) batch(c *conn, b []byte, max int) []byte {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	if s.conn != c {
+		return b
+	}
+	b = append(b, s.control...)
+	s.control = s.control[:0]
+	for len(b) < max && s.mayWrite() {
+		sh := s.out.pop()
+		if sh == nil {
+			break
+		}
+		b = appendFrameHeader(b, ws.OpText, sh.Size(s.to))
+		b = sh.AppendTo(b, s.to)
+		s.acks.Sent(sh)
+		s.srv.metrics.out.Inc()
+	}
+	return s.askForAck(b)
+}
+
+// mayWrite reports whether the queue of unacknowledged stanzas has room. The
+// caller holds mu.
+func (s *session) mayWrite() bool {
+	n, size := s.acks.Pending()
+	return n < s.srv.opt.UnackedStanzas && size < s.srv.opt.UnackedBytes
+}
+
+// askForAck appends an <r/> when enough is unacknowledged and none is on its
+// way. The caller holds mu.
+func (s *session) askForAck(b []byte) []byte {
+	n, _ := s.acks.Pending()
+	if s.asked || n <= s.srv.opt.AckEvery {
+		return b
+	}
+	s.asked = true
+	return appendFrame(b, ws.OpText, xmpp.AckRequest)
+}
+
+// countIn returns how many of the client's stanzas were handled. The caller
+// holds inMu.
+func (s *session) countIn() uint32 {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	return s.acks.In()
+}

@@ -1,0 +1,169 @@
+package signal
+
+import (
+	"bufio"
+	"encoding/binary"
+	"errors"
+	"fmt"
+	"io"
+	"net"
+	"sync"
+	"time"
+
+	"github.com/gobwas/ws"
+)
+
+// socket is one WebSocket as the server sees it: whole messages in, bytes of
+// framed messages out. One goroutine reads; any may write.
+type socket struct {
+	nc        net.Conn
+	br        *bufio.Reader
+	header    [ws.MaxHeaderSize]byte
+	max       int           // longest message, bytes
+	readLimit time.Duration // longest silence
+	sendLimit time.Duration // longest single write
+
+	wmu    sync.Mutex
+	closed bool // under wmu: a closing frame went out
+}
+
+// closeError ends a socket with a WebSocket status code (RFC 6455 §7.4).
+type closeError struct {
+	code ws.StatusCode
+	text string
+}
+
+func (e *closeError) Error() string { return fmt.Sprintf("websocket %d: %s", e.code, e.text) }
+
+var (
+	errTooLong   = &closeError{ws.StatusMessageTooBig, "stanza too large"}
+	errNotText   = &closeError{ws.StatusUnsupportedData, "text expected"}
+	errFraming   = &closeError{ws.StatusProtocolError, "framing"}
+	errPeerClose = errors.New("closed by peer")
+)
+
+// statusTryAgain is "try again later" of the IANA registry of RFC 6455.
+const statusTryAgain ws.StatusCode = 1013
+
+// readMessage returns the next text message, in memory of its own. Control
+// frames in between are dealt with here.
+func (s *socket) readMessage() ([]byte, error) {
+	var msg []byte
+	for started := false; ; {
+		h, err := s.readHeader()
+		if err != nil {
+			return nil, err
+		}
+		if h.OpCode.IsControl() {
+			if err := s.control(h); err != nil {
+				return nil, err
+			}
+			continue
+		}
+		switch {
+		case h.OpCode == ws.OpBinary:
+			return nil, errNotText
+		case (h.OpCode == ws.OpContinuation) != started:
+			return nil, errFraming
+		case h.Length > int64(s.max-len(msg)):
+			return nil, errTooLong
+		}
+		started = true
+		if msg, err = s.readPayload(msg, h); err != nil || h.Fin {
+			return msg, err
+		}
+	}
+}
+
+func (s *socket) readHeader() (ws.Header, error) {
+	if err := s.nc.SetReadDeadline(time.Now().Add(s.readLimit)); err != nil {
+		return ws.Header{}, err
+	}
+	h, err := ws.ReadHeaderBuffer(s.br, s.header[:0:len(s.header)])
+	if err != nil {
+		return h, err
+	}
+	if h.Rsv != 0 || !h.Masked || h.OpCode.IsReserved() ||
+		h.OpCode.IsControl() && (h.Length > ws.MaxControlFramePayloadSize || !h.Fin) {
+		return h, errFraming
+	}
+	return h, nil
+}
+
+// readPayload appends a frame's payload, whose length was checked before.
+func (s *socket) readPayload(msg []byte, h ws.Header) ([]byte, error) {
+	n := len(msg)
+	if msg == nil {
+		msg = make([]byte, h.Length)
+	} else {
+		msg = append(msg, make([]byte, h.Length)...)
+	}
+	if _, err := io.ReadFull(s.br, msg[n:]); err != nil {
+		return nil, err
+	}
+	ws.Cipher(msg[n:], h.Mask, 0)
+	return msg, nil
+}
+
+func (s *socket) control(h ws.Header) error {
+	payload, err := s.readPayload(nil, h)
+	if err != nil {
+		return err
+	}
+	switch h.OpCode {
+	case ws.OpPing:
+		return s.write(appendFrame(nil, ws.OpPong, payload))
+	case ws.OpClose:
+		return errPeerClose
+	}
+	return nil
+}
+
+// write sends framed bytes.
+func (s *socket) write(b []byte) error {
+	s.wmu.Lock()
+	defer s.wmu.Unlock()
+	if s.closed {
+		return net.ErrClosed
+	}
+	if err := s.nc.SetWriteDeadline(time.Now().Add(s.sendLimit)); err != nil {
+		return err
+	}
+	_, err := s.nc.Write(b)
+	return err
+}
+
+// close says goodbye with a status code and ends the socket. It may wait for a
+// write that is under way.
+func (s *socket) close(code ws.StatusCode, reason string) {
+	s.wmu.Lock()
+	defer s.wmu.Unlock()
+	if !s.closed {
+		s.closed = true
+		frame := appendFrame(nil, ws.OpClose, ws.NewCloseFrameBody(code, reason))
+		if s.nc.SetWriteDeadline(time.Now().Add(time.Second)) == nil {
+			_, _ = s.nc.Write(frame) // the peer may be gone already
+		}
+	}
+	_ = s.nc.Close()
+}
+
+// drop ends the socket at once, also under a write that hangs.
+func (s *socket) drop() { _ = s.nc.Close() }
+
+// appendFrame appends one unfragmented, unmasked frame (RFC 6455 §5.2).
+func appendFrame(b []byte, op ws.OpCode, payload []byte) []byte {
+	b = appendFrameHeader(b, op, len(payload))
+	return append(b, payload...)
+}
+
+func appendFrameHeader(b []byte, op ws.OpCode, n int) []byte {
+	b = append(b, 0x80|byte(op))
+	switch {
+	case n < 126:
+		return append(b, byte(n))
+	case n < 1<<16:
+		return binary.BigEndian.AppendUint16(append(b, 126), uint16(n))
+	}
+	return binary.BigEndian.AppendUint64(append(b, 127), uint64(n))
+}
