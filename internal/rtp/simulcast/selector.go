@@ -40,7 +40,7 @@ type Selector struct {
 	temporal uint8
 	limit    uint8 // highest temporal layer being forwarded now
 	frame    uint32
-	seen     bool // frame is valid
+	seen     bool  // frame is valid
 	pending  uint8 // limit allowed from the next frame on
 }
 
