@@ -15,7 +15,8 @@ type Owned struct {
 // Map is a picture of who sends what in a conference at one moment. It is
 // immutable and may be kept and compared freely; the zero Map is empty.
 type Map struct {
-	sets map[string]Set
+	sets    map[string]Set
+	version uint64
 }
 
 // NewMap returns a Map of the given sets; empty ones are left out.
@@ -28,6 +29,10 @@ func NewMap(list ...Owned) Map {
 	}
 	return m
 }
+
+// Version tells pictures of one [Ledger] apart: those of the same version say
+// the same. It is 0 for maps that come from elsewhere.
+func (m Map) Version() uint64 { return m.version }
 
 // Len returns the number of owners.
 func (m Map) Len() int { return len(m.sets) }

@@ -15,13 +15,14 @@ var DefaultLimits = Limits{Sources: 20, Groups: 20}
 // through its rules; what it hands out is immutable. It is not safe for
 // concurrent use: the goroutine that owns the conference owns it.
 type Ledger struct {
-	limits Limits
-	strip  bool
-	sets   map[string]Set    // by owner, as the bridge needs them
-	told   map[string]Set    // by owner, as receivers are told
-	ssrcs  map[uint32]string // owner of every SSRC
-	msids  map[string]string // owner of every msid
-	shared bool              // told has been handed out and must be copied before a change
+	limits  Limits
+	strip   bool
+	sets    map[string]Set    // by owner, as the bridge needs them
+	told    map[string]Set    // by owner, as receivers are told
+	ssrcs   map[uint32]string // owner of every SSRC
+	msids   map[string]string // owner of every msid
+	shared  bool              // told has been handed out and must be copied before a change
+	version uint64            // of told
 }
 
 // NewLedger returns an empty ledger. With strip, receivers are told of
@@ -34,6 +35,8 @@ func NewLedger(limits Limits, strip bool) *Ledger {
 		told:   make(map[string]Set),
 		ssrcs:  make(map[uint32]string),
 		msids:  make(map[string]string),
+
+		version: 1,
 	}
 }
 
@@ -43,7 +46,7 @@ func (l *Ledger) Get(owner string) Set { return l.sets[owner] }
 // Told returns the picture that receivers should have.
 func (l *Ledger) Told() Map {
 	l.shared = true
-	return Map{sets: l.told}
+	return Map{sets: l.told, version: l.version}
 }
 
 // Sources returns the number of SSRCs in the conference.
@@ -89,6 +92,9 @@ func (l *Ledger) Remove(owner string, rm Set) (Set, error) {
 // RemoveOwner strikes out everything of one owner and returns what it was.
 func (l *Ledger) RemoveOwner(owner string) Set {
 	was := l.sets[owner]
+	if was.Empty() {
+		return was
+	}
 	l.forget(owner)
 	l.put(owner, Set{})
 	return was
@@ -113,6 +119,7 @@ func (l *Ledger) remember(owner string, set Set) {
 func (l *Ledger) put(owner string, set Set) {
 	if l.shared {
 		l.told, l.shared = maps.Clone(l.told), false
+		l.version++
 	}
 	if set.Empty() {
 		delete(l.sets, owner)

@@ -230,7 +230,7 @@ func (w *twin) snapshot() Map {
 	for _, o := range w.list {
 		sets[o.Owner] = sets[o.Owner].Union(o.Set)
 	}
-	return Map{sets}
+	return Map{sets: sets}
 }
 
 func TestLedgerAgainstTwin(t *testing.T) {
@@ -287,7 +287,7 @@ func apply(t *testing.T, have, old, cur Map) Map {
 		}
 		sets[o.Owner] = sets[o.Owner].Union(o.Set)
 	}
-	return Map{sets}
+	return Map{sets: sets}
 }
 
 // same compares maps without regard to the order within a set.

@@ -1,0 +1,203 @@
+package focus
+
+import (
+	"fmt"
+	"slices"
+	"strconv"
+
+	"github.com/plenum-conf/plenum/internal/jingle"
+	"github.com/plenum-conf/plenum/internal/media"
+	"github.com/plenum-conf/plenum/internal/source"
+)
+
+// bridgeOwner owns the bridge's own sources, the senders of its RTCP.
+const bridgeOwner = "jvb"
+
+// videoCodec is a codec with the numbers used in every conference, so that a
+// bridge never has to translate them.
+type videoCodec struct {
+	name    string
+	pt, rtx uint8
+	params  []media.Parameter
+}
+
+// The numbers are those that Jitsi clients have been offered for years.
+var videoCodecs = []videoCodec{
+	{name: "AV1", pt: 41, rtx: 42},
+	{name: "VP8", pt: 100, rtx: 96},
+	{name: "H264", pt: 107, rtx: 99, params: []media.Parameter{
+		{Name: "profile-level-id", Value: "42e01f"},
+		{Name: "level-asymmetry-allowed", Value: "1"},
+		{Name: "packetization-mode", Value: "1"},
+	}},
+	{name: "VP9", pt: 101, rtx: 97},
+}
+
+// rtxOrder is the order of the retransmission types after the codecs.
+var rtxOrder = []string{"AV1", "VP8", "VP9", "H264"}
+
+func findCodec(name string) (videoCodec, bool) {
+	i := slices.IndexFunc(videoCodecs, func(c videoCodec) bool { return c.name == name })
+	if i < 0 {
+		return videoCodec{}, false
+	}
+	return videoCodecs[i], true
+}
+
+// checkCodecs refuses names that are no codecs.
+func checkCodecs(names []string) error {
+	for _, name := range names {
+		if _, ok := findCodec(name); !ok {
+			return fmt.Errorf("focus: unknown video codec %q", name)
+		}
+	}
+	return nil
+}
+
+// describe says what a client with the features is offered.
+func (o *Options) describe(f features) []media.Description {
+	var out []media.Description
+	if f.has(featAudio) {
+		out = append(out, o.describeAudio(f))
+	}
+	if f.has(featVideo) {
+		out = append(out, o.describeVideo(f))
+	}
+	return out
+}
+
+func (o *Options) describeAudio(f features) media.Description {
+	d := media.Description{Kind: media.Audio, ExtmapAllowMixed: true}
+	opus := media.PayloadType{
+		ID: 111, Name: "opus", ClockRate: 48000, Channels: 2,
+		Parameters: []media.Parameter{{Name: "minptime", Value: "10"}},
+		Feedback:   bandwidthFeedback(f &^ featREMB), // REMB is a video thing
+	}
+	if o.OpusRED && f.has(featRED) {
+		d.PayloadTypes = append(d.PayloadTypes, media.PayloadType{
+			ID: 112, Name: "red", ClockRate: 48000, Channels: 2,
+			Parameters: []media.Parameter{{Value: "111/111"}},
+		})
+	} else {
+		opus.Parameters = append(opus.Parameters, media.Parameter{Name: "useinbandfec", Value: "1"})
+	}
+	d.PayloadTypes = append(d.PayloadTypes, opus,
+		media.PayloadType{ID: 126, Name: "telephone-event", ClockRate: 8000})
+	d.HeaderExtensions = []media.HeaderExtension{{ID: 1, URI: media.ExtAudioLevel}, {ID: 10, URI: media.ExtMID}}
+	if f.has(featTCC) {
+		d.HeaderExtensions = append(d.HeaderExtensions, media.HeaderExtension{ID: 5, URI: media.ExtTransportCC})
+	}
+	return d
+}
+
+func (o *Options) describeVideo(f features) media.Description {
+	d := media.Description{Kind: media.Video, ExtmapAllowMixed: true}
+	for _, name := range o.VideoCodecs {
+		if c, ok := findCodec(name); ok {
+			d.PayloadTypes = append(d.PayloadTypes, c.payloadType(f))
+		}
+	}
+	if f.has(featRTX) {
+		for _, name := range rtxOrder {
+			if c, ok := findCodec(name); ok && slices.Contains(o.VideoCodecs, name) {
+				d.PayloadTypes = append(d.PayloadTypes, c.retransmission())
+			}
+		}
+	}
+	d.HeaderExtensions = []media.HeaderExtension{{ID: 3, URI: media.ExtAbsSendTime}, {ID: 10, URI: media.ExtMID}}
+	if f.has(featTCC) {
+		d.HeaderExtensions = append(d.HeaderExtensions, media.HeaderExtension{ID: 5, URI: media.ExtTransportCC})
+	}
+	d.HeaderExtensions = append(d.HeaderExtensions, media.HeaderExtension{ID: 11, URI: media.ExtDependencyDescriptor})
+	return d
+}
+
+func (c videoCodec) payloadType(f features) media.PayloadType {
+	fb := []media.Feedback{{Type: "ccm", Subtype: "fir"}, {Type: "nack"}, {Type: "nack", Subtype: "pli"}}
+	return media.PayloadType{
+		ID: c.pt, Name: c.name, ClockRate: 90000,
+		Parameters: c.params, Feedback: append(fb, bandwidthFeedback(f)...),
+	}
+}
+
+// retransmission describes RFC 4588 retransmission of the codec.
+func (c videoCodec) retransmission() media.PayloadType {
+	return media.PayloadType{
+		ID: c.rtx, Name: "rtx", ClockRate: 90000,
+		Parameters: []media.Parameter{{Name: "apt", Value: strconv.Itoa(int(c.pt))}},
+	}
+}
+
+// bandwidthFeedback prefers transport-wide feedback; REMB is for clients
+// which know nothing better.
+func bandwidthFeedback(f features) []media.Feedback {
+	switch {
+	case f.has(featTCC):
+		return []media.Feedback{{Type: "transport-cc"}}
+	case f.has(featREMB):
+		return []media.Feedback{{Type: "goog-remb"}}
+	}
+	return nil
+}
+
+// offer is what a session-initiate is made of.
+type offer struct {
+	sid       string
+	initiator string
+	features  features
+	stay      string // bridge-session id
+	region    string
+	transport *media.Transport
+	sources   []source.Owned // of the others
+	feedback  source.Set     // of the bridge
+}
+
+// sessionInitiate makes the offer's message (XEP-0166 §6.1). The one transport
+// stands in each content, because clients read it from the first but expect
+// it in all.
+func (o *Options) sessionInitiate(x offer) *jingle.Message {
+	m := &jingle.Message{
+		Action:    jingle.SessionInitiate,
+		SID:       x.sid,
+		Initiator: x.initiator,
+		Sources:   append([]source.Owned{{Owner: bridgeOwner, Set: feedbackSources(x.feedback)}}, x.sources...),
+		JSON:      x.features.has(featJSON),
+		Bridge:    &jingle.BridgeSession{ID: x.stay, Region: x.region},
+	}
+	for _, d := range o.describe(x.features) {
+		c := jingle.Content{
+			Name: d.Kind.String(), Creator: "initiator", Senders: "both",
+			Media: d.Kind.String(), Description: &d, RTCPMux: true, Transport: x.transport,
+		}
+		if d.Kind == media.Audio {
+			c.MaxPtime = 60
+		}
+		m.Contents = append(m.Contents, c)
+	}
+	if o.offersSCTP(x.features) && x.transport.SCTPPort > 0 {
+		m.Contents = append(m.Contents, jingle.Content{
+			Name: "data", Creator: "initiator", Senders: "both", Media: "application", Transport: x.transport,
+		})
+	}
+	for i := range m.Contents {
+		m.Bundle = append(m.Bundle, m.Contents[i].Name)
+	}
+	return m
+}
+
+func (o *Options) offersSCTP(f features) bool { return o.SCTP && f.has(featSCTP) }
+
+// feedbackSources gives the bridge's sources the msids by which clients know
+// that no track is behind them. They come first in an offer: the first source
+// of each kind shares its m-line with what the client sends itself.
+func feedbackSources(s source.Set) source.Set {
+	out := source.Set{Sources: slices.Clone(s.Sources)}
+	for i := range out.Sources {
+		x := &out.Sources[i]
+		x.MSID = "mixedmslabel mixedlabel" + x.Kind.String() + "0"
+		if x.Name == "" {
+			x.Name = bridgeOwner + "-" + x.Kind.String()[:1] + "0"
+		}
+	}
+	return out
+}

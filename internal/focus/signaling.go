@@ -1,0 +1,101 @@
+package focus
+
+import (
+	"slices"
+
+	"github.com/plenum-conf/plenum/internal/jingle"
+	"github.com/plenum-conf/plenum/internal/source"
+	"github.com/plenum-conf/plenum/internal/xmpp"
+)
+
+// Receivers are told of sources in batches: each remembers the picture of the
+// conference it has been told of, and at a flush gets the difference to the
+// present one, at most one source-remove and one source-add. Receivers who
+// were told of the same picture share the difference and its encoding.
+
+// scheduleFlush makes sure that receivers will be told of a change.
+func (c *conference) scheduleFlush() {
+	if c.flush != nil || c.phase != running {
+		return
+	}
+	c.flush = c.timers.set(c.now.Add(c.opts.signalingDelay(len(c.people))), func() {
+		c.flush = nil
+		c.tellSources()
+	})
+}
+
+// tellSources brings every receiver up to date. Only those whose
+// session-accept was answered are told: until then their offer is enough, and
+// clients queue nothing before it.
+func (c *conference) tellSources() {
+	cur := c.sources.Told()
+	changes := make(map[uint64]*change)
+	for _, p := range c.byArrival() {
+		if p.stage != joined || p.told.Version() == cur.Version() {
+			continue
+		}
+		d := changes[p.told.Version()]
+		if d == nil {
+			d = c.newChange(p.told, cur)
+			changes[p.told.Version()] = d
+		}
+		c.tellChange(p, d)
+		p.told = cur
+	}
+}
+
+// change is the difference between two pictures.
+type change struct {
+	removed, added []source.Owned
+	pruned         []source.Owned // removed, less what belonged to those who left
+	bodies         map[bodyKey][]byte
+}
+
+// bodyKey names an encoding that several receivers share.
+type bodyKey struct {
+	action jingle.Action
+	json   bool
+	pruned bool
+}
+
+func (c *conference) newChange(old, cur source.Map) *change {
+	d := &change{bodies: make(map[bodyKey][]byte)}
+	d.removed, d.added = source.Diff(old, cur)
+	for _, o := range d.removed {
+		if c.people[o.Owner] != nil {
+			d.pruned = append(d.pruned, o)
+		}
+	}
+	return d
+}
+
+// tellChange sends p its share of a change. Most clients drop the sources of
+// somebody who leaves by themselves; those prepared for SSRC rewriting do not.
+func (c *conference) tellChange(p *participant, d *change) {
+	removed, pruned := d.removed, !p.features.has(featRewriting)
+	if pruned {
+		removed = d.pruned
+	}
+	json := p.features.has(featJSON)
+	c.tellPart(p, d, bodyKey{jingle.SourceRemove, json, pruned}, removed)
+	c.tellPart(p, d, bodyKey{jingle.SourceAdd, json, false}, d.added)
+}
+
+func (c *conference) tellPart(p *participant, d *change, key bodyKey, list []source.Owned) {
+	var body []byte
+	if slices.ContainsFunc(list, func(o source.Owned) bool { return o.Owner == p.nick }) {
+		if list = source.Except(list, p.nick); len(list) > 0 {
+			body = jingle.EncodeSources(list, key.json)
+		}
+	} else if body = d.bodies[key]; body == nil && len(list) > 0 {
+		body = jingle.EncodeSources(list, key.json)
+		d.bodies[key] = body
+	}
+	if len(body) == 0 {
+		return
+	}
+	w := xmpp.NewWriter(256 + len(body))
+	jingle.AppendSources(w, key.action, p.session.SID, c.me, body)
+	c.tell("set", p.occupant, w.Bytes())
+	c.met.sent.WithLabelValues(string(key.action)).Inc()
+}
