@@ -7,6 +7,7 @@ import (
 	"strconv"
 	"time"
 
+	"github.com/plenum-conf/plenum/internal/signal/service"
 	"github.com/plenum-conf/plenum/internal/xmpp"
 )
 
@@ -22,24 +23,34 @@ type ExternalService struct {
 	TTL    time.Duration
 }
 
-// Credentials are one client's right to use a TURN server, for a while.
-type Credentials struct {
-	Username, Password string
-	Expires            time.Time
+// at returns the service as one client may use it from now on. With a secret,
+// credentials are derived as TURN servers with a static secret expect them:
+// the user name is the Unix time of expiry, the password its HMAC-SHA1.
+func (e ExternalService) at(now time.Time) service.External {
+	x := service.External{Type: e.Type, Host: e.Host, Transport: e.Transport}
+	if e.Port != 0 {
+		x.Port = strconv.Itoa(e.Port)
+	}
+	if e.Secret != "" {
+		expires := now.Add(e.TTL)
+		x.Username = strconv.FormatInt(expires.Unix(), 10)
+		mac := hmac.New(sha1.New, []byte(e.Secret))
+		mac.Write([]byte(x.Username))
+		x.Password = base64.StdEncoding.EncodeToString(mac.Sum(nil))
+		x.Expires = expires.UTC().Format(time.RFC3339)
+		x.Restricted = true
+	}
+	return x
 }
 
-// CredentialsAt derives credentials as TURN servers with a static secret
-// expect them: the user name is the Unix time of expiry, the password its
-// HMAC-SHA1. The zero Credentials mean that the service needs none.
-func (e ExternalService) CredentialsAt(now time.Time) Credentials {
-	if e.Secret == "" {
-		return Credentials{}
+// external returns the configured services with fresh credentials.
+func (s *Server) external() []service.External {
+	now := time.Now()
+	list := make([]service.External, 0, len(s.opt.ExternalServices))
+	for _, e := range s.opt.ExternalServices {
+		list = append(list, e.at(now))
 	}
-	expires := now.Add(e.TTL)
-	user := strconv.FormatInt(expires.Unix(), 10)
-	mac := hmac.New(sha1.New, []byte(e.Secret))
-	mac.Write([]byte(user))
-	return Credentials{user, base64.StdEncoding.EncodeToString(mac.Sum(nil)), expires}
+	return list
 }
 
 // encodeExternal encodes the services of one type, or all, for the given
@@ -47,26 +58,25 @@ func (e ExternalService) CredentialsAt(now time.Time) Credentials {
 func (s *Server) encodeExternal(ns, typ string) []byte {
 	w := xmpp.NewWriter(512)
 	w.Open("services", "xmlns", ns)
-	for _, e := range s.opt.ExternalServices {
-		if typ == "" || typ == e.Type {
-			e.encode(w, time.Now())
+	for _, x := range s.external() {
+		if typ == "" || typ == x.Type {
+			encodeService(w, x)
 		}
 	}
 	w.Close("services")
 	return w.Bytes()
 }
 
-func (e ExternalService) encode(w *xmpp.Writer, now time.Time) {
-	attrs := []string{"type", e.Type, "host", e.Host}
-	if e.Port != 0 {
-		attrs = append(attrs, "port", strconv.Itoa(e.Port))
+func encodeService(w *xmpp.Writer, x service.External) {
+	attrs := []string{"type", x.Type, "host", x.Host}
+	for _, a := range [...][2]string{{"port", x.Port}, {"transport", x.Transport},
+		{"username", x.Username}, {"password", x.Password}, {"expires", x.Expires}} {
+		if a[1] != "" {
+			attrs = append(attrs, a[0], a[1])
+		}
 	}
-	if e.Transport != "" {
-		attrs = append(attrs, "transport", e.Transport)
-	}
-	if c := e.CredentialsAt(now); c.Username != "" {
-		attrs = append(attrs, "username", c.Username, "password", c.Password,
-			"expires", c.Expires.UTC().Format(time.RFC3339), "restricted", "1")
+	if x.Restricted {
+		attrs = append(attrs, "restricted", "1")
 	}
 	w.Empty("service", attrs...)
 }

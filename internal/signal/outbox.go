@@ -1,18 +1,15 @@
 package signal
 
-import (
-	"bytes"
-
-	"github.com/plenum-conf/plenum/internal/xmpp"
-)
+import "github.com/plenum-conf/plenum/internal/xmpp"
 
 // outbox is what waits to be written to one session, in order: references to
 // stanzas encoded once for everybody. It is not safe for concurrent use.
 //
 // A newer presence of an occupant takes the place of an older one that still
 // waits. Taking its place, rather than going to the end, keeps what the
-// recipient may rely on: that it knows somebody before hearing from them. An
-// unavailable presence is never replaced nor jumped over.
+// recipient may rely on: that it knows somebody before hearing from them.
+// Rooms name a presence after one stay of one occupant and give the one that
+// ends the stay no name, so that it is neither replaced nor jumped over.
 type outbox struct {
 	to     int // length of the recipient's escaped address
 	urgent []*xmpp.Shared
@@ -29,20 +26,12 @@ func (o *outbox) push(sh *xmpp.Shared) (replaced bool) {
 		o.urgent = append(o.urgent, sh)
 		return false
 	}
-	if sh.Replaces == "" {
-		o.barrier(sh)
-		o.queue = append(o.queue, sh)
-		return false
-	}
-	gone := isUnavailable(sh)
-	if at, ok := o.index[sh.Replaces]; ok && at >= o.first && !gone {
-		o.bytes -= o.queue[at].Size("") + o.to
-		o.queue[at] = sh
-		return true
-	}
-	if gone {
-		delete(o.index, sh.Replaces)
-	} else {
+	if sh.Replaces != "" {
+		if at, ok := o.index[sh.Replaces]; ok && at >= o.first {
+			o.bytes -= o.queue[at].Size("") + o.to
+			o.queue[at] = sh
+			return true
+		}
 		if o.index == nil {
 			o.index = make(map[string]int)
 		}
@@ -50,22 +39,6 @@ func (o *outbox) push(sh *xmpp.Shared) (replaced bool) {
 	}
 	o.queue = append(o.queue, sh)
 	return false
-}
-
-// barrier keeps presences from overtaking an unavailable one that does not say
-// whose it is.
-func (o *outbox) barrier(sh *xmpp.Shared) {
-	if len(o.index) > 0 && bytes.HasPrefix(sh.Head, []byte("<presence")) && isUnavailable(sh) {
-		clear(o.index)
-	}
-}
-
-// isUnavailable looks into the start tag, which the to attribute splits
-// between Head and Tail.
-func isUnavailable(sh *xmpp.Shared) bool {
-	mark := []byte("unavailable")
-	end := bytes.IndexByte(sh.Tail, '>')
-	return bytes.Contains(sh.Head, mark) || end > 0 && bytes.Contains(sh.Tail[:end], mark)
 }
 
 // pop takes the next stanza to write, nil if nothing waits.

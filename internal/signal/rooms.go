@@ -205,7 +205,9 @@ func (r *room) build() {
 	var hooks []muc.Hooks
 	for _, f := range s.opt.Services {
 		address := xmpp.JID{Domain: f.Host + "." + s.opt.Domain}
-		part := f.Open(service.Env{Address: address, Room: r.public, Now: time.Now})
+		part := f.Open(service.Env{
+			Address: address, Room: r.public, Now: time.Now, External: s.external,
+		})
 		r.parts[address.Domain] = part
 		hooks = append(hooks, part.Hooks)
 	}
@@ -214,7 +216,10 @@ func (r *room) build() {
 	r.core = muc.New(muc.Config{
 		JID: r.public, MeetingID: newUUID(), Created: now,
 		FocusJID: xmpp.JID{Local: "focus", Domain: "auth." + s.opt.Domain},
-		Limits:   limits, Hooks: muc.Chain(hooks...),
+		// Anonymous clients are held to the endpoint id that follows from
+		// their address, so that nobody takes somebody else's.
+		AnonymousDomain: s.opt.Domain,
+		Limits:          limits, Hooks: muc.Chain(hooks...),
 	})
 }
 

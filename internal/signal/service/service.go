@@ -1,6 +1,8 @@
 package service
 
 import (
+	"bytes"
+	"encoding/json"
 	"time"
 
 	"github.com/plenum-conf/plenum/internal/muc"
@@ -28,6 +30,21 @@ type Env struct {
 	Address xmpp.JID         // of the service: its host
 	Room    xmpp.JID         // bare, as clients know it
 	Now     func() time.Time // the clock to go by
+	// External returns the STUN and TURN servers, with fresh credentials.
+	External func() []External
+}
+
+// External is a STUN or TURN server as one client may use it (XEP-0215). Its
+// JSON is the form of room metadata.
+type External struct {
+	Type       string `json:"type"` // stun, turn or turns
+	Host       string `json:"host"`
+	Port       string `json:"port,omitempty"`
+	Transport  string `json:"transport,omitempty"` // udp or tcp
+	Username   string `json:"username,omitempty"`
+	Password   string `json:"password,omitempty"`
+	Expires    string `json:"expires,omitempty"` // RFC 3339
+	Restricted bool   `json:"restricted,omitempty"`
 }
 
 // Part is a service in one room. Both fields may be zero.
@@ -36,4 +53,17 @@ type Part struct {
 	// Message takes a message that an occupant sent to the service's address.
 	// The error, if not nil, is sent back.
 	Message func(r *muc.Room, from *muc.Occupant, st xmpp.Stanza) *xmpp.StanzaError
+}
+
+// JSON encodes v for a json-message. Jitsi clients pass the text through
+// JavaScript's unescape before they parse it, so that a percent sign followed
+// by two hex digits would not survive: percent signs are written as \u0025.
+func JSON(v any) []byte {
+	var b bytes.Buffer
+	enc := json.NewEncoder(&b)
+	enc.SetEscapeHTML(false) // XML escapes are XML's business
+	if err := enc.Encode(v); err != nil {
+		panic("service: " + err.Error()) // values are our own types and checked JSON
+	}
+	return bytes.ReplaceAll(bytes.TrimSuffix(b.Bytes(), []byte("\n")), []byte("%"), []byte(`\u0025`))
 }
