@@ -73,3 +73,28 @@ func buildError(messages []api.Message) error {
 	}
 	return errors.Join(errs...)
 }
+
+// BuildTests bundles the client's unit tests into one script for node.
+func BuildTests(clientDir string, names []string) ([]byte, error) {
+	dir, err := filepath.Abs(clientDir)
+	if err != nil {
+		return nil, err
+	}
+	var imports string
+	for _, name := range names {
+		imports += fmt.Sprintf("import %q;\n", "./test/"+name)
+	}
+	result := api.Build(api.BuildOptions{
+		AbsWorkingDir: dir,
+		Stdin:         &api.StdinOptions{Contents: imports, ResolveDir: dir, Sourcefile: "tests.ts"},
+		Bundle:        true,
+		Format:        api.FormatESModule,
+		Platform:      api.PlatformNode,
+		Sourcemap:     api.SourceMapInline,
+		LogLevel:      api.LogLevelSilent,
+	})
+	if len(result.Errors) > 0 {
+		return nil, buildError(result.Errors)
+	}
+	return result.OutputFiles[0].Contents, nil
+}

@@ -1,1 +1,16 @@
-export const version = "1";
+/** The protocol library: everything a Jitsi client says on the wire, and no user interface. */
+export { BridgeChannel, receiveMessage, type BridgeMessage, type ReceiveConstraints } from "./channel";
+export {
+  Conference, type ConferenceEvents, type ConferenceOptions, type ConferenceState, type EndReason,
+} from "./conference";
+export { Emitter } from "./emitter";
+export { JoinError, type JoinReason } from "./join";
+export type { SlotName } from "./local";
+export type { Source } from "./media";
+export { roomNode, type MuteKind } from "./names";
+export type { Member, RoomStatus, SourceState } from "./presence";
+export type { ChatMessage, RoomInfo } from "./room";
+export type { MediaState, RemoteTrack } from "./session";
+export { readConfig, type Settings } from "./settings";
+export { StanzaError } from "./stanza";
+export type { ReceivedStats, SentStats, SessionStats } from "./stats";

@@ -1,0 +1,117 @@
+import type { Session } from "./session";
+
+/** How one source that we receive is doing. Counters only grow within a session. */
+export interface ReceivedStats {
+  name: string;
+  kind: "audio" | "video";
+  ssrc: number;
+  packets: number;
+  lost: number;
+  bytes: number;
+  framesDecoded: number;
+  width: number;
+  height: number;
+  fps: number;
+  /** Sum of squared samples over seconds: it grows while something is heard. */
+  audioEnergy: number;
+  audioLevel: number;
+}
+
+/** How one encoding that we send is doing. */
+export interface SentStats {
+  name: string;
+  ssrc: number;
+  active: boolean;
+  packets: number;
+  bytes: number;
+  framesEncoded: number;
+  width: number;
+  height: number;
+  fps: number;
+  codec: string;
+}
+
+export interface SessionStats {
+  received: ReceivedStats[];
+  sent: SentStats[];
+  /** Round trip to the bridge in ms; 0 when unknown. */
+  rtt: number;
+  /** Estimated bit/s we may send; 0 when unknown. */
+  availableOut: number;
+  bytesIn: number;
+  bytesOut: number;
+}
+
+type Report = Record<string, unknown>;
+
+export async function readStats(session: Session): Promise<SessionStats> {
+  const reports = new Map<string, Report>();
+  (await session.pc.getStats()).forEach((r: Report, id: string) => reports.set(id, r));
+  const all = [...reports.values()];
+  const pair = all.find((r) => r["type"] === "candidate-pair" && (r["nominated"] || r["selected"]) && r["state"] === "succeeded");
+  return {
+    received: all.filter((r) => r["type"] === "inbound-rtp").flatMap((r) => readReceived(session, r)),
+    sent: all.filter((r) => r["type"] === "outbound-rtp").map((r) => readSent(session, r, reports)),
+    rtt: num(pair, "currentRoundTripTime") * 1000,
+    availableOut: num(pair, "availableOutgoingBitrate"),
+    bytesIn: num(pair, "bytesReceived"),
+    bytesOut: num(pair, "bytesSent"),
+  };
+}
+
+function readReceived(session: Session, r: Report): ReceivedStats[] {
+  const name = session.nameOf(String(r["mid"] ?? ""));
+  if (!name || name.startsWith(`${session.options.id}-`)) return [];
+  return [
+    {
+      name, kind: r["kind"] === "audio" ? "audio" : "video", ssrc: num(r, "ssrc"), packets: num(r, "packetsReceived"),
+      lost: num(r, "packetsLost"), bytes: num(r, "bytesReceived"), framesDecoded: num(r, "framesDecoded"),
+      width: num(r, "frameWidth"), height: num(r, "frameHeight"), fps: num(r, "framesPerSecond"),
+      audioEnergy: num(r, "totalAudioEnergy"), audioLevel: num(r, "audioLevel"),
+    },
+  ];
+}
+
+function readSent(session: Session, r: Report, reports: Map<string, Report>): SentStats {
+  const codec = String(reports.get(String(r["codecId"] ?? ""))?.["mimeType"] ?? "");
+  return {
+    name: session.nameOf(String(r["mid"] ?? "")), ssrc: num(r, "ssrc"), active: r["active"] !== false, packets: num(r, "packetsSent"),
+    bytes: num(r, "bytesSent"), framesEncoded: num(r, "framesEncoded"), width: num(r, "frameWidth"), height: num(r, "frameHeight"),
+    fps: num(r, "framesPerSecond"), codec: codec.replace(/^.*\//, "").toLowerCase(),
+  };
+}
+
+function num(r: Report | undefined, key: string): number {
+  const v = r?.[key];
+  return typeof v === "number" ? v : 0;
+}
+
+/** Makes the EndpointStats of the interval between two readings. */
+export class EndpointStats {
+  #last: { stats: SessionStats; at: number } | undefined;
+
+  next(stats: SessionStats, now: number, maxHeight: number): Record<string, unknown> {
+    const before = this.#last;
+    this.#last = { stats, at: now };
+    const seconds = before ? Math.max(0.001, (now - before.at) / 1000) : 1;
+    const rate = (a: number, b: number | undefined): number => Math.max(0, Math.round(((a - (b ?? a)) * 8) / 1000 / seconds));
+    const loss = lossPercent(stats.received, before?.stats.received ?? []);
+    return {
+      bitrate: { upload: rate(stats.bytesOut, before?.stats.bytesOut), download: rate(stats.bytesIn, before?.stats.bytesIn) },
+      packetLoss: { total: loss, upload: 0, download: loss },
+      connectionQuality: Math.max(0, 100 - 4 * loss),
+      jvbRTT: Math.round(stats.rtt),
+      maxEnabledResolution: maxHeight,
+    };
+  }
+}
+
+function lossPercent(now: ReceivedStats[], before: ReceivedStats[]): number {
+  let [packets, lost] = [0, 0];
+  for (const r of now) {
+    const b = before.find((x) => x.ssrc === r.ssrc);
+    packets += r.packets - (b?.packets ?? 0);
+    lost += r.lost - (b?.lost ?? 0);
+  }
+  return lost <= 0 || packets + lost <= 0 ? 0 : Math.round((100 * lost) / (packets + lost));
+}
