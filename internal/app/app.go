@@ -22,6 +22,9 @@ import (
 	"github.com/plenum-conf/plenum/internal/focus"
 	"github.com/plenum-conf/plenum/internal/metrics"
 	"github.com/plenum-conf/plenum/internal/signal"
+	"github.com/plenum-conf/plenum/internal/signal/service/endconference"
+	"github.com/plenum-conf/plenum/internal/signal/service/metadata"
+	"github.com/plenum-conf/plenum/internal/signal/service/speakerstats"
 	"github.com/plenum-conf/plenum/internal/web"
 )
 
@@ -40,10 +43,9 @@ type App struct {
 	admin   *http.Server
 
 	public string // the URL people open, without a slash at the end
-	signal *signal.Signal
+	signal *signal.Server
 	focus  *focus.Focus
 	bridge *bridge.Bridge
-	web    *web.Web
 
 	serving sync.WaitGroup
 	failed  chan error // a listener that died
@@ -104,15 +106,17 @@ func publicURL(c *config.Config, addr net.Addr) string {
 
 func (a *App) role(name string) *slog.Logger { return a.log.With("role", name) }
 
-func (a *App) buildSignal() (err error) {
-	o := signal.DefaultOptions()
-	o.Domain = a.cfg.Domain
+func (a *App) buildSignal() error {
+	o := signal.DefaultOptions(a.cfg.Domain)
 	o.Hibernation = a.cfg.Signal.Hibernation
 	o.MaxFrame = a.cfg.Signal.MaxFrame
 	o.MaxSessions = a.cfg.Signal.MaxSessions
+	o.MaxOccupants = a.cfg.Signal.MaxOccupants
+	o.History = a.cfg.Signal.History
+	o.Services = []signal.Service{metadata.Feature(), speakerstats.Feature(), endconference.Feature()}
 	o.Log, o.Metrics = a.role("signal"), a.metrics.Registerer()
-	a.signal, err = signal.New(o)
-	return err
+	a.signal = signal.New(o)
+	return nil
 }
 
 func (a *App) buildBridge() (err error) {
@@ -155,7 +159,7 @@ func (a *App) buildFocus() (err error) {
 	o.SingleParticipantTimeout = a.cfg.Focus.SingleParticipantTimeout
 	o.InitialTimeout = a.cfg.Focus.InitialTimeout
 	o.SourceSignalingDelays = a.cfg.Focus.SourceSignalingDelays
-	o.Codecs = a.cfg.Focus.Codecs
+	o.VideoCodecs = a.cfg.Focus.Codecs
 	o.SCTP = a.cfg.Focus.DataChannel
 	o.AutoOwner = a.cfg.Focus.AutoOwner
 	o.Router = a.signal
@@ -180,11 +184,11 @@ func (a *App) buildWeb() (err error) {
 	if o.TrustedProxies, err = prefixes(a.cfg.HTTP.TrustedProxies); err != nil {
 		return err
 	}
-	a.web, err = web.New(o)
+	h, err := web.New(o)
 	if err != nil {
 		return err
 	}
-	a.http = a.server(a.web)
+	a.http = web.NewServer(h, o.Log)
 	return nil
 }
 
@@ -204,21 +208,11 @@ func (a *App) buildAdmin() error {
 	if a.adminLn == nil {
 		return nil
 	}
-	a.admin = a.server(admin.Handler(admin.Options{
+	a.admin = web.NewServer(admin.Handler(admin.Options{
 		Version: Version(), Gatherer: a.metrics.Gatherer(), Health: a.Health,
 		State: map[string]func() any{"signal": a.signal.State, "focus": a.focus.State, "bridge": a.bridge.State},
-	}))
-	a.admin.WriteTimeout = 2 * time.Minute // long enough for a CPU profile
+	}), a.role("admin"))
 	return nil
-}
-
-// server bounds what a slow or hostile client can hold open before it is
-// upgraded to a WebSocket, which has timeouts of its own.
-func (a *App) server(h http.Handler) *http.Server {
-	return &http.Server{
-		Handler: h, ReadHeaderTimeout: 10 * time.Second, IdleTimeout: 2 * time.Minute, MaxHeaderBytes: 32 << 10,
-		ErrorLog: slog.NewLogLogger(a.log.Handler(), slog.LevelDebug),
-	}
 }
 
 // Health returns nil while every role can serve.

@@ -10,9 +10,9 @@ import (
 // all. The picture is in ARCHITECTURE.md.
 var allowed = map[string][]string{
 	"cmd/plenum":              {"internal/app", "internal/config"},
-	"internal/app":            {"internal/admin", "internal/bridge", "internal/cluster", "internal/colibri", "internal/config", "internal/focus", "internal/metrics", "internal/signal", "internal/web", "internal/xmpp"},
+	"internal/app":            {"internal/admin", "internal/bridge", "internal/cluster", "internal/colibri", "internal/config", "internal/focus", "internal/metrics", "internal/signal", "internal/signal/service/...", "internal/web", "internal/xmpp"},
 	"internal/signal":         {"internal/muc", "internal/xmpp", "internal/signal/service/..."},
-	"internal/signal/service": {"internal/muc", "internal/xmpp"},
+	"internal/signal/service": {"internal/muc", "internal/signal/service", "internal/xmpp"},
 	"internal/focus":          {"internal/colibri", "internal/jingle", "internal/xmpp", "internal/source", "internal/focus/placement"},
 	"internal/bridge":         {"internal/colibri", "internal/ice", "internal/srtp", "internal/rtp", "internal/rtp/...", "internal/bwe", "internal/netio", "internal/source", "internal/bridge/..."},
 	"internal/bridge/secure":  {},
@@ -36,6 +36,7 @@ var allowed = map[string][]string{
 	"internal/metrics":        {},
 	"internal/testkit":        {"internal/..."},
 	"internal/rules":          {},
+	"internal/e2e":            {},
 }
 
 var common = []string{"internal/mono", "internal/media"}
@@ -45,7 +46,7 @@ var fences = map[string][]string{
 	"github.com/pion/":           {"internal/bridge/secure", "internal/testkit/peer"},
 	"github.com/nats-io/":        {"internal/cluster"},
 	"github.com/chromedp/":       {"internal/testkit/browser"},
-	"github.com/evanw/esbuild":   {"internal/web/build", "internal/testkit"},
+	"github.com/evanw/esbuild":   {"internal/web/build", "internal/web/bundle"},
 	"github.com/alecthomas/kong": {"cmd/plenum"},
 	"github.com/goccy/go-yaml":   {"internal/config"},
 	"github.com/prometheus/":     {"internal/metrics", "internal/signal", "internal/focus", "internal/bridge", "internal/web", "internal/admin", "internal/app"},
