@@ -205,7 +205,9 @@ func appendBundle(w *xmpp.Writer, names []string) {
 
 func (r *Reason) appendTo(w *xmpp.Writer) {
 	w.Open("reason")
-	w.Empty(r.Condition)
+	if r.Condition != "" {
+		w.Empty(r.Condition)
+	}
 	if r.Text != "" {
 		w.Elem("text", r.Text)
 	}
