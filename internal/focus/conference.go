@@ -4,6 +4,7 @@ import (
 	"log/slog"
 	"slices"
 	"strconv"
+	"sync/atomic"
 	"time"
 
 	"github.com/plenum-conf/plenum/internal/colibri"
@@ -42,7 +43,8 @@ type conference struct {
 	caps *capsCache
 	met  *metrics
 	log  *slog.Logger
-	self xmpp.JID // the focus's own address
+	none *atomic.Int64 // conferences nobody has come to yet; nil once it does not count this one
+	self xmpp.JID      // the focus's own address
 
 	room    xmpp.JID // bare
 	me      string   // room/focus
@@ -80,7 +82,7 @@ type question struct {
 // newConference makes the conference of a room; begin starts it.
 func newConference(f *shared, out outside, room xmpp.JID, now time.Time) *conference {
 	return &conference{
-		opts: f.opts, out: out, caps: f.caps, met: f.met, self: f.self,
+		opts: f.opts, out: out, caps: f.caps, met: f.met, self: f.self, none: f.empty,
 		log:     f.opts.Log.With("conference", room.String()),
 		room:    room,
 		me:      room.WithResource(focusNick).String(),
@@ -159,6 +161,7 @@ func (c *conference) finish(why string, err *xmpp.StanzaError) {
 	}
 	c.log.Info("conference ends", "why", why)
 	c.phase = over
+	c.populated()
 	c.answerWaiting(false, err)
 	c.met.participants.Sub(float64(len(c.people)))
 	for _, p := range c.people {
@@ -170,6 +173,14 @@ func (c *conference) finish(why string, err *xmpp.StanzaError) {
 		string(xmpp.EscapeAttr(nil, c.me)) + `"/>`))
 	c.people = nil
 	c.timers = timers{}
+}
+
+// populated takes the conference out of the count of empty ones.
+func (c *conference) populated() {
+	if c.none != nil {
+		c.none.Add(-1)
+		c.none = nil
+	}
 }
 
 // stanza takes a stanza that came from the room or one of its occupants.
@@ -238,6 +249,7 @@ func (c *conference) onJoin(pr presence) {
 	c.people[pr.nick] = p
 	c.log.Info("participant joins", "participant", p.nick)
 	c.met.participants.Inc()
+	c.populated()
 	if c.phase != running {
 		return
 	}

@@ -8,6 +8,7 @@ import (
 	"fmt"
 	"strings"
 	"sync"
+	"sync/atomic"
 	"time"
 
 	"github.com/plenum-conf/plenum/internal/colibri"
@@ -24,6 +25,10 @@ type shared struct {
 	caps *capsCache
 	met  *metrics
 	self xmpp.JID // focus@auth.D/focus
+	// empty counts the conferences nobody has come to yet.
+	empty *atomic.Int64
+	// newID returns 32 hex digits nobody can guess; tests replace it.
+	newID func() string
 }
 
 // Focus is the role. All methods are safe for concurrent use.
@@ -62,7 +67,8 @@ func New(opts Options) (*Focus, error) {
 	f := &Focus{
 		shared: shared{
 			opts: &opts, caps: newCapsCache(opts.MaxCapabilities), met: met,
-			self: xmpp.JID{Local: focusNick, Domain: "auth." + opts.Domain, Resource: focusNick},
+			self:  xmpp.JID{Local: focusNick, Domain: "auth." + opts.Domain, Resource: focusNick},
+			empty: new(atomic.Int64), newID: randomHex,
 		},
 		component: xmpp.JID{Domain: "focus." + opts.Domain},
 		desk:      newMailbox[func()](),
@@ -245,7 +251,7 @@ func (f *Focus) open(room xmpp.JID) (*owner, *xmpp.StanzaError) {
 	if o := f.rooms[room]; o != nil {
 		return o, nil
 	}
-	if len(f.rooms) >= f.opts.MaxConferences {
+	if len(f.rooms) >= f.opts.MaxConferences || f.empty.Load() >= int64(f.opts.MaxEmpty) {
 		return nil, errFull
 	}
 	o := &owner{f: f, mail: newMailbox[event]()}
@@ -254,6 +260,7 @@ func (f *Focus) open(room xmpp.JID) (*owner, *xmpp.StanzaError) {
 	f.meetings[o.conf.meeting] = o
 	f.met.conferences.Inc()
 	f.met.created.Inc()
+	f.empty.Add(1)
 	f.running.Go(o.run)
 	return o, nil
 }

@@ -78,6 +78,7 @@ func (o *owner) abandon() {
 	o.f.forget(o)
 	o.mail.close()
 	o.conf.answerWaiting(false, nil)
+	o.conf.populated()
 }
 
 // send implements outside.
@@ -88,7 +89,7 @@ func (o *owner) send(stanza []byte) {
 }
 
 // newID implements outside.
-func (o *owner) newID() string { return randomHex() }
+func (o *owner) newID() string { return o.f.newID() }
 
 // ask implements outside. One goroutine works on the requests of a conference
 // in their order while there are any.
