@@ -118,8 +118,8 @@ func (r *Room) configForm() []byte {
 	f.w.Elem("title", "Configuration of "+r.cfg.JID.Local)
 	f.Field("FORM_TYPE", "hidden", formConfig)
 	f.Field("muc#roominfo_meetingId", "text-single", r.cfg.MeetingID)
-	f.Field(fieldMembersOnly, "boolean", flag(r.membersOnly))
-	f.Field(fieldProtected, "boolean", flag(r.password != ""))
+	f.Field(fieldMembersOnly, "boolean", digit(r.membersOnly))
+	f.Field(fieldProtected, "boolean", digit(r.password != ""))
 	f.Field(fieldSecret, "text-private", r.password)
 	f.w.Open("field", "var", fieldWhois, "type", "list-single")
 	f.w.Elem("value", "anyone")
@@ -135,7 +135,7 @@ func (r *Room) configForm() []byte {
 	return f.w.Bytes()
 }
 
-func flag(on bool) string {
+func digit(on bool) string {
 	if on {
 		return "1"
 	}
