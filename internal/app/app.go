@@ -13,6 +13,7 @@ import (
 	"net/url"
 	"strings"
 	"sync"
+	"sync/atomic"
 	"time"
 
 	"github.com/plenum-conf/plenum/internal/admin"
@@ -49,6 +50,8 @@ type App struct {
 
 	serving sync.WaitGroup
 	failed  chan error // a listener that died
+
+	stopping atomic.Bool
 }
 
 // New binds all listeners and builds the roles; nothing is answered before
@@ -210,13 +213,18 @@ func (a *App) buildAdmin() error {
 	}
 	a.admin = web.NewServer(admin.Handler(admin.Options{
 		Version: Version(), Gatherer: a.metrics.Gatherer(), Health: a.Health,
-		State: map[string]func() any{"signal": a.signal.State, "focus": a.focus.State, "bridge": a.bridge.State},
+		State: map[string]func() any{"signal": a.signal.State, "bridge": a.bridge.State},
 	}), a.role("admin"))
 	return nil
 }
 
 // Health returns nil while every role can serve.
-func (a *App) Health() error { return a.bridge.Health() }
+func (a *App) Health() error {
+	if a.stopping.Load() {
+		return errors.New("this server is being stopped")
+	}
+	return nil
+}
 
 // URL is the address to open in a browser, without a slash at the end.
 func (a *App) URL() string { return a.public }
@@ -256,6 +264,7 @@ func (a *App) serve(name string, s *http.Server, ln net.Listener) {
 // requests, then the XMPP connections are closed without a stream error, so
 // that clients resume or rejoin elsewhere, then focus and media.
 func (a *App) Stop(ctx context.Context) error {
+	a.stopping.Store(true)
 	var errs []error
 	stop := func(name string, f func(context.Context) error) {
 		if err := f(ctx); err != nil {

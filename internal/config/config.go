@@ -53,7 +53,7 @@ type Focus struct {
 	SingleParticipantTimeout time.Duration         `yaml:"single-participant-timeout" doc:"How long the last one in a conference keeps the media session. 1s to 1h."`
 	InitialTimeout           time.Duration         `yaml:"initial-timeout" doc:"How long a requested conference waits for its first participant. 1s to 10m."`
 	SourceSignalingDelays    map[int]time.Duration `yaml:"source-signaling-delays" doc:"Number of participants from which on -> how long new and removed sources are gathered before others are told, in one message instead of many."`
-	Codecs                   []string              `yaml:"codecs" doc:"Video codecs offered to clients, best first: AV1, VP8, H264, VP9."`
+	Codecs                   []string              `yaml:"codecs" doc:"Video codecs offered to clients, in the order in which clients should prefer them: VP8, VP9, AV1, H264."`
 	DataChannel              bool                  `yaml:"data-channel" doc:"Offer the bridge channel over SCTP as well as over WebSocket. Clients that prefer SCTP will use it."`
 	AutoOwner                bool                  `yaml:"auto-owner" doc:"Make the first participant the moderator, and the next one when no moderator is left."`
 }
@@ -82,7 +82,7 @@ func Default() Config {
 		Focus: Focus{
 			MinParticipants: 2, SingleParticipantTimeout: 20 * time.Second, InitialTimeout: 15 * time.Second,
 			SourceSignalingDelays: map[int]time.Duration{0: 20 * time.Millisecond, 10: 100 * time.Millisecond, 50: 500 * time.Millisecond, 100: time.Second},
-			Codecs:                []string{"AV1", "VP8", "H264", "VP9"}, DataChannel: true, AutoOwner: true,
+			Codecs:                []string{"VP8", "VP9", "AV1", "H264"}, DataChannel: true, AutoOwner: true,
 		},
 		Log: Log{Level: "info", Format: "text"},
 	}
