@@ -1,0 +1,144 @@
+package bridge
+
+import (
+	"sync/atomic"
+
+	"github.com/gobwas/ws"
+
+	"github.com/plenum-conf/plenum/internal/bridge/secure"
+	"github.com/plenum-conf/plenum/internal/colibri"
+)
+
+// channel is the bridge channel of an endpoint: the newest WebSocket, the
+// data channel, or both. What we send goes over the one heard from last.
+type channel struct {
+	ws       *wsLink
+	sctp     bool
+	overSCTP bool // the data channel was active last
+	opened   bool // ever
+	waiting  atomic.Int32
+}
+
+// maxWaiting is how many messages of an endpoint may wait for its worker.
+const maxWaiting = 64
+
+// Calls from the channel's goroutines; each becomes a letter to the worker.
+
+func (ep *endpoint) channelOpened(l *wsLink) {
+	ep.w.mail.postAlways(channelOpen{ep, l})
+}
+
+func (ep *endpoint) channelClosed(l *wsLink) {
+	ep.w.mail.postAlways(channelGone{ep, l})
+}
+
+// channelReceived parses on the goroutine that has read the message, so that
+// a worker only ever sees valid ones.
+func (ep *endpoint) channelReceived(l *wsLink, raw []byte) {
+	m := channelMessage{ep: ep, link: l}
+	m.msg, m.err = colibri.ParseMessage(raw)
+	if ep.channel.waiting.Add(1) > maxWaiting {
+		m.msg, m.err = nil, errBusy
+	}
+	if m.err == errBusy || !ep.w.mail.post(m) {
+		ep.channel.waiting.Add(-1)
+	}
+}
+
+// sctpChannel returns the callbacks of the data channel, nil when none was asked for.
+func (ep *endpoint) sctpChannel() *secure.ChannelConfig {
+	if !ep.wantSCTP {
+		return nil
+	}
+	return &secure.ChannelConfig{
+		OnOpen:    func() { ep.channelOpened(nil) },
+		OnMessage: func(msg []byte) { ep.channelReceived(nil, msg) },
+		OnClosed:  func(error) { ep.channelClosed(nil) },
+	}
+}
+
+// channelOpen: a link is ready. A nil link is the data channel.
+type channelOpen struct {
+	ep   *endpoint
+	link *wsLink
+}
+
+func (e channelOpen) handle(*worker) {
+	ep, ch := e.ep, &e.ep.channel
+	if ep.gone {
+		if e.link != nil {
+			e.link.close(ws.StatusGoingAway, "the endpoint has ended")
+		}
+		return
+	}
+	ch.opened = true
+	if ch.overSCTP = e.link == nil; ch.overSCTP {
+		ch.sctp = true
+	} else {
+		if ch.ws != nil {
+			ch.ws.close(ws.StatusNormalClosure, "replaced")
+		}
+		ch.ws = e.link
+		ep.sendChannel(serverHello)
+	}
+	ep.greet()
+}
+
+// channelGone: a link has ended.
+type channelGone channelOpen
+
+func (e channelGone) handle(*worker) {
+	ch := &e.ep.channel
+	switch {
+	case e.link == nil:
+		ch.sctp, ch.overSCTP = false, false
+	case ch.ws == e.link:
+		ch.ws, ch.overSCTP = nil, ch.sctp
+	}
+}
+
+// channelMessage is a message from the client.
+type channelMessage struct {
+	ep   *endpoint
+	link *wsLink
+	msg  colibri.Message
+	err  error
+}
+
+func (e channelMessage) handle(w *worker) {
+	ep := e.ep
+	ep.channel.waiting.Add(-1)
+	if ep.gone || (e.link != nil && e.link != ep.channel.ws) {
+		return
+	}
+	ep.channel.overSCTP = e.link == nil
+	if e.err != nil {
+		w.count.inc(dropChannelMessage)
+		return
+	}
+	ep.message(e.msg)
+}
+
+// sendChannel sends an encoded message, which must not change afterwards.
+func (ep *endpoint) sendChannel(msg []byte) {
+	ch := &ep.channel
+	var ok bool
+	switch {
+	case ch.sctp && (ch.overSCTP || ch.ws == nil):
+		ok = ep.session.SendChannel(msg) == nil
+	case ch.ws != nil:
+		ok = ch.ws.send(msg)
+	default:
+		return // no channel yet; everything is told when one opens
+	}
+	if !ok {
+		ep.w.count.inc(dropChannelOutbox)
+	}
+}
+
+func (ep *endpoint) closeChannel() {
+	if ep.channel.ws != nil {
+		ep.channel.ws.close(ws.StatusGoingAway, "the endpoint has ended")
+		ep.channel.ws = nil
+	}
+}

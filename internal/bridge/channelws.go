@@ -1,0 +1,325 @@
+package bridge
+
+import (
+	"bufio"
+	"crypto/subtle"
+	"errors"
+	"io"
+	"net"
+	"net/http"
+	"strings"
+	"sync"
+	"time"
+
+	"github.com/gobwas/ws"
+)
+
+// The bridge channel over WebSocket: /colibri-ws/<server>/<conference>/<endpoint>?pwd=...
+// Clients use the very same URL each time they connect again, so a password
+// is good for as long as the endpoint lives.
+
+const channelPath = "/colibri-ws/"
+
+// What the original bridge does, and clients are known to expect.
+const (
+	wsPingEvery    = 15 * time.Second
+	wsIdle         = 60 * time.Second
+	wsWriteTimeout = 20 * time.Second
+)
+
+// doorKey is where a channel's URL leads.
+type doorKey struct{ conference, endpoint string }
+
+// door admits WebSockets to an endpoint. It is immutable; ep is only handed
+// on to its worker.
+type door struct {
+	password string
+	ep       *endpoint
+}
+
+func (b *Bridge) openDoor(k doorKey, d *door) {
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	b.doors[k] = d
+}
+
+func (b *Bridge) closeDoor(k doorKey) {
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	delete(b.doors, k)
+}
+
+// admit finds the endpoint a request asks for. The status is 404 for another
+// server's URL, and 403 alike for all that does not fit, so that a guesser
+// learns nothing.
+func (b *Bridge) admit(r *http.Request) (*endpoint, int) {
+	parts := strings.Split(strings.TrimPrefix(r.URL.Path, channelPath), "/")
+	if len(parts) != 3 || parts[0] != b.opt.ServerID {
+		return nil, http.StatusNotFound
+	}
+	b.mu.Lock()
+	d := b.doors[doorKey{parts[1], parts[2]}]
+	b.mu.Unlock()
+	given := r.URL.Query().Get("pwd")
+	if d == nil || subtle.ConstantTimeCompare([]byte(given), []byte(d.password)) != 1 {
+		return nil, http.StatusForbidden
+	}
+	return d.ep, http.StatusOK
+}
+
+func (b *Bridge) serveChannel(rw http.ResponseWriter, r *http.Request) {
+	ep, status := b.admit(r)
+	if ep == nil {
+		http.Error(rw, http.StatusText(status), status)
+		return
+	}
+	conn, buf, _, err := ws.HTTPUpgrader{Timeout: wsWriteTimeout}.Upgrade(r, rw)
+	if err != nil {
+		return // Upgrade has answered
+	}
+	l := newWSLink(b, conn, buf.Reader, ep)
+	if !b.trackSocket(l) {
+		l.close(ws.StatusGoingAway, "the bridge stops")
+		conn.Close()
+		return
+	}
+	go l.write()
+	go l.read()
+}
+
+// trackSocket remembers l until it ends, so that Stop can end it.
+func (b *Bridge) trackSocket(l *wsLink) bool {
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	if b.stopped {
+		return false
+	}
+	b.sockets[l] = struct{}{}
+	b.channels.Add(2)
+	return true
+}
+
+func (b *Bridge) forgetSocket(l *wsLink) {
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	delete(b.sockets, l)
+}
+
+func (b *Bridge) closeChannels() {
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	for l := range b.sockets {
+		l.close(ws.StatusGoingAway, "the bridge stops")
+	}
+}
+
+// wsLink is one WebSocket of an endpoint: a goroutine that reads, one that
+// writes, and a bounded queue between the worker and the latter.
+type wsLink struct {
+	b    *Bridge
+	ep   *endpoint
+	conn net.Conn
+	in   *bufio.Reader
+
+	mu     sync.Mutex
+	queue  [][]byte // payloads of text frames, shared and immutable
+	bytes  int
+	pong   []byte // payload of the newest ping not yet answered
+	ponged bool
+	ending []byte // the close frame's payload, once somebody has closed
+	closed bool
+	kick   chan struct{}
+}
+
+func newWSLink(b *Bridge, conn net.Conn, in *bufio.Reader, ep *endpoint) *wsLink {
+	return &wsLink{b: b, ep: ep, conn: conn, in: in, kick: make(chan struct{}, 1)}
+}
+
+// send queues a message. It reports false when the message cannot be taken;
+// a client too far behind is closed, since it would otherwise go on with
+// part of the truth.
+func (l *wsLink) send(msg []byte) bool {
+	l.mu.Lock()
+	if l.closed {
+		l.mu.Unlock()
+		return false
+	}
+	if l.bytes+len(msg) > l.b.opt.Limits.ChannelOutbox {
+		l.mu.Unlock()
+		l.close(ws.StatusPolicyViolation, "too slow")
+		return false
+	}
+	l.queue = append(l.queue, msg)
+	l.bytes += len(msg)
+	l.mu.Unlock()
+	l.wake()
+	return true
+}
+
+// close ends the link after what is queued was written.
+func (l *wsLink) close(code ws.StatusCode, reason string) {
+	l.mu.Lock()
+	if !l.closed {
+		l.closed = true
+		l.ending = ws.NewCloseFrameBody(code, reason)
+	}
+	l.mu.Unlock()
+	l.wake()
+}
+
+func (l *wsLink) wake() {
+	select {
+	case l.kick <- struct{}{}:
+	default:
+	}
+}
+
+// take returns all frames to write now, and whether they are the last.
+func (l *wsLink) take(out *net.Buffers) (last bool) {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	for _, msg := range l.queue {
+		appendFrame(out, ws.OpText, msg)
+	}
+	l.queue, l.bytes = nil, 0
+	if l.ponged {
+		l.ponged = false
+		appendFrame(out, ws.OpPong, l.pong)
+	}
+	if l.closed {
+		appendFrame(out, ws.OpClose, l.ending)
+	}
+	return l.closed
+}
+
+func appendFrame(out *net.Buffers, op ws.OpCode, payload []byte) {
+	var head frameHead
+	_ = ws.WriteHeader(&head, ws.Header{Fin: true, OpCode: op, Length: int64(len(payload))})
+	*out = append(*out, head.b[:head.n])
+	if len(payload) > 0 {
+		*out = append(*out, payload)
+	}
+}
+
+// frameHead collects the few bytes of a frame header.
+type frameHead struct {
+	b [ws.MaxHeaderSize]byte
+	n int
+}
+
+func (h *frameHead) Write(p []byte) (int, error) {
+	n := copy(h.b[h.n:], p)
+	h.n += n
+	return n, nil
+}
+
+// write is the writing goroutine; it owns the end of the connection.
+func (l *wsLink) write() {
+	defer l.b.channels.Done()
+	defer l.conn.Close()
+	ping := time.NewTicker(wsPingEvery)
+	defer ping.Stop()
+	for {
+		var out net.Buffers
+		select {
+		case <-l.kick:
+		case <-ping.C:
+			appendFrame(&out, ws.OpPing, nil)
+		}
+		last := l.take(&out)
+		l.conn.SetWriteDeadline(time.Now().Add(wsWriteTimeout))
+		if _, err := out.WriteTo(l.conn); err != nil || last {
+			return
+		}
+	}
+}
+
+var (
+	errFrame = errors.New("bridge: bad WebSocket frame")
+	errClose = errors.New("bridge: WebSocket closed by the client")
+)
+
+// read is the reading goroutine.
+func (l *wsLink) read() {
+	defer l.b.channels.Done()
+	defer l.b.forgetSocket(l)
+	l.ep.channelOpened(l)
+	for {
+		msg, err := l.message()
+		if err != nil {
+			l.close(closeStatus(err), "")
+			l.ep.channelClosed(l)
+			return
+		}
+		l.ep.channelReceived(l, msg)
+	}
+}
+
+func closeStatus(err error) ws.StatusCode {
+	switch {
+	case errors.Is(err, errFrame):
+		return ws.StatusProtocolError
+	case errors.Is(err, errClose):
+		return ws.StatusNormalClosure
+	}
+	return ws.StatusGoingAway
+}
+
+// message reads frames until one text message is complete.
+func (l *wsLink) message() ([]byte, error) {
+	var msg []byte
+	for started := false; ; {
+		l.conn.SetReadDeadline(time.Now().Add(wsIdle))
+		h, err := ws.ReadHeader(l.in)
+		if err != nil {
+			return nil, err
+		}
+		body, err := l.body(h, len(msg))
+		if err != nil {
+			return nil, err
+		}
+		if h.OpCode.IsControl() {
+			if err := l.control(h.OpCode, body); err != nil {
+				return nil, err
+			}
+			continue
+		}
+		if started == (h.OpCode != ws.OpContinuation) {
+			return nil, errFrame
+		}
+		started = true
+		if msg = append(msg, body...); h.Fin {
+			return msg, nil
+		}
+	}
+}
+
+// body reads one frame's payload after its size was found acceptable.
+func (l *wsLink) body(h ws.Header, sofar int) ([]byte, error) {
+	limit := int64(l.b.opt.Limits.ChannelMessage - sofar)
+	if h.OpCode.IsControl() {
+		limit = ws.MaxControlFramePayloadSize
+	}
+	if h.Length > limit || !h.Masked || h.Rsv != 0 || (h.OpCode.IsControl() && !h.Fin) {
+		return nil, errFrame // RFC 6455 §5.1: a client masks
+	}
+	body := make([]byte, h.Length)
+	if _, err := io.ReadFull(l.in, body); err != nil {
+		return nil, err
+	}
+	ws.Cipher(body, h.Mask, 0)
+	return body, nil
+}
+
+func (l *wsLink) control(op ws.OpCode, body []byte) error {
+	switch op {
+	case ws.OpPing:
+		l.mu.Lock()
+		l.pong, l.ponged = body, true
+		l.mu.Unlock()
+		l.wake()
+	case ws.OpClose:
+		return errClose
+	}
+	return nil
+}

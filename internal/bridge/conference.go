@@ -1,0 +1,119 @@
+package bridge
+
+import (
+	"slices"
+	"time"
+
+	"github.com/plenum-conf/plenum/internal/media"
+	"github.com/plenum-conf/plenum/internal/mono"
+	"github.com/plenum-conf/plenum/internal/source"
+)
+
+// conference is the part of a meeting that is on this bridge. It lives on one
+// worker, with all its endpoints.
+type conference struct {
+	w         *worker
+	meetingID string
+	room      string
+	id        string // local: stands in channel URLs, so that those do not tell the meeting id
+	created   mono.Time
+	emptied   mono.Time // when the last endpoint went, 0 while there are some
+
+	endpoints map[string]*endpoint
+	order     []*endpoint // by age; removal keeps the order
+	sources   map[string]*mediaSource
+	ordered   []*mediaSource       // all sources, by age
+	ssrcs     map[uint32]*endpoint // every signalled SSRC
+
+	feedbackAudio, feedbackVideo uint32
+
+	speech   *detector
+	dominant *endpoint
+	speakers []string // recent ones, the dominant first
+	timer    mono.Timer
+	gone     bool
+}
+
+func newConference(w *worker, meetingID, room string) *conference {
+	c := &conference{
+		w: w, meetingID: meetingID, room: room, id: randomHex(8),
+		created: w.now, emptied: w.now,
+		endpoints: map[string]*endpoint{}, sources: map[string]*mediaSource{}, ssrcs: map[uint32]*endpoint{},
+		feedbackAudio: randomSSRC(), feedbackVideo: randomSSRC(),
+		speech: &detector{},
+	}
+	w.conferences[meetingID] = c
+	c.timer.Owner = tick(c.tick)
+	w.wheel.Schedule(&c.timer, w.now.Add(conferenceTick))
+	w.b.opt.Log.Info("conference created", "conference", meetingID, "room", room, "worker", w.index)
+	return c
+}
+
+// conferenceTick is how often the dominant speaker may change.
+const conferenceTick = 300 * time.Millisecond
+
+func (c *conference) tick(now mono.Time) {
+	if c.emptied != 0 && now.Sub(c.emptied) > c.w.b.opt.Limits.EmptyConference {
+		c.expire()
+		return
+	}
+	c.w.wheel.Schedule(&c.timer, now.Add(conferenceTick))
+	c.decideSpeaker(now)
+	c.watchLayers(now)
+}
+
+// expire ends the conference and all its endpoints.
+func (c *conference) expire() {
+	if c.gone {
+		return
+	}
+	c.gone = true
+	for _, ep := range slices.Clone(c.order) {
+		ep.expire("the conference ended")
+	}
+	c.w.wheel.Cancel(&c.timer)
+	delete(c.w.conferences, c.meetingID)
+	c.w.numConferences.Add(-1)
+	c.w.b.forgetHome(c.meetingID)
+	c.w.b.opt.Log.Info("conference ended", "conference", c.meetingID)
+}
+
+func (c *conference) add(ep *endpoint) {
+	c.endpoints[ep.id] = ep
+	c.order = append(c.order, ep)
+	c.emptied = 0
+	c.w.numEndpoints.Add(1)
+}
+
+func (c *conference) remove(ep *endpoint) {
+	c.setSources(ep, source.Set{})
+	c.unsubscribeAll(ep)
+	ep.dropHeights()
+	delete(c.endpoints, ep.id)
+	c.order = slices.DeleteFunc(c.order, func(o *endpoint) bool { return o == ep })
+	c.w.numEndpoints.Add(-1)
+	c.speech.Remove(ep.id)
+	if c.dominant == ep {
+		c.dominant = nil
+	}
+	if len(c.order) == 0 {
+		c.emptied = c.w.now
+	}
+}
+
+// feedbackSources are the bridge's own SSRCs: they send RTCP and no media.
+func (c *conference) feedbackSources() source.Set {
+	return source.Set{Sources: []source.Source{
+		{SSRC: c.feedbackAudio, Kind: media.Audio, Name: "jvb-a0", MSID: "mixedmslabel mixedlabelaudio0"},
+		{SSRC: c.feedbackVideo, Kind: media.Video, Name: "jvb-v0", MSID: "mixedmslabel mixedlabelvideo0"},
+	}}
+}
+
+// broadcast sends one encoded message to all endpoints but one.
+func (c *conference) broadcast(msg []byte, except *endpoint) {
+	for _, ep := range c.order {
+		if ep != except {
+			ep.sendChannel(msg)
+		}
+	}
+}

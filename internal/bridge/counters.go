@@ -1,0 +1,104 @@
+package bridge
+
+import "sync/atomic"
+
+// counter names one thing a worker counts.
+type counter uint8
+
+// What workers count. Every reason for dropping something has its own.
+const (
+	cPacketsIn counter = iota
+	cBytesIn
+	cPacketsOut
+	cBytesOut
+	cHandedOver
+	cAudioForwarded
+	cVideoForwarded
+	cRetransmitted
+	cKeyFrameRequests
+	cTurns
+	dropStranger
+	dropUnknownKind
+	dropHandover
+	dropMailbox
+	dropBadSTUN
+	dropNoKeys
+	dropAuth
+	dropReplay
+	dropMalformed
+	dropUnsignalled
+	dropDuplicate
+	dropMuted
+	dropVisitor
+	dropSilence
+	dropPadding
+	dropSeal
+	dropSend
+	dropHistory
+	dropRetransmitLimit
+	dropChannelBusy
+	dropChannelMessage
+	dropChannelOutbox
+	dropDTLS
+	numCounters
+)
+
+var counterNames = [numCounters]struct{ name, help string }{
+	cPacketsIn:          {"packets_received", "UDP datagrams received"},
+	cBytesIn:            {"bytes_received", "bytes of UDP payload received"},
+	cPacketsOut:         {"packets_sent", "UDP datagrams sent"},
+	cBytesOut:           {"bytes_sent", "bytes of UDP payload sent"},
+	cHandedOver:         {"packets_handed_over", "datagrams that arrived at another worker's socket"},
+	cAudioForwarded:     {"audio_packets_forwarded", "audio packets forwarded, counted once a receiver"},
+	cVideoForwarded:     {"video_packets_forwarded", "video packets forwarded, counted once a receiver"},
+	cRetransmitted:      {"packets_retransmitted", "packets sent again as RTX"},
+	cKeyFrameRequests:   {"key_frame_requests", "PLI sent to senders"},
+	cTurns:              {"turns", "turns of the worker loop"},
+	dropStranger:        {"dropped_stranger", "datagrams from addresses no peer has proved to hold"},
+	dropUnknownKind:     {"dropped_unknown_kind", "datagrams that are neither STUN, DTLS, RTP nor RTCP"},
+	dropHandover:        {"dropped_handover", "datagrams the owning worker had no room for"},
+	dropMailbox:         {"dropped_mailbox", "events a full mailbox refused"},
+	dropBadSTUN:         {"dropped_stun", "STUN messages refused"},
+	dropNoKeys:          {"dropped_no_keys", "SRTP before the DTLS handshake was complete"},
+	dropAuth:            {"dropped_authentication", "SRTP whose authentication failed"},
+	dropReplay:          {"dropped_replay", "SRTP that had been seen before or was too old"},
+	dropMalformed:       {"dropped_malformed", "RTP or RTCP that could not be parsed"},
+	dropUnsignalled:     {"dropped_unsignalled", "RTP of an SSRC the endpoint did not signal"},
+	dropDuplicate:       {"dropped_duplicate", "media packets that had arrived already"},
+	dropMuted:           {"dropped_muted", "media silenced by a moderator"},
+	dropVisitor:         {"dropped_visitor", "media sent by a visitor"},
+	dropSilence:         {"dropped_silence", "audio packets that held silence"},
+	dropPadding:         {"dropped_padding", "packets without payload"},
+	dropSeal:            {"dropped_seal", "packets that could not be encrypted"},
+	dropSend:            {"dropped_send", "datagrams the kernel did not take"},
+	dropHistory:         {"dropped_history", "retransmissions asked for packets no longer held"},
+	dropRetransmitLimit: {"dropped_retransmit_limit", "retransmissions asked for again within a round trip"},
+	dropChannelBusy:     {"dropped_channel_busy", "bridge channel messages of an endpoint with too many waiting"},
+	dropChannelMessage:  {"dropped_channel_message", "bridge channel messages that were not understood or allowed"},
+	dropChannelOutbox:   {"dropped_channel_outbox", "bridge channel messages that a slow client had no room for"},
+	dropDTLS:            {"dropped_dtls", "DTLS records of an endpoint with too many waiting"},
+}
+
+// counters belongs to one worker; shared is the copy others may read.
+type counters struct {
+	own    [numCounters]uint64
+	shared [numCounters]atomic.Uint64
+}
+
+func (c *counters) add(i counter, n uint64) { c.own[i] += n }
+func (c *counters) inc(i counter)           { c.own[i]++ }
+
+// publish copies what changed; the worker calls it about once a second.
+func (c *counters) publish() {
+	for i := range c.own {
+		c.shared[i].Store(c.own[i])
+	}
+}
+
+// snapshot returns the last published values. Any goroutine may call it.
+func (c *counters) snapshot() (out [numCounters]uint64) {
+	for i := range out {
+		out[i] = c.shared[i].Load()
+	}
+	return out
+}

@@ -1,0 +1,48 @@
+// Package bridge is the media role: a selective forwarding unit. It carries
+// out what the focus asks through [colibri.Bridge], connects endpoints (ICE,
+// DTLS, SRTP), and forwards their audio and video to each other.
+//
+// The main type is [Bridge]; package app builds it, gives it to the focus,
+// and mounts its handler for the bridge channel's WebSockets.
+//
+// # Workers
+//
+// There is one UDP port with one socket, one goroutine, one timer wheel and
+// one mailbox for each worker. A conference with all its endpoints belongs to
+// one worker, the least loaded one when it was made: whatever happens in it
+// happens on one goroutine, so that forwarding takes no lock. A turn of a
+// worker reads a batch of datagrams, handles them, its letters and its
+// timers, and sends everything that came of it in one flush.
+//
+// The kernel knows nothing of owners, so a datagram may arrive at any
+// worker's socket. A peer's first STUN message names its worker in the user
+// name; once the peer has proved to hold an address, all workers learn whose
+// it is. What landed wrong is copied and handed over, one batch a turn.
+//
+// Spreading one conference over several workers is a later step. It attaches
+// at [mediaSource]: a worker without the source would hold a replica of it,
+// subscribed to the owner's by batches of opened packets, with the receivers
+// of that worker in the replica's list.
+//
+// # The way of a packet
+//
+// worker.packet finds the endpoint by address; endpoint.rtpPacket opens the
+// packet in place; encoding.packet drops duplicates and notices losses;
+// video is put into the encoding's ring; mediaSource.forwardAudio and
+// forwardVideo go through the list of those who get it; each gets a header
+// of its own, sealed with its own key straight into the socket's send arena.
+// Nothing is allocated on this way. What happens rarely (joins, messages,
+// reports) may allocate.
+//
+// # What it must never do
+//
+// Forward what was not authenticated, or accept media from an address no
+// authenticated check has proved. Send a packet twice under one SRTP number:
+// retransmissions are always RTX. Wait for a peer, a client or the focus.
+//
+// # Limits
+//
+// [Limits] bounds endpoints, sources, letters, addresses, messages and what
+// waits for slow clients; every drop is counted under its reason. Histories
+// hold a second of video at most.
+package bridge

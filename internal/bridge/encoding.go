@@ -1,0 +1,146 @@
+package bridge
+
+import (
+	"time"
+
+	"github.com/plenum-conf/plenum/internal/media"
+	"github.com/plenum-conf/plenum/internal/mono"
+	"github.com/plenum-conf/plenum/internal/rtp"
+)
+
+// encoding is one primary SSRC that an endpoint sends: an audio source, or
+// one simulcast encoding of a video source.
+type encoding struct {
+	src   *mediaSource
+	index int // smallest picture first
+	ssrc  uint32
+	rtx   uint32
+
+	pt     uint8 // of the newest packet; clients change codecs without a word
+	clock  uint32
+	heard  mono.Time
+	stats  rtp.Receiver
+	report senderReport
+	dup    rtp.DuplicateFilter
+	bytes  rate
+
+	// Video only.
+	ring      rtp.Ring
+	nack      rtp.NackGenerator
+	nackTimer mono.Timer
+	wasLive   bool
+	height    int // of the newest key frame, 0 while unknown
+	keys      keyRequests
+}
+
+func newEncoding(s *mediaSource, index int, ssrc, rtx uint32) *encoding {
+	e := &encoding{src: s, index: index, ssrc: ssrc, rtx: rtx}
+	e.nackTimer.Owner = tick(e.sendNACK)
+	e.keys.timer.Owner = tick(e.requestKeyFrame)
+	return e
+}
+
+func (e *encoding) stop() {
+	e.src.owner.w.wheel.Cancel(&e.nackTimer)
+	e.src.owner.w.wheel.Cancel(&e.keys.timer)
+}
+
+// packet takes an authentic packet of this encoding, late ones included.
+func (e *encoding) packet(h *rtp.Header, repeated bool) {
+	ep, now := e.src.owner, e.src.owner.w.now
+	if !e.dup.First(h.Seq) {
+		ep.w.count.inc(dropDuplicate)
+		return
+	}
+	if h.PayloadType != e.pt || e.heard == 0 {
+		e.pt, e.clock = h.PayloadType, ep.formats.clock[h.PayloadType]
+	}
+	if !repeated {
+		e.heard = now
+		if !e.wasLive && e.src.kind == media.Video {
+			e.wasLive = true
+			e.src.layersChanged()
+		}
+		e.stats.Add(h.Seq, h.Timestamp, e.clock, len(h.Payload()), now)
+		e.bytes.add(len(h.Raw))
+	}
+	if e.src.kind == media.Audio {
+		e.audioIn(h)
+		return
+	}
+	e.watchLoss(h.Seq, now)
+	e.videoIn(h)
+}
+
+// reorderFor is how long a packet may be out of order before it counts as lost.
+const reorderFor = 5 * time.Millisecond
+
+func (e *encoding) watchLoss(seq uint16, now mono.Time) {
+	if e.nack.Add(seq, now) && !e.nackTimer.Scheduled() {
+		e.src.owner.w.wheel.Schedule(&e.nackTimer, now.Add(reorderFor))
+	}
+}
+
+// maxAsked is how many packets one NACK asks for, so that it fits a datagram.
+const maxAsked = 256
+
+// sendNACK asks the sender for what is missing.
+func (e *encoding) sendNACK(now mono.Time) {
+	ep := e.src.owner
+	e.nack.SetRTT(ep.rtt)
+	ep.w.lost = e.nack.Due(ep.w.lost[:0], now)
+	if ep.w.lost = ep.w.lost[:min(len(ep.w.lost), maxAsked)]; len(ep.w.lost) > 0 {
+		ep.sendRTCP(rtp.AppendNACK(ep.compound(), ep.c.feedbackVideo, e.ssrc, ep.w.lost))
+	}
+	ep.w.wheel.Schedule(&e.nackTimer, e.nack.Deadline())
+}
+
+// reportAt is a sender report about this encoding with the sender's clock of
+// this moment, so that a round trip can be told from the answer.
+func (e *encoding) reportAt(now mono.Time, offset, packets, octets uint32) rtp.SenderInfo {
+	ntp := e.src.owner.clock.at(now)
+	return rtp.SenderInfo{
+		NTP: ntp, RTPTime: e.report.timestampAt(ntp, e.clock) + offset,
+		Packets: packets, Octets: octets,
+	}
+}
+
+// keyRequests throttles what a sender is asked for: however many receivers
+// need a key frame, one serves them all.
+type keyRequests struct {
+	last   mono.Time
+	wanted bool // somebody still waits
+	timer  mono.Timer
+}
+
+// keyFrameEvery is the least time between two requests.
+const keyFrameEvery = 200 * time.Millisecond
+
+// wantKeyFrame asks the sender of e for a key frame, now or when it may be
+// asked again.
+func (e *encoding) wantKeyFrame() {
+	e.keys.wanted = true
+	if e.keys.timer.Scheduled() {
+		return
+	}
+	ep := e.src.owner
+	wait := max(keyFrameEvery, ep.rtt+10*time.Millisecond)
+	if since := ep.w.now.Sub(e.keys.last); e.keys.last != 0 && since < wait {
+		ep.w.wheel.Schedule(&e.keys.timer, e.keys.last.Add(wait))
+		return
+	}
+	e.requestKeyFrame(ep.w.now)
+}
+
+func (e *encoding) requestKeyFrame(now mono.Time) {
+	if !e.keys.wanted {
+		return
+	}
+	e.keys.wanted, e.keys.last = false, now
+	ep := e.src.owner
+	ep.sendRTCP(rtp.AppendPLI(ep.compound(), ep.c.feedbackVideo, e.ssrc))
+	ep.w.count.inc(cKeyFrameRequests)
+}
+
+// keyFrameCame ends the waiting of all who asked.
+func (e *encoding) keyFrameCame() { e.keys.wanted = false }

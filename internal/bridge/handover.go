@@ -1,0 +1,98 @@
+package bridge
+
+import (
+	"net/netip"
+	"sync"
+)
+
+// The kernel spreads datagrams over the workers' sockets by a hash of the
+// addresses, which knows nothing of who owns a peer. What lands on the wrong
+// socket is copied into a batch, one a turn and destination, and posted.
+
+const (
+	batchBytes   = 64 << 10
+	batchPackets = 64
+)
+
+// batch holds copies of datagrams on their way to another worker.
+type batch struct {
+	buf [batchBytes]byte
+	at  [batchPackets]struct {
+		addr     netip.AddrPort
+		from, to int
+	}
+	n, used int
+}
+
+var batches = sync.Pool{New: func() any { return new(batch) }}
+
+func (b *batch) room(size int) bool { return b.n < batchPackets && b.used+size <= batchBytes }
+
+func (b *batch) add(addr netip.AddrPort, pkt []byte) {
+	e := &b.at[b.n]
+	e.addr, e.from = addr, b.used
+	b.used += copy(b.buf[b.used:], pkt)
+	e.to = b.used
+	b.n++
+}
+
+// handOver copies pkt for worker to. Nothing is sent before the end of the turn.
+func (w *worker) handOver(to int, addr netip.AddrPort, pkt []byte) {
+	b := w.handing[to]
+	if b != nil && !b.room(len(pkt)) {
+		w.sendBatch(to)
+		b = nil
+	}
+	if b == nil {
+		b = batches.Get().(*batch)
+		b.n, b.used = 0, 0
+		w.handing[to] = b
+	}
+	b.add(addr, pkt)
+	w.count.inc(cHandedOver)
+}
+
+func (w *worker) sendBatch(to int) {
+	b := w.handing[to]
+	w.handing[to] = nil
+	if !w.b.workers[to].mail.post(b) {
+		w.count.add(dropHandover, uint64(b.n))
+		batches.Put(b)
+	}
+}
+
+// sendBatches ends a turn's handing over.
+func (w *worker) sendBatches() {
+	for to, b := range w.handing {
+		if b != nil {
+			w.sendBatch(to)
+		}
+	}
+}
+
+// handle implements event: the packets are treated as if they had arrived
+// here, except that nothing is handed over twice.
+func (b *batch) handle(w *worker) {
+	for i := range b.n {
+		e := &b.at[i]
+		w.packet(e.addr, b.buf[e.from:e.to], true)
+	}
+	batches.Put(b)
+}
+
+// addrBound tells a worker that packets from addr belong to worker owner.
+type addrBound struct {
+	addr  netip.AddrPort
+	owner int
+}
+
+func (e addrBound) handle(w *worker) { w.foreign[e.addr] = e.owner }
+
+// addrFree takes back an addrBound, unless another worker has bound it since.
+type addrFree addrBound
+
+func (e addrFree) handle(w *worker) {
+	if w.foreign[e.addr] == e.owner {
+		delete(w.foreign, e.addr)
+	}
+}

@@ -1,0 +1,201 @@
+package bridge
+
+import (
+	"bytes"
+	"errors"
+
+	"github.com/plenum-conf/plenum/internal/colibri"
+	"github.com/plenum-conf/plenum/internal/media"
+	"github.com/plenum-conf/plenum/internal/mono"
+	"github.com/plenum-conf/plenum/internal/source"
+)
+
+// errBusy stands for a message of an endpoint that has too many waiting.
+var errBusy = errors.New("bridge: too many messages waiting")
+
+// encode writes a message of ours; those cannot fail.
+func encode(m colibri.Message) []byte {
+	b, err := colibri.MarshalMessage(m)
+	if err != nil {
+		panic(err)
+	}
+	return b
+}
+
+var serverHello = encode(&colibri.ServerHello{})
+
+// message is a message of the client, already parsed.
+func (ep *endpoint) message(m colibri.Message) {
+	switch m := m.(type) {
+	case *colibri.ClientHello:
+		ep.sendChannel(serverHello)
+	case *colibri.ReceiverVideoConstraints:
+		ep.setConstraints(m)
+	case *colibri.LastNChangedEvent:
+		ep.wish.lastN = m.LastN
+		ep.markDirty()
+	case *colibri.ReceiverAudioSubscription:
+		ep.setAudioSubscription(m)
+	case *colibri.SourceVideoType:
+		ep.setVideoType(ep.ownSource(m.SourceName), m.VideoType)
+	case *colibri.EndpointVideoType:
+		ep.setVideoType(ep.firstVideo(), m.VideoType)
+	case *colibri.EndpointMessage:
+		ep.relay(m)
+	case *colibri.EndpointStats:
+		ep.spreadStats(m)
+	default:
+		ep.w.count.inc(dropChannelMessage)
+	}
+}
+
+// greet tells a channel that has just opened everything that was told before.
+func (ep *endpoint) greet() {
+	ep.tellConstraints()
+	ep.forwarded.told = nil
+	ep.tellForwarded()
+	if msg := ep.c.speakerMessage(); msg != nil {
+		ep.sendChannel(msg)
+	}
+}
+
+// tellConstraints sends what is wanted of the endpoint's own sources. Sources
+// of which nobody has asked for anything yet are left out: clients take 0 for
+// an order to stop.
+func (ep *endpoint) tellConstraints() {
+	for _, s := range ep.sources {
+		if s.kind == media.Video && s.demand.known {
+			ep.sendChannel(s.demandMessage())
+		}
+	}
+}
+
+func (ep *endpoint) repeatConstraints(mono.Time) { ep.tellConstraints() }
+
+func (s *mediaSource) demandMessage() []byte {
+	return encode(&colibri.SenderSourceConstraints{SourceName: s.name, MaxHeight: s.demand.told})
+}
+
+func (ep *endpoint) ownSource(name string) *mediaSource {
+	if s := ep.c.sources[name]; s != nil && s.owner == ep {
+		return s
+	}
+	return nil
+}
+
+func (ep *endpoint) firstVideo() *mediaSource {
+	for _, s := range ep.sources {
+		if s.kind == media.Video {
+			return s
+		}
+	}
+	return nil
+}
+
+func (ep *endpoint) setVideoType(s *mediaSource, t colibri.VideoType) {
+	if s == nil {
+		return
+	}
+	off, before := t == colibri.None || t == colibri.Disabled, s.videoType
+	switch t {
+	case colibri.Camera:
+		s.videoType = source.Camera
+	case colibri.Desktop, colibri.DesktopHighFPS:
+		s.videoType = source.Desktop
+	}
+	if off != s.off || before != s.videoType {
+		s.off = off
+		ep.c.markAllDirty()
+	}
+}
+
+func (ep *endpoint) setAudioSubscription(m *colibri.ReceiverAudioSubscription) {
+	ep.audio = audioWish{none: !m.All, include: nameSet(m.Include), exclude: nameSet(m.Exclude)}
+	ep.c.subscribeAudioFor(ep)
+}
+
+func nameSet(names []string) map[string]bool {
+	if len(names) == 0 {
+		return nil
+	}
+	set := make(map[string]bool, len(names))
+	for _, n := range names {
+		set[n] = true
+	}
+	return set
+}
+
+// relay carries a client's message to another or to all. Who it is from is
+// ours to say, whatever the client wrote.
+func (ep *endpoint) relay(m *colibri.EndpointMessage) {
+	if ep.visitor {
+		ep.w.count.inc(dropChannelMessage)
+		return
+	}
+	out, err := colibri.MarshalMessage(&colibri.EndpointMessage{From: ep.id, To: m.To, Payload: m.Payload})
+	if err != nil {
+		ep.w.count.inc(dropChannelMessage)
+		return
+	}
+	if m.To == "" {
+		ep.c.broadcast(out, ep)
+	} else if to := ep.c.endpoints[m.To]; to != nil && to != ep {
+		to.sendChannel(out)
+	}
+}
+
+// statsFilterAbove is the size of a conference from which on statistics only
+// go to those who show the sender.
+const statsFilterAbove = 20
+
+func (ep *endpoint) spreadStats(m *colibri.EndpointStats) {
+	if ep.visitor {
+		ep.w.count.inc(dropChannelMessage)
+		return
+	}
+	out, err := colibri.MarshalMessage(&colibri.EndpointStats{From: ep.id, Fields: m.Fields})
+	if err != nil {
+		ep.w.count.inc(dropChannelMessage)
+		return
+	}
+	all := len(ep.c.order) <= statsFilterAbove || ep.c.spokeRecently(ep)
+	for _, to := range ep.c.order {
+		if to != ep && (all || to.shows(ep)) {
+			to.sendChannel(out)
+		}
+	}
+}
+
+// shows reports whether a receiver has any use for a source of from.
+func (ep *endpoint) shows(from *endpoint) bool {
+	for _, s := range from.sources {
+		if s.kind == media.Video && ep.heights[s] != 0 {
+			return true
+		}
+	}
+	return false
+}
+
+// forwardedList is the ForwardedSources of an endpoint.
+type forwardedList struct {
+	names []string
+	told  []byte // the message that was sent last, nil before the first
+}
+
+// tellForwarded sends the list if it differs from what the client knows. An
+// empty list is not the first thing a client is told: without any list it
+// takes everything for forwarded, which it is then about to be.
+func (ep *endpoint) tellForwarded() {
+	if ep.forwarded.names == nil {
+		return
+	}
+	msg := encode(&colibri.ForwardedSources{Sources: ep.forwarded.names})
+	if !bytes.Equal(msg, ep.forwarded.told) {
+		ep.forwarded.told = msg
+		ep.sendChannel(msg)
+	}
+}
+
+func connectivityMessage(id string, active bool) []byte {
+	return encode(&colibri.EndpointConnectivity{Endpoint: id, Active: active})
+}

@@ -1,0 +1,192 @@
+package bridge
+
+import (
+	"errors"
+	"time"
+
+	"github.com/plenum-conf/plenum/internal/media"
+	"github.com/plenum-conf/plenum/internal/mono"
+	"github.com/plenum-conf/plenum/internal/rtp"
+	"github.com/plenum-conf/plenum/internal/srtp"
+)
+
+// receiving is what an endpoint sends to us.
+type receiving struct {
+	sources []*mediaSource
+	in      map[uint32]inbound // signalled SSRCs; all others are dropped
+
+	arrivals      rtp.Recorder // for transport-wide feedback
+	feedbackTimer mono.Timer
+	clock         senderClock
+	rtt           time.Duration // of the path, from report blocks
+	bytesIn       rate
+}
+
+// inbound is one SSRC that may arrive.
+type inbound struct {
+	enc *encoding
+	rtx bool // it repeats packets of enc
+}
+
+func (ep *endpoint) initReceiving() {
+	ep.in = map[uint32]inbound{}
+	ep.feedbackTimer.Owner = tick(ep.sendFeedback)
+}
+
+func (ep *endpoint) receive(e *encoding) {
+	ep.in[e.ssrc] = inbound{enc: e}
+	if e.rtx != 0 {
+		ep.in[e.rtx] = inbound{enc: e, rtx: true}
+	}
+}
+
+func (ep *endpoint) stopReceiving(e *encoding) {
+	delete(ep.in, e.ssrc)
+	delete(ep.in, e.rtx)
+	e.stop()
+}
+
+// srtpPacket takes SRTP or SRTCP from an address that is the peer's.
+func (ep *endpoint) srtpPacket(pkt []byte) {
+	switch {
+	case ep.opener == nil:
+		ep.w.count.inc(dropNoKeys)
+	case rtp.IsRTCP(pkt):
+		ep.rtcpPacket(pkt)
+	default:
+		ep.rtpPacket(pkt)
+	}
+}
+
+func (ep *endpoint) rtpPacket(pkt []byte) {
+	ssrc, _ := rtp.PeekSSRC(pkt)
+	in, ok := ep.in[ssrc]
+	if !ok {
+		ep.w.count.inc(dropUnsignalled)
+		return
+	}
+	n, err := ep.opener.OpenRTP(pkt)
+	if err != nil {
+		ep.openFailed(err)
+		return
+	}
+	ep.heard = ep.w.now
+	ep.bytesIn.add(n)
+	h, err := rtp.Parse(pkt[:n])
+	if err != nil {
+		ep.w.count.inc(dropMalformed)
+		return
+	}
+	ep.recordArrival(&h)
+	switch {
+	case ep.visitor:
+		ep.w.count.inc(dropVisitor)
+	case in.rtx:
+		ep.repeated(in.enc, &h)
+	default:
+		in.enc.packet(&h, false)
+	}
+}
+
+func (ep *endpoint) openFailed(err error) {
+	switch {
+	case errors.Is(err, srtp.ErrReplay):
+		ep.w.count.inc(dropReplay)
+	case errors.Is(err, srtp.ErrShort):
+		ep.w.count.inc(dropMalformed)
+	default:
+		ep.w.count.inc(dropAuth)
+	}
+}
+
+// recordArrival notes a packet for transport-wide feedback. Audio counts too:
+// both sides' estimators are better for it.
+func (ep *endpoint) recordArrival(h *rtp.Header) {
+	data, ok := h.Extension(ep.formats.ext.tcc)
+	if !ok {
+		return
+	}
+	seq, ok := rtp.TransportSeq(data)
+	if !ok {
+		return
+	}
+	ep.arrivals.Add(seq, ep.w.now)
+	if ep.arrivals.Due(ep.w.now, h.Marker) {
+		ep.sendFeedback(ep.w.now)
+	} else if !ep.feedbackTimer.Scheduled() {
+		ep.w.wheel.Schedule(&ep.feedbackTimer, ep.arrivals.Deadline())
+	}
+}
+
+// sendFeedback tells the sender which of its packets came, and when.
+func (ep *endpoint) sendFeedback(now mono.Time) {
+	for ep.arrivals.Pending() {
+		ep.sendRTCP(ep.arrivals.Build(ep.compound(), ep.c.feedbackVideo, ep.feedbackMedia(), now))
+	}
+	ep.w.wheel.Cancel(&ep.feedbackTimer)
+}
+
+// feedbackMedia is the stream feedback is formally about.
+func (ep *endpoint) feedbackMedia() uint32 {
+	if len(ep.sources) == 0 {
+		return 0
+	}
+	return ep.sources[0].ssrc
+}
+
+// repeated turns a retransmission back into what it repeats (RFC 4588).
+func (ep *endpoint) repeated(e *encoding, h *rtp.Header) {
+	pt := h.PayloadType
+	if ep.formats.codec[pt] != codecRTX {
+		ep.w.count.inc(dropMalformed)
+		return
+	}
+	raw, ok := rtp.UnwrapRTX(h, ep.formats.apt[pt], e.ssrc)
+	if !ok {
+		ep.w.count.inc(dropPadding)
+		return
+	}
+	orig, err := rtp.Parse(raw)
+	if err != nil {
+		ep.w.count.inc(dropMalformed)
+		return
+	}
+	e.packet(&orig, true)
+}
+
+// muted reports whether a moderator has silenced media of this kind.
+func (ep *endpoint) muted(k media.Kind) bool {
+	if k == media.Audio {
+		return ep.mute.Audio
+	}
+	return ep.mute.Video
+}
+
+// senderClock relates the clock in an endpoint's sender reports to ours. The
+// relation is fixed once, so that all its streams keep in step.
+type senderClock struct {
+	known bool
+	base  uint64 // sender's NTP time minus our time, in NTP units
+}
+
+func ntpUnits(t mono.Time) uint64 {
+	s, ns := uint64(t)/1e9, uint64(t)%1e9
+	return s<<32 | ns<<32/1e9
+}
+
+func (c *senderClock) learn(ntp uint64, now mono.Time) {
+	if !c.known {
+		c.known, c.base = true, ntp-ntpUnits(now)
+	}
+}
+
+// at is the sender's NTP time at an instant of ours.
+func (c *senderClock) at(t mono.Time) uint64 { return c.base + ntpUnits(t) }
+
+// rate measures bits per second over whole seconds.
+type rate struct{ bytes, perSecond uint64 }
+
+func (r *rate) add(n int) { r.bytes += uint64(n) }
+
+// roll ends a second.
+func (r *rate) roll() { r.perSecond, r.bytes = r.bytes*8, 0 }

@@ -1,0 +1,182 @@
+package bridge
+
+import (
+	"time"
+
+	"github.com/plenum-conf/plenum/internal/mono"
+	"github.com/plenum-conf/plenum/internal/rtp"
+)
+
+// RTCP from endpoints. Nothing of it is forwarded as it is: an endpoint is
+// both a sender to us and a receiver of ours, and every message is about one
+// of the two.
+
+func (ep *endpoint) rtcpPacket(pkt []byte) {
+	n, err := ep.opener.OpenRTCP(pkt)
+	if err != nil {
+		ep.openFailed(err)
+		return
+	}
+	ep.heard = ep.w.now
+	c := rtp.NewCompound(pkt[:n])
+	for c.Next() {
+		p := c.Packet()
+		ep.rtcpMessage(p)
+		if ep.gone {
+			return
+		}
+	}
+	if c.Malformed() {
+		ep.w.count.inc(dropMalformed)
+	}
+}
+
+func (ep *endpoint) rtcpMessage(p rtp.RTCP) {
+	switch {
+	case p.Type == rtp.TypeSR:
+		ep.senderReport(p)
+		ep.reports(p)
+	case p.Type == rtp.TypeRR:
+		ep.reports(p)
+	case p.IsFeedback(rtp.TypeRTPFB, rtp.FormatNACK):
+		ep.nacked(p)
+	case p.IsPLI():
+		ep.wantsKeyFrame(p.MediaSSRC())
+	case p.IsFeedback(rtp.TypePSFB, rtp.FormatFIR):
+		for i := range p.FIRs() {
+			ssrc, _ := p.FIR(i)
+			ep.wantsKeyFrame(ssrc)
+		}
+	}
+}
+
+// senderReport keeps what a sender says about its clocks (RFC 3550 §6.4.1).
+func (ep *endpoint) senderReport(p rtp.RTCP) {
+	info, ok := p.SenderInfo()
+	in, known := ep.in[p.SenderSSRC()]
+	if !ok || !known || in.rtx {
+		return
+	}
+	ep.clock.learn(info.NTP, ep.w.now)
+	in.enc.report = senderReport{ntp: info.NTP, ts: info.RTPTime, known: true}
+	in.enc.stats.SenderReport(info, ep.w.now)
+}
+
+// senderReport is one point at which a stream's two clocks were seen together.
+type senderReport struct {
+	ntp   uint64
+	ts    uint32
+	known bool
+}
+
+// timestampAt goes from that point to another time of the sender's clock.
+func (r *senderReport) timestampAt(ntp uint64, clock uint32) uint32 {
+	return r.ts + uint32(int64(ntp-r.ntp)>>16*int64(clock)>>16)
+}
+
+// reports are what a receiver says about the streams we send it.
+func (ep *endpoint) reports(p rtp.RTCP) {
+	for i := range p.Reports() {
+		r := p.Report(i)
+		owner := ep.c.ssrcs[r.SSRC]
+		if owner == nil {
+			continue
+		}
+		if sub := ep.out[r.SSRC]; sub != nil {
+			sub.lost = r.FractionLost
+		}
+		if r.LSR != 0 && owner.clock.known {
+			ep.learnRTT(roundTrip(owner.clock.at(ep.w.now), r.LSR, r.DLSR))
+		}
+	}
+}
+
+// roundTrip is what RFC 3550 §6.4.1 makes of LSR and DLSR. Our sender reports
+// carry the sender's clock as it is at the moment of sending, so that nothing
+// has to be remembered.
+func roundTrip(ntp uint64, lsr, dlsr uint32) time.Duration {
+	d := uint32(ntp>>16) - lsr - dlsr
+	if int32(d) < 0 {
+		return 0
+	}
+	return time.Duration(uint64(d) * uint64(time.Second) >> 16)
+}
+
+// maxRTT is where a round trip time is taken for a mistake of the peer.
+const maxRTT = 10 * time.Second
+
+func (ep *endpoint) learnRTT(d time.Duration) {
+	if d <= 0 || d > maxRTT {
+		return
+	}
+	if ep.rtt == 0 {
+		ep.rtt = d
+	}
+	ep.rtt += (d - ep.rtt) / 8
+}
+
+// sendReports sends the reports that are due each second: to the endpoint as
+// a receiver sender reports, to it as a sender report blocks.
+func (ep *endpoint) sendReports(now mono.Time) {
+	if ep.sealer == nil || !ep.to.IsValid() {
+		return
+	}
+	ep.sendReportBlocks(now)
+	ep.sendSenderReports(now)
+}
+
+// maxReportBlocks is how many fit into one packet (RFC 3550 §6.4.2).
+const maxReportBlocks = 31
+
+func (ep *endpoint) sendReportBlocks(now mono.Time) {
+	blocks := ep.w.blocks[:0]
+	for _, s := range ep.sources {
+		for _, e := range s.encodings {
+			if len(blocks) == maxReportBlocks || !e.live(now) {
+				continue
+			}
+			if b, ok := e.stats.Report(e.ssrc, now); ok {
+				blocks = append(blocks, b)
+			}
+		}
+	}
+	if len(blocks) == 0 {
+		return
+	}
+	b := rtp.AppendReceiverReport(ep.w.rtcpBuf[:0], ep.c.feedbackVideo, blocks)
+	ep.sendRTCP(rtp.AppendCNAME(b, ep.c.feedbackVideo, cname))
+}
+
+// cname is the bridge's canonical name in all its RTCP: it has no media of
+// its own to keep in step.
+const cname = "plenum"
+
+// maxReportBytes leaves room in a datagram for one more report and SRTCP.
+const maxReportBytes = 1100
+
+// sendSenderReports translates the senders' reports to what this endpoint
+// receives: their clocks as they are now, our SSRC, timestamps and counts.
+func (ep *endpoint) sendSenderReports(now mono.Time) {
+	buf := ep.w.rtcpBuf[:0]
+	for _, s := range ep.c.ordered {
+		buf = ep.appendSenderReport(buf, s, now)
+		if len(buf) > maxReportBytes {
+			ep.sendRTCP(buf)
+			buf = ep.w.rtcpBuf[:0]
+		}
+	}
+	ep.sendRTCP(buf)
+}
+
+func (ep *endpoint) appendSenderReport(buf []byte, s *mediaSource, now mono.Time) []byte {
+	if s.owner == ep || !s.owner.clock.known {
+		return buf
+	}
+	info, ok := s.audioReport(ep)
+	if !ok {
+		if info, ok = ep.videoReport(s); !ok {
+			return buf
+		}
+	}
+	return rtp.AppendSenderReport(buf, s.ssrc, info, nil)
+}

@@ -1,0 +1,86 @@
+package bridge
+
+import (
+	"net/netip"
+
+	"github.com/plenum-conf/plenum/internal/colibri"
+	"github.com/plenum-conf/plenum/internal/mono"
+	"github.com/plenum-conf/plenum/internal/rtp"
+	"github.com/plenum-conf/plenum/internal/srtp"
+)
+
+// sending is what we send to an endpoint.
+type sending struct {
+	securedAt mono.Time
+	tccSeq    uint16 // next transport-wide number
+	audio     audioWish
+	audioOut  map[uint32]*audioSub // by SSRC, whether subscribed or not
+	out       map[uint32]*videoSub // by the SSRC the receiver knows
+	wish      videoWish
+	heights   map[*mediaSource]int // what it wants of each video source
+	dirty     bool                 // waits for a new allocation
+	forwarded forwardedList
+	bytesOut  rate
+}
+
+func (ep *endpoint) initSending() {
+	ep.audioOut = map[uint32]*audioSub{}
+	ep.out = map[uint32]*videoSub{}
+	ep.wish = videoWish{lastN: colibri.Unlimited}
+	ep.heights = map[*mediaSource]int{}
+}
+
+// send queues one plain datagram for the end of the turn.
+func (w *worker) send(to netip.AddrPort, datagram []byte) {
+	copy(w.sock.Buffer(len(datagram), to), datagram)
+	w.sock.Commit(len(datagram))
+	w.count.add(cBytesOut, uint64(len(datagram)))
+}
+
+// sendRTP seals a packet straight into the send arena: header, then payload.
+func (w *worker) sendRTP(to *endpoint, head *outHeader, seq uint16, ts uint32, payload []byte) bool {
+	n := head.n + len(payload)
+	buf := w.sock.Buffer(n+srtp.MaxOverheadRTP, to.to)
+	head.write(buf, seq, ts, to.tccSeq)
+	copy(buf[head.n:], payload)
+	return w.seal(to, buf, n)
+}
+
+// seal encrypts the first n bytes of buf, the open buffer of the arena, in
+// place and commits them.
+func (w *worker) seal(to *endpoint, buf []byte, n int) bool {
+	n, err := to.sealer.SealRTP(buf, buf[:n])
+	if err != nil {
+		w.sock.Commit(0)
+		w.count.inc(dropSeal)
+		return false
+	}
+	w.sock.Commit(n)
+	to.tccSeq++
+	to.bytesOut.add(n)
+	w.count.add(cBytesOut, uint64(n))
+	return true
+}
+
+// sendRTCP seals a compound packet and sends it. plain must lie in w.rtcpBuf.
+func (ep *endpoint) sendRTCP(plain []byte) {
+	if ep.sealer == nil || !ep.to.IsValid() || len(plain) == 0 {
+		return
+	}
+	w := ep.w
+	buf := w.sock.Buffer(len(plain)+srtp.MaxOverheadRTCP, ep.to)
+	n, err := ep.sealer.SealRTCP(buf, plain)
+	if err != nil {
+		w.sock.Commit(0)
+		w.count.inc(dropSeal)
+		return
+	}
+	w.sock.Commit(n)
+	w.count.add(cBytesOut, uint64(n))
+}
+
+// compound starts an RTCP packet: one begins with a report, even an empty
+// one, unless reduced size was negotiated (RFC 3550 §6.1).
+func (ep *endpoint) compound() []byte {
+	return rtp.AppendReceiverReport(ep.w.rtcpBuf[:0], ep.c.feedbackVideo, nil)
+}

@@ -1,0 +1,243 @@
+package bridge
+
+import (
+	"net/netip"
+	"strconv"
+	"time"
+
+	"github.com/plenum-conf/plenum/internal/bridge/secure"
+	"github.com/plenum-conf/plenum/internal/media"
+	"github.com/plenum-conf/plenum/internal/mono"
+	"github.com/plenum-conf/plenum/internal/netio"
+	"github.com/plenum-conf/plenum/internal/rtp"
+)
+
+// State is the bridge for the debug tree.
+type State struct {
+	Listen     string        `json:"listen"`
+	Candidates []string      `json:"candidates"`
+	Draining   bool          `json:"draining"`
+	Workers    []WorkerState `json:"workers"`
+}
+
+// WorkerState is one worker. Missing is set when it did not answer in time.
+type WorkerState struct {
+	Index       int               `json:"index"`
+	Missing     bool              `json:"missing,omitempty"`
+	Socket      netio.Stats       `json:"socket"`
+	Counters    map[string]uint64 `json:"counters"`
+	Addresses   int               `json:"addresses"`
+	Foreign     int               `json:"foreign_addresses"`
+	Timers      int               `json:"timers"`
+	Conferences []ConferenceState `json:"conferences"`
+}
+
+// ConferenceState is the part of a meeting on this bridge.
+type ConferenceState struct {
+	MeetingID string          `json:"meeting_id"`
+	Room      string          `json:"room"`
+	Age       string          `json:"age"`
+	Dominant  string          `json:"dominant,omitempty"`
+	Endpoints []EndpointState `json:"endpoints"`
+}
+
+// EndpointState is one endpoint. Addresses are cut, so that a debug tree that
+// is passed around does not tell where people live.
+type EndpointState struct {
+	ID         string         `json:"id"`
+	Visitor    bool           `json:"visitor,omitempty"`
+	Age        string         `json:"age"`
+	Silent     string         `json:"silent"` // since anything authentic came
+	ICE        string         `json:"ice"`
+	Remote     string         `json:"remote,omitempty"`
+	DTLS       secure.State   `json:"dtls"`
+	SRTP       string         `json:"srtp,omitempty"`
+	Problem    string         `json:"problem,omitempty"`
+	RTT        string         `json:"rtt,omitempty"`
+	Channel    string         `json:"channel,omitempty"` // "websocket" or "sctp"
+	BitsIn     uint64         `json:"bits_per_second_in"`
+	BitsOut    uint64         `json:"bits_per_second_out"`
+	Sources    []SourceState  `json:"sources,omitempty"`
+	Receives   []ReceiveState `json:"receives,omitempty"`
+	ForceMuted []string       `json:"force_muted,omitempty"`
+}
+
+// SourceState is what an endpoint sends.
+type SourceState struct {
+	Name      string          `json:"name"`
+	Kind      string          `json:"kind"`
+	VideoType string          `json:"video_type,omitempty"`
+	Receivers int             `json:"receivers"`
+	Wanted    int             `json:"wanted_height,omitempty"`
+	Encodings []EncodingState `json:"encodings"`
+}
+
+// EncodingState is one encoding of a source.
+type EncodingState struct {
+	SSRC    uint32            `json:"ssrc"`
+	Live    bool              `json:"live"`
+	Height  int               `json:"height,omitempty"`
+	Bits    uint64            `json:"bits_per_second"`
+	Missing int               `json:"missing"` // packets being asked for
+	History int               `json:"history"` // packets there is memory for
+	Stats   rtp.ReceiverStats `json:"stats"`
+}
+
+// ReceiveState is one video source that an endpoint gets.
+type ReceiveState struct {
+	Source   string `json:"source"`
+	Encoding int    `json:"encoding"` // -1 while waiting for a key frame
+	Target   int    `json:"target"`
+	Temporal int    `json:"temporal"`
+	Packets  uint32 `json:"packets"`
+	LostPart uint8  `json:"lost_of_256"`
+}
+
+// stateWait is how long State waits for a busy worker.
+const stateWait = 2 * time.Second
+
+// State asks every worker for its state. It returns plain values that belong
+// to the caller.
+func (b *Bridge) State() any {
+	s := State{Listen: b.Addr().String(), Candidates: b.Candidates(), Draining: b.draining.Load()}
+	late := time.After(stateWait)
+	asked := make([]chan WorkerState, len(b.workers))
+	for i, w := range b.workers {
+		asked[i] = make(chan WorkerState, 1)
+		w.mail.postAlways(stateWanted{asked[i]})
+	}
+	for i := range b.workers {
+		select {
+		case ws := <-asked[i]:
+			s.Workers = append(s.Workers, ws)
+		case <-late:
+			s.Workers = append(s.Workers, WorkerState{Index: i, Missing: true})
+			late = closedTimer
+		}
+	}
+	return s
+}
+
+var closedTimer = func() <-chan time.Time {
+	c := make(chan time.Time)
+	close(c)
+	return c
+}()
+
+type stateWanted struct{ answer chan<- WorkerState }
+
+func (e stateWanted) handle(w *worker) { e.answer <- w.state() }
+
+func (w *worker) state() WorkerState {
+	w.count.publish()
+	s := WorkerState{
+		Index: w.index, Socket: w.sock.Stats(), Counters: map[string]uint64{},
+		Addresses: len(w.byAddr), Foreign: len(w.foreign), Timers: w.wheel.Len(),
+	}
+	for i, n := range counterNames {
+		if v := w.count.own[i]; v != 0 {
+			s.Counters[n.name] = v
+		}
+	}
+	for _, c := range w.conferences {
+		s.Conferences = append(s.Conferences, c.state())
+	}
+	return s
+}
+
+func since(now, then mono.Time) string { return now.Sub(then).Round(time.Millisecond).String() }
+
+func (c *conference) state() ConferenceState {
+	s := ConferenceState{MeetingID: c.meetingID, Room: c.room, Age: since(c.w.now, c.created)}
+	if c.dominant != nil {
+		s.Dominant = c.dominant.id
+	}
+	for _, ep := range c.order {
+		s.Endpoints = append(s.Endpoints, ep.state())
+	}
+	return s
+}
+
+func (ep *endpoint) state() EndpointState {
+	now := ep.w.now
+	s := EndpointState{
+		ID: ep.id, Visitor: ep.visitor, Age: since(now, ep.created), ICE: ep.agent.State().String(),
+		DTLS: ep.session.State(), Problem: ep.problem,
+		BitsIn: ep.bytesIn.perSecond, BitsOut: ep.bytesOut.perSecond,
+	}
+	if ep.heard != 0 {
+		s.Silent = since(now, ep.heard)
+	}
+	if ep.to.IsValid() {
+		s.Remote = redact(ep.to)
+	}
+	if ep.sealer != nil {
+		s.SRTP = ep.sealer.Profile().String()
+	}
+	if ep.rtt > 0 {
+		s.RTT = ep.rtt.Round(time.Millisecond / 10).String()
+	}
+	s.Channel = ep.channel.kind()
+	for _, src := range ep.sources {
+		s.Sources = append(s.Sources, src.state(now))
+	}
+	for _, v := range ep.out {
+		if v.src != nil {
+			s.Receives = append(s.Receives, v.state())
+		}
+	}
+	if ep.mute.Audio {
+		s.ForceMuted = append(s.ForceMuted, "audio")
+	}
+	if ep.mute.Video {
+		s.ForceMuted = append(s.ForceMuted, "video")
+	}
+	return s
+}
+
+func (ch *channel) kind() string {
+	switch {
+	case ch.sctp && (ch.overSCTP || ch.ws == nil):
+		return "sctp"
+	case ch.ws != nil:
+		return "websocket"
+	}
+	return ""
+}
+
+func (s *mediaSource) state(now mono.Time) SourceState {
+	out := SourceState{
+		Name: s.name, Kind: s.kind.String(), VideoType: string(s.videoType),
+		Receivers: len(s.audio.subs) + len(s.video.subs),
+	}
+	if s.kind == media.Video {
+		out.Wanted = s.demand.told
+	}
+	for _, e := range s.encodings {
+		out.Encodings = append(out.Encodings, EncodingState{
+			SSRC: e.ssrc, Live: e.live(now), Height: e.height, Bits: e.bytes.perSecond,
+			Missing: e.nack.Missing(), History: e.ring.Cap(), Stats: e.stats.Stats(e.clock),
+		})
+	}
+	return out
+}
+
+func (v *videoSub) state() ReceiveState {
+	return ReceiveState{
+		Source: v.src.name, Encoding: v.sel.Current(), Target: v.sel.Target(), Temporal: v.sel.Temporal(),
+		Packets: v.packets, LostPart: v.lost,
+	}
+}
+
+// redact cuts the last part of an address.
+func redact(a netip.AddrPort) string {
+	bits := 24
+	if a.Addr().Is6() {
+		bits = 48
+	}
+	p, err := a.Addr().Prefix(bits)
+	if err != nil {
+		return ""
+	}
+	return p.String() + ":" + strconv.Itoa(int(a.Port()))
+}

@@ -1,0 +1,264 @@
+package bridge
+
+import (
+	"github.com/plenum-conf/plenum/internal/media"
+	"github.com/plenum-conf/plenum/internal/rtp"
+	"github.com/plenum-conf/plenum/internal/rtp/codec"
+	"github.com/plenum-conf/plenum/internal/rtp/simulcast"
+	"github.com/plenum-conf/plenum/internal/srtp"
+)
+
+// videoFan is who gets a video source, whatever encoding of it.
+type videoFan struct {
+	subs []*videoSub
+}
+
+// videoSub is one receiver's stream of a video source. It outlives the
+// subscription, and even the source: neither a sequence number nor a picture
+// id may be used twice under one SSRC.
+type videoSub struct {
+	to    *endpoint
+	src   *mediaSource // nil while nothing is subscribed to
+	index int          // in the source's list
+
+	sel     simulcast.Selector
+	seq     rtp.SeqMap
+	vp8     codec.VP8Rewriter
+	repeats repeats
+	packets uint32
+	octets  uint32
+	lost    uint8 // fraction of 256, as the receiver reported last
+}
+
+// videoPacket is what has to be known of a packet to forward it.
+type videoPacket struct {
+	h     *rtp.Header
+	enc   *encoding
+	codec codecKind
+	info  simulcast.FrameInfo
+	vp8   codec.VP8
+}
+
+// minVideoStep is the least a timestamp advances at a switch: a frame at 30 Hz.
+const minVideoStep = 3000
+
+// videoIn takes a video packet that is authentic and new.
+func (e *encoding) videoIn(h *rtp.Header) {
+	w := e.src.owner.w
+	switch {
+	case e.src.owner.mute.Video:
+		w.count.inc(dropMuted)
+		e.src.dropVideo(e, h.Seq)
+		return
+	case h.PaddingOnly():
+		w.count.inc(dropPadding)
+		e.src.dropVideo(e, h.Seq)
+		return
+	}
+	p := &w.video
+	*p = videoPacket{h: h, enc: e}
+	if !p.read(&e.src.owner.formats) {
+		w.count.inc(dropMalformed)
+		return
+	}
+	e.watchFrames(p)
+	if len(e.src.video.subs) == 0 {
+		return
+	}
+	e.ring.Put(h.Raw, h.Seq, w.now)
+	e.src.forwardVideo(p)
+}
+
+// watchFrames notes what packets tell of the encoding.
+func (e *encoding) watchFrames(p *videoPacket) {
+	if !p.info.StartOfFrame || !p.info.KeyFrame {
+		return
+	}
+	e.keyFrameCame()
+	if h := int(p.vp8.Height); h != 0 && h != e.height {
+		e.height = h
+		e.src.layersChanged()
+	}
+}
+
+// dropVideo closes up a sequence number nobody is to miss.
+func (s *mediaSource) dropVideo(e *encoding, seq uint16) {
+	for _, v := range s.video.subs {
+		if v.sel.Current() == e.index {
+			v.seq.Drop(seq)
+		}
+	}
+}
+
+func (s *mediaSource) forwardVideo(p *videoPacket) {
+	s.owner.w.head.reset()
+	for _, v := range s.video.subs {
+		v.packet(p)
+	}
+}
+
+// packet decides about one packet of the source and sends it on.
+func (v *videoSub) packet(p *videoPacket) {
+	now := v.to.w.now
+	forward, switched := v.sel.Forward(p.enc.index, p.info)
+	if switched {
+		v.seq.Switch(uint8(p.enc.index), p.h.Seq, p.h.Timestamp, now, 1)
+		if p.codec == codecVP8 {
+			v.vp8.Switch(&p.vp8)
+		}
+	}
+	if v.sel.Current() != p.enc.index {
+		v.askKeyFrame()
+		return
+	}
+	if !forward && !v.seq.Reserved(p.h.Seq) {
+		v.leaveOut(p)
+		return
+	}
+	seq, ts, ok := v.seq.Forward(p.h.Seq, p.h.Timestamp, now)
+	if ok {
+		v.send(p, seq, ts)
+	}
+	v.askKeyFrame()
+}
+
+func (v *videoSub) leaveOut(p *videoPacket) {
+	v.seq.Drop(p.h.Seq)
+	if p.codec == codecVP8 {
+		v.vp8.Drop(&p.vp8)
+	}
+}
+
+// askKeyFrame asks for what the selector waits for; the encoding bounds how often.
+func (v *videoSub) askKeyFrame() {
+	if i, ok := v.sel.NeedsKeyFrame(); ok && i < len(v.src.encodings) {
+		v.src.encodings[i].wantKeyFrame()
+	}
+}
+
+// send seals the packet for this receiver, straight into the send arena.
+func (v *videoSub) send(p *videoPacket, seq uint16, ts uint32) {
+	to, w := v.to, v.to.w
+	if to.sealer == nil || !to.to.IsValid() {
+		return
+	}
+	head := &w.head
+	if !head.built || head.ext != to.formats.ext {
+		head.build(p.h, &v.src.owner.formats.ext, &to.formats.ext, v.src.ssrc)
+	}
+	payload := p.h.Payload()
+	buf := w.sock.Buffer(head.n+len(payload)+codec.VP8Growth+srtp.MaxOverheadRTP, to.to)
+	head.write(buf, seq, ts, to.tccSeq)
+	n := head.n
+	if p.codec == codecVP8 {
+		id, tl0, ok := v.vp8.Forward(&p.vp8)
+		if !ok {
+			w.sock.Commit(0)
+			return
+		}
+		n += codec.RewriteVP8(buf[n:], payload, &p.vp8, id, tl0)
+	} else {
+		n += copy(buf[n:], payload)
+	}
+	if w.seal(to, buf, n) {
+		v.packets++
+		v.octets += uint32(len(payload))
+		w.count.inc(cVideoForwarded)
+	}
+}
+
+// setVideo makes ep get at most the given encoding and temporal layer of s;
+// simulcast.None ends it.
+func (ep *endpoint) setVideo(s *mediaSource, enc, temporal int) {
+	v := ep.out[s.ssrc]
+	if v == nil {
+		if enc == simulcast.None {
+			return
+		}
+		v = &videoSub{to: ep}
+		v.seq.Init(videoClock, minVideoStep)
+		ep.out[s.ssrc] = v
+	}
+	if v.src != s {
+		v.stop()
+	}
+	v.sel.SetTarget(enc, temporal)
+	switch {
+	case enc == simulcast.None:
+		v.stop()
+	case v.src == nil:
+		v.src, v.index = s, len(s.video.subs)
+		s.video.subs = append(s.video.subs, v)
+	}
+	if v.src != nil {
+		v.askKeyFrame()
+	}
+}
+
+// videoClock is the clock rate of all video (RFC 7741, 9628, 6184).
+const videoClock = 90000
+
+// stop takes the subscription out of its source's list.
+func (v *videoSub) stop() {
+	if v.src == nil {
+		return
+	}
+	f := &v.src.video
+	last := f.subs[len(f.subs)-1]
+	f.subs[v.index], last.index = last, v.index
+	f.subs[len(f.subs)-1] = nil
+	f.subs = f.subs[:len(f.subs)-1]
+	v.src = nil
+	v.sel.Restart()
+}
+
+// videoReport is what a sender report says to ep about the source.
+func (ep *endpoint) videoReport(s *mediaSource) (rtp.SenderInfo, bool) {
+	v := ep.out[s.ssrc]
+	if s.kind != media.Video || v == nil || v.src != s || v.packets == 0 || v.sel.Current() == simulcast.None {
+		return rtp.SenderInfo{}, false
+	}
+	e := s.encodings[v.sel.Current()]
+	if !e.report.known {
+		return rtp.SenderInfo{}, false
+	}
+	return e.reportAt(ep.w.now, v.seq.TSOffset(), v.packets, v.octets), true
+}
+
+// wantsKeyFrame is a receiver's PLI or FIR for the SSRC it knows.
+func (ep *endpoint) wantsKeyFrame(ssrc uint32) {
+	v := ep.out[ssrc]
+	if v == nil || v.src == nil {
+		return
+	}
+	i := v.sel.Current()
+	if i == simulcast.None {
+		i = v.sel.Target()
+	}
+	if i != simulcast.None && i < len(v.src.encodings) {
+		v.src.encodings[i].wantKeyFrame()
+	}
+}
+
+// dropReceivers ends all subscriptions of a source that goes.
+func (s *mediaSource) dropReceivers() {
+	for _, ep := range s.owner.c.order {
+		delete(ep.heights, s)
+	}
+	for len(s.audio.subs) > 0 {
+		s.audio.subs[0].stop()
+	}
+	for len(s.video.subs) > 0 {
+		s.video.subs[0].stop()
+	}
+}
+
+// unsubscribeAll ends everything a receiver gets.
+func (c *conference) unsubscribeAll(ep *endpoint) {
+	for _, a := range ep.audioOut {
+		a.stop()
+	}
+	for _, v := range ep.out {
+		v.stop()
+	}
+}

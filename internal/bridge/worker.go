@@ -1,0 +1,247 @@
+package bridge
+
+import (
+	crand "crypto/rand"
+	mrand "math/rand/v2"
+	"net/netip"
+	"sync/atomic"
+	"time"
+
+	"github.com/plenum-conf/plenum/internal/ice"
+	"github.com/plenum-conf/plenum/internal/mono"
+	"github.com/plenum-conf/plenum/internal/netio"
+	"github.com/plenum-conf/plenum/internal/rtp"
+)
+
+// worker is one socket, one goroutine, and all the conferences pinned to it.
+// Its fields belong to that goroutine, except mail, count.shared, and the
+// atomics.
+type worker struct {
+	b         *Bridge
+	index     int
+	sock      *netio.Socket
+	mail      mailbox
+	wheel     *mono.Wheel
+	now       mono.Time // of this turn
+	published mono.Time
+	count     counters
+
+	random mrand.Source // cryptographic, for transaction ids
+
+	conferences map[string]*conference
+	byAddr      map[netip.AddrPort]*endpoint // proved by an authenticated check
+	byUfrag     map[string]*endpoint
+	foreign     map[netip.AddrPort]int // addresses of other workers' peers
+	handing     []*batch
+
+	in       *netio.Batch
+	letters  []event // spare slice swapped with the mailbox's
+	dirty    []*endpoint
+	stopping bool
+
+	// Memory for one packet each, used within a call.
+	head    outHeader
+	video   videoPacket
+	payload [1600]byte
+	stunBuf [1500]byte
+	rtcpBuf [1500]byte
+	lost    []uint16
+	blocks  []rtp.ReportBlock
+
+	numConferences atomic.Int64
+	numEndpoints   atomic.Int64
+	done           chan struct{}
+}
+
+// idleWait bounds a turn, so that published counters are never old.
+const idleWait = time.Second
+
+// dontWait makes a read take only what is there.
+const dontWait = -1
+
+// tick is what timers of a worker do.
+type tick func(now mono.Time)
+
+func (w *worker) fire(t *mono.Timer) { t.Owner.(tick)(w.now) }
+
+func newWorker(b *Bridge, index int, sock *netio.Socket) *worker {
+	w := &worker{
+		b: b, index: index, sock: sock,
+		conferences: map[string]*conference{},
+		byAddr:      map[netip.AddrPort]*endpoint{},
+		byUfrag:     map[string]*endpoint{},
+		foreign:     map[netip.AddrPort]int{},
+		handing:     make([]*batch, b.opt.Workers),
+		done:        make(chan struct{}),
+		random:      newRandom(),
+		in:          netio.NewBatch(netio.DefaultMessages),
+		wheel:       mono.NewWheel(mono.Now()),
+	}
+	w.mail.max, w.mail.wake = b.opt.Limits.Mailbox, sock.Wake
+	return w
+}
+
+// run is the worker's goroutine. A turn is: wait for datagrams, a timer or a
+// letter; handle what there is; send everything that came of it at once.
+func (w *worker) run() {
+	defer close(w.done)
+	for !w.stopping {
+		w.turn()
+	}
+	w.shutdown()
+}
+
+func (w *worker) turn() {
+	n, _ := w.wait()
+	w.now = mono.Now()
+	w.count.inc(cTurns)
+	for i := range n {
+		p := &w.in.Packets[i]
+		w.count.inc(cPacketsIn)
+		w.count.add(cBytesIn, uint64(len(p.Data)))
+		w.packet(p.Addr, p.Data, false)
+	}
+	w.readMail()
+	w.wheel.Advance(w.now, w.fire)
+	w.reallocate()
+	w.flush()
+	if w.now.Sub(w.published) >= time.Second {
+		w.published = w.now
+		w.count.publish()
+	}
+}
+
+// wait blocks in the socket. The order - deadline, mailbox, read - is what
+// makes a wake that comes in between impossible to lose.
+func (w *worker) wait() (int, error) {
+	d := idleWait
+	if t := w.wheel.Next(); t != 0 {
+		d = min(d, t.Sub(mono.Now()))
+	}
+	if d <= 0 || len(w.dirty) > 0 {
+		d = dontWait
+	}
+	w.sock.SetDeadline(d)
+	if w.mail.pending() {
+		w.sock.SetDeadline(dontWait)
+	}
+	return w.sock.Read(w.in)
+}
+
+func (w *worker) readMail() {
+	letters := w.mail.take(w.letters)
+	for i, ev := range letters {
+		ev.handle(w)
+		letters[i] = nil
+	}
+	w.letters = letters
+}
+
+func (w *worker) flush() {
+	sent, dropped, err := w.sock.Flush()
+	w.count.add(cPacketsOut, uint64(sent))
+	w.count.add(dropSend, uint64(dropped))
+	_ = err // counted; the path is best effort, as the network is
+	w.sendBatches()
+}
+
+// packet is the demultiplexer (RFC 7983 §7). pkt may be changed in place.
+func (w *worker) packet(addr netip.AddrPort, pkt []byte, handed bool) {
+	if len(pkt) == 0 {
+		w.count.inc(dropUnknownKind)
+		return
+	}
+	if ep := w.byAddr[addr]; ep != nil && !ep.forSomebodyElse(pkt) {
+		ep.packet(addr, pkt)
+		return
+	}
+	if owner, ok := w.foreign[addr]; ok && !handed && !ice.IsSTUN(pkt) {
+		w.handOver(owner, addr, pkt)
+		return
+	}
+	w.firstPacket(addr, pkt, handed)
+}
+
+// firstPacket is a packet from an address nobody holds: only a STUN request
+// that names one of our user names gets anywhere, and only its message
+// integrity binds the address to the peer.
+func (w *worker) firstPacket(addr netip.AddrPort, pkt []byte, handed bool) {
+	if !ice.IsSTUN(pkt) {
+		w.count.inc(dropStranger)
+		return
+	}
+	ufrag, ok := ice.PeekUsername(pkt)
+	if !ok {
+		w.response(addr, pkt, handed)
+		return
+	}
+	if ep := w.byUfrag[string(ufrag)]; ep != nil {
+		ep.stun(addr, pkt)
+		return
+	}
+	if owner, ok := ice.WorkerOf(ufrag); ok && !handed && int(owner) != w.index && int(owner) < len(w.b.workers) {
+		w.handOver(int(owner), addr, pkt)
+		return
+	}
+	w.count.inc(dropStranger)
+}
+
+// response is a STUN message without a user name. The first answer to a check
+// of ours may come from an address that is not bound yet.
+func (w *worker) response(addr netip.AddrPort, pkt []byte, handed bool) {
+	if owner, ok := w.foreign[addr]; ok && !handed {
+		w.handOver(owner, addr, pkt)
+		return
+	}
+	w.count.inc(dropStranger)
+}
+
+// bind gives addr to ep, for this worker and all others. It refuses when the
+// address is another living peer's: a password proves who sent a message, not
+// where from, and whoever has one must not take over a neighbour's media.
+func (w *worker) bind(addr netip.AddrPort, ep *endpoint) bool {
+	if _, taken := w.foreign[addr]; taken {
+		return false
+	}
+	if old := w.byAddr[addr]; old != nil {
+		if w.now.Sub(old.heard) < silentAfter {
+			return false
+		}
+		old.forgetAddr(addr)
+	}
+	w.byAddr[addr] = ep
+	w.tellOthers(addrBound{addr, w.index})
+	return true
+}
+
+func (w *worker) unbind(addr netip.AddrPort, ep *endpoint) {
+	if w.byAddr[addr] != ep {
+		return
+	}
+	delete(w.byAddr, addr)
+	w.tellOthers(addrFree{addr, w.index})
+}
+
+func (w *worker) tellOthers(ev event) {
+	for _, o := range w.b.workers {
+		if o != w {
+			o.mail.postAlways(ev)
+		}
+	}
+}
+
+func newRandom() mrand.Source {
+	var seed [32]byte
+	crand.Read(seed[:]) // never fails, crypto/rand
+	return mrand.NewChaCha8(seed)
+}
+
+// forSomebodyElse reports whether a packet from an address of ep's is a check
+// that names another endpoint: a client may use a port again.
+func (ep *endpoint) forSomebodyElse(pkt []byte) bool {
+	if pkt[0] >= 4 {
+		return false
+	}
+	ufrag, ok := ice.PeekUsername(pkt)
+	return ok && string(ufrag) != ep.ufrag
+}
