@@ -5,6 +5,7 @@ import (
 	mrand "math/rand/v2"
 	"net/netip"
 	"slices"
+	"strings"
 	"testing"
 	"time"
 
@@ -161,6 +162,36 @@ func TestConnect(t *testing.T) {
 	}
 }
 
+// TestTranscript is everything that a server and a client that tells no
+// candidates say to each other until both have a nominated pair.
+func TestTranscript(t *testing.T) {
+	s := newSession(t, 1)
+	var got []string
+	s.Tap = func(now mono.Time, from, _ netip.AddrPort, pkt []byte) {
+		who := "client"
+		if from == serverAddr {
+			who = "server"
+		}
+		var m message
+		_ = m.parse(pkt)
+		got = append(got, fmt.Sprintf("%v %s: %s", now.Sub(netem.Start), who, describe(&m)))
+	}
+	s.startServer(t)
+	s.startClient(t)
+	s.Run(time.Second)
+	want := []string{
+		"0s client: check servr:clint controlled",
+		"10ms server: success 198.51.100.5:50000",
+		"10ms server: check clint:servr controlling",
+		"20ms client: success 203.0.113.7:10000",
+		"30ms server: check clint:servr controlling use-candidate",
+		"40ms client: success 203.0.113.7:10000",
+	}
+	if !slices.Equal(got, want) {
+		t.Errorf("got\n%s\nwant\n%s", strings.Join(got, "\n"), strings.Join(want, "\n"))
+	}
+}
+
 func TestConnectWithLoss(t *testing.T) {
 	var took []time.Duration
 	for seed := range uint64(100) {
@@ -299,7 +330,7 @@ func TestRelayedPairWaits(t *testing.T) {
 		s.startClient(t)
 		s.After(300*time.Millisecond, func() { s.clientPort.Also = []netip.AddrPort{otherAddr} })
 		s.Run(2 * time.Second)
-		s.expectServer(t, "10ms checking", "520ms connected "+otherAddr.String())
+		s.expectServer(t, "10ms checking", "770ms connected "+otherAddr.String())
 	})
 	t.Run("direct one comes late", func(t *testing.T) {
 		s := newSession(t, 1)
@@ -307,7 +338,7 @@ func TestRelayedPairWaits(t *testing.T) {
 		s.startClient(t)
 		s.After(2*time.Second, func() { s.clientPort.Also = []netip.AddrPort{otherAddr} })
 		s.Run(5 * time.Second)
-		s.expectServer(t, "10ms checking", "800ms connected "+clientAddr.String(), "3.52s connected "+otherAddr.String())
+		s.expectServer(t, "10ms checking", "800ms connected "+clientAddr.String(), "3.77s connected "+otherAddr.String())
 	})
 }
 

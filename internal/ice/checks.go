@@ -21,13 +21,7 @@ func (a *Agent) begin(p *pair) {
 
 // try sends the check in progress (again) and plans what follows.
 func (a *Agent) try(p *pair) {
-	wait := min(rto<<p.tx.tries, maxRTO)
-	if p == a.selected {
-		wait = consentRetry
-		if p.owing == 0 {
-			wait = rto
-		}
-	}
+	wait := a.retryAfter(p)
 	p.tx.tries++
 	p.sent = a.now
 	p.next = a.now.Add(wait)
@@ -38,6 +32,20 @@ func (a *Agent) try(p *pair) {
 		p.pending = true
 		a.pending++
 	}
+}
+
+// retryAfter is how long to wait for the response to the check of a pair that
+// is about to be sent.
+func (a *Agent) retryAfter(p *pair) mono.Duration {
+	switch {
+	case p != a.selected:
+		return min(rto<<p.tx.tries, maxRTO)
+	case p.tx.nominate && !p.nominated && !a.suspect(p):
+		return rto
+	case p.owing == 0:
+		return consentFirstRetry
+	}
+	return consentRetry
 }
 
 // done ends the check in progress because it was answered.
@@ -75,8 +83,8 @@ func (a *Agent) continueCheck(p *pair) {
 		a.try(p)
 	default:
 		p.retire()
-		p.next = 0
-		p.state = failed
+		p.next, p.state = 0, failed
+		a.withdraw(p)
 	}
 }
 
@@ -99,7 +107,7 @@ func (a *Agent) trigger(p *pair) {
 // has turned up at another address.
 func (a *Agent) probeSelected() {
 	p := a.selected
-	if p != nil && p.tx.tries == 0 && a.now.Sub(p.answered) > rto {
+	if p != nil && p.tx.tries == 0 && a.now.Sub(p.answered) > consentFirstRetry {
 		a.begin(p)
 	}
 }

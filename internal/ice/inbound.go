@@ -144,7 +144,7 @@ func (a *Agent) refused(p *pair, tx *transaction, code int) {
 	if code != codeRoleConflict {
 		a.count.ErrorResponses++
 		if p == a.selected {
-			p.next = a.now.Add(consentRetry)
+			p.next = a.now.Add(consentRetry) // and no consent meanwhile
 		} else {
 			p.state = failed
 		}
