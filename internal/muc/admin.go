@@ -12,7 +12,8 @@ import (
 // member, and telling everybody about each would cost the square of the room
 // in presences. Then a change that leaves the role as it is goes to the user
 // itself and to moderators only; the others, who have no use for it, learn of
-// it with the user's next presence. (XEP-0045 §9.3 says SHOULD.)
+// it with the user's next presence. (XEP-0045 §9.3 says SHOULD.) One of them
+// who becomes moderator later may make somebody a member twice: no harm.
 const bulkItems = 9
 
 // change is one item of a muc#admin request, understood.

@@ -22,7 +22,7 @@ const (
 
 // serverOnly reports children that no occupant may speak: room state, stamps
 // of time and place. Clients find <delay/> by its name alone.
-func serverOnly(c *xmpp.Element) bool {
+func serverOnly(c xmpp.Element) bool {
 	switch c.NS {
 	case xmpp.NSMUC, xmpp.NSMUCUser, nsOldDelay, nsOccupantID:
 		return true
@@ -35,7 +35,7 @@ func serverOnly(c *xmpp.Element) bool {
 // disguised reports a child with an attribute like "p:xmlns". Jitsi clients
 // look for namespaces with the selector [*|xmlns=...], which such an attribute
 // satisfies: it would pass for any namespace, muc#user included.
-func disguised(c *xmpp.Element) bool {
+func disguised(c xmpp.Element) bool {
 	tag := c.Raw
 	for {
 		stop := bytes.IndexAny(tag, `"'>`)
@@ -52,22 +52,22 @@ func disguised(c *xmpp.Element) bool {
 // hiddenInPresence adds what a server writes into presences: permissions, and
 // the identity out of a token, which clients find by its name alone. <ignore/>
 // would make other clients disregard a leave, and keep a ghost.
-func hiddenInPresence(c *xmpp.Element) bool {
+func hiddenInPresence(c xmpp.Element) bool {
 	return serverOnly(c) || c.Name == "identity" ||
 		c.Name == "permissions" && c.NS == xmpp.NSJitmeet || c.Name == "ignore" && c.NS == nsIgnore
 }
 
 // hiddenInMessage adds what would let a sender pass as somebody else: clients
 // show the name of display-name or nick instead of the occupant's.
-func hiddenInMessage(c *xmpp.Element) bool {
+func hiddenInMessage(c xmpp.Element) bool {
 	return serverOnly(c) || c.NS == nsDisplayName || c.NS == nsAddress || c.Name == "nick" && c.NS == xmpp.NSNick
 }
 
 // appendChildren appends the children of a stanza that may pass.
-func appendChildren(b []byte, st *xmpp.Stanza, hidden func(*xmpp.Element) bool) []byte {
+func appendChildren(b []byte, st *xmpp.Stanza, hidden func(xmpp.Element) bool) []byte {
 	for c := range st.Children() {
-		if !hidden(&c) {
-			b = appendChild(b, &c)
+		if !hidden(c) {
+			b = appendChild(b, c)
 		}
 	}
 	return b
@@ -75,7 +75,7 @@ func appendChildren(b []byte, st *xmpp.Stanza, hidden func(*xmpp.Element) bool) 
 
 // COMPAT(lib-jitsi-meet, until it writes the namespace): the <reply/> of a
 // chat message is sent without one, but looked for with XEP-0461's.
-func appendChild(b []byte, c *xmpp.Element) []byte {
+func appendChild(b []byte, c xmpp.Element) []byte {
 	const tag = "<reply"
 	if c.Name != "reply" || c.NS != xmpp.NSClient || !bytes.HasPrefix(c.Raw, []byte(tag)) {
 		return append(b, c.Raw...)
