@@ -1,0 +1,77 @@
+import type { Conference, SessionStats } from "../protocol";
+import type { View } from "./model";
+
+/** What tests and curious people can ask of the page, as `window.plenum`. */
+export interface Hooks {
+  /** "welcome", "prejoin", or the state of the conference. */
+  state: string;
+  conference: Conference | undefined;
+  stats(): Promise<PageStats>;
+  /** Break connections as a bad network would. */
+  dropSocket(): void;
+  dropChannel(): void;
+}
+
+export interface PageStats {
+  state: string;
+  id: string;
+  name: string;
+  moderator: boolean;
+  members: { id: string; name: string; sources: Record<string, unknown> }[];
+  media: string;
+  channelOpen: boolean;
+  speaker: string;
+  forwarded: string[];
+  tracks: string[];
+  received: SessionStats["received"];
+  sent: SessionStats["sent"];
+  rtt: number;
+}
+
+let current: { conference: Conference; view: View } | undefined;
+let phase = "welcome";
+
+export function setPhase(name: string): void {
+  phase = name;
+}
+
+export function setCurrent(conference: Conference | undefined, view: View | undefined): void {
+  current = conference && view ? { conference, view } : undefined;
+}
+
+async function stats(): Promise<PageStats> {
+  const c = current?.conference;
+  const s = await c?.stats();
+  return {
+    state: state(),
+    id: c?.id ?? "",
+    name: c?.name ?? "",
+    moderator: c?.isModerator ?? false,
+    members: (c?.members ?? []).map((m) => ({ id: m.id, name: m.name, sources: Object.fromEntries(m.sources) })),
+    media: c?.mediaState ?? "closed",
+    channelOpen: c?.channelOpen ?? false,
+    speaker: current?.view.speaker ?? "",
+    forwarded: [...(current?.view.forwarded ?? [])],
+    tracks: (c?.tracks ?? []).map((t) => t.source.name),
+    received: s?.received ?? [],
+    sent: s?.sent ?? [],
+    rtt: s?.rtt ?? 0,
+  };
+}
+
+const state = (): string => current?.conference.state ?? phase;
+
+export function installHooks(): void {
+  const hooks: Hooks = {
+    get state() {
+      return state();
+    },
+    get conference() {
+      return current?.conference;
+    },
+    stats,
+    dropSocket: () => current?.conference.dropSocket(),
+    dropChannel: () => current?.conference.dropChannel(),
+  };
+  (globalThis as unknown as { plenum: Hooks }).plenum = hooks;
+}

@@ -1,0 +1,59 @@
+import { fill, h } from "./dom";
+import { icon } from "./icons";
+
+const shownFor = 6_000;
+
+/**
+ * Short messages in the corner. They are read out by screen readers: news
+ * politely, errors at once. Errors stay until they are closed.
+ */
+export class Notices {
+  readonly element = h("div", { class: "notices" });
+  readonly #polite = h("div", { class: "sr-only", role: "status", "aria-live": "polite" });
+  readonly #urgent = h("div", { class: "sr-only", role: "alert" });
+  readonly #sticky = new Map<string, HTMLElement>();
+
+  constructor() {
+    this.element.append(this.#polite, this.#urgent);
+  }
+
+  /** News that goes away by itself. */
+  say(text: string): void {
+    fill(this.#polite, text);
+    const box = this.#box(text, "notice");
+    setTimeout(() => box.remove(), shownFor);
+  }
+
+  /** Only for screen readers: what others see anyway. */
+  announce(text: string): void {
+    fill(this.#polite, text);
+  }
+
+  error(text: string): void {
+    fill(this.#urgent, text);
+    this.#box(text, "notice error");
+  }
+
+  /** A state that lasts: shown until cleared. */
+  hold(name: string, text: string): void {
+    if (this.#sticky.get(name)?.dataset["text"] === text) return;
+    this.clear(name);
+    fill(this.#urgent, text);
+    const box = h("div", { class: "notice sticky", "data-text": text }, h("span", { class: "spinner", "aria-hidden": "true" }), h("span", {}, text));
+    this.#sticky.set(name, box);
+    this.element.append(box);
+  }
+
+  clear(name: string): void {
+    this.#sticky.get(name)?.remove();
+    this.#sticky.delete(name);
+  }
+
+  #box(text: string, className: string): HTMLElement {
+    const box = h("div", { class: className }, h("span", {}, text));
+    const close = h("button", { class: "plain", type: "button", "aria-label": "Dismiss this message", onclick: () => box.remove() }, icon("close"));
+    box.append(close);
+    this.element.append(box);
+    return box;
+  }
+}
