@@ -50,10 +50,15 @@ func (c *conn) run() {
 }
 
 func (c *conn) serve(limit *time.Timer) error {
+	pace := newPace(c.srv.opt.StanzaRate, c.srv.opt.ByteRate, time.Now())
 	for {
 		frame, err := c.sock.readMessage()
 		if err != nil {
 			return err
+		}
+		if wait := pace.take(time.Now(), len(frame)); wait > 0 {
+			c.srv.metrics.throttled.Inc()
+			time.Sleep(wait)
 		}
 		ev, err := c.stream.Handle(frame)
 		if err != nil {
@@ -64,6 +69,7 @@ func (c *conn) serve(limit *time.Timer) error {
 		}
 		if c.session != nil {
 			limit.Stop()
+			c.sock.max = c.srv.opt.MaxFrame
 		}
 	}
 }
@@ -88,10 +94,12 @@ func (c *conn) finish(err error) {
 		c.sayLast(ws.StatusNormalClosure)
 	case err == errPeerClose:
 		c.sock.close(ws.StatusNormalClosure, "")
-	default:
-		c.sock.drop()
 	}
 	c.settle(err)
+	if c.sock.closed.Load() {
+		c.sock.linger()
+	}
+	c.sock.drop()
 }
 
 // settle decides what becomes of the session. Whoever broke the protocol or

@@ -86,6 +86,9 @@ func offersXMPP(r *http.Request) bool {
 	return false
 }
 
+// maxEarlyFrame is the longest frame before a session is bound, bytes.
+const maxEarlyFrame = 16 << 10
+
 func (s *Server) upgrade(w http.ResponseWriter, r *http.Request) {
 	up := ws.HTTPUpgrader{Protocol: func(p string) bool { return p == "xmpp" }}
 	nc, rw, _, err := up.Upgrade(r, w)
@@ -96,7 +99,7 @@ func (s *Server) upgrade(w http.ResponseWriter, r *http.Request) {
 	c := &conn{
 		srv: s, query: readQuery(r), remote: r.RemoteAddr,
 		sock: &socket{
-			nc: nc, br: readerOf(rw), max: s.opt.MaxFrame,
+			nc: nc, br: readerOf(rw), max: min(s.opt.MaxFrame, maxEarlyFrame),
 			readLimit: s.opt.ReadTimeout, sendLimit: s.opt.WriteTimeout,
 		},
 		stream: xmpp.NewStream(xmpp.StreamConfig{
@@ -106,6 +109,7 @@ func (s *Server) upgrade(w http.ResponseWriter, r *http.Request) {
 	}
 	if !s.conns.add(c, s.opt.MaxSessions) {
 		c.sock.close(statusTryAgain, "")
+		c.sock.linger()
 		return
 	}
 	// Leaving the handler lets net/http free what it keeps per request.

@@ -15,6 +15,7 @@ type metrics struct {
 	closes     *prometheus.CounterVec
 	resumes    *prometheus.CounterVec
 	errors     *prometheus.CounterVec
+	throttled  prometheus.Counter
 }
 
 func newMetrics(reg prometheus.Registerer) *metrics {
@@ -34,11 +35,12 @@ func newMetrics(reg prometheus.Registerer) *metrics {
 		replaced:   prometheus.NewCounter(counter("replaced_total", "Waiting presences that a newer one made pointless.")),
 		closes:     prometheus.NewCounterVec(counter("outbox_closes_total", "Sockets (slow) and hibernating sessions (overflow) ended because too much waited."), []string{"reason"}),
 		resumes:    prometheus.NewCounterVec(counter("resumes_total", "Attempts to resume a session."), []string{"result"}),
+		throttled:  prometheus.NewCounter(counter("throttled_total", "Frames whose sender was too fast and had to wait.")),
 		errors:     prometheus.NewCounterVec(counter("stream_errors_total", "Streams ended by an error of the client."), []string{"kind"}),
 	}
 	if reg != nil {
 		reg.MustRegister(m.sessions, m.rooms, m.parked, m.in, m.out, m.deliveries,
-			m.replaced, m.closes, m.resumes, m.errors)
+			m.replaced, m.closes, m.resumes, m.errors, m.throttled)
 	}
 	return m
 }

@@ -28,6 +28,10 @@ type Options struct {
 
 	// MaxFrame is the longest frame a client may send, in bytes.
 	MaxFrame int
+	// StanzaRate and ByteRate are how many frames, and bytes, a client may send
+	// per second in the long run; four seconds' worth may come at once. A
+	// client that sends more is read more slowly. 0: no limit.
+	StanzaRate, ByteRate int
 	// MaxSessions is how many connections are served at once.
 	MaxSessions int
 	// OutboxBytes is how much may wait to be written to one session. One more
@@ -71,7 +75,7 @@ func DefaultOptions(domain string) Options {
 		Domain:      domain,
 		Hibernation: time.Minute, Negotiation: 30 * time.Second,
 		PingEvery: 30 * time.Second, ReadTimeout: 75 * time.Second, WriteTimeout: 30 * time.Second,
-		MaxFrame: xmpp.MaxFrame, MaxSessions: 20000,
+		MaxFrame: xmpp.MaxFrame, StanzaRate: 100, ByteRate: 256 << 10, MaxSessions: 20000,
 		OutboxBytes: 4 << 20, UnackedBytes: 4 << 20, UnackedStanzas: 8192, AckEvery: 5,
 		MaxOccupants: 2000, History: 20, MailboxEvents: 1024,
 		ParkTimeout: 15 * time.Second, MaxParked: 500, MaxExpected: 10000,

@@ -8,6 +8,7 @@ import (
 	"io"
 	"net"
 	"sync"
+	"sync/atomic"
 	"time"
 
 	"github.com/gobwas/ws"
@@ -24,7 +25,7 @@ type socket struct {
 	sendLimit time.Duration // longest single write
 
 	wmu    sync.Mutex
-	closed bool // under wmu: a closing frame went out
+	closed atomic.Bool // a closing frame went out; set under wmu
 }
 
 // closeError ends a socket with a WebSocket status code (RFC 6455 §7.4).
@@ -79,6 +80,9 @@ func (s *socket) readHeader() (ws.Header, error) {
 	if err := s.nc.SetReadDeadline(time.Now().Add(s.readLimit)); err != nil {
 		return ws.Header{}, err
 	}
+	if s.closed.Load() { // looked at after setting: close sets it the other way round
+		_ = s.nc.SetReadDeadline(time.Now().Add(lingerFor))
+	}
 	h, err := ws.ReadHeaderBuffer(s.br, s.header[:0:len(s.header)])
 	if err != nil {
 		return h, err
@@ -123,7 +127,7 @@ func (s *socket) control(h ws.Header) error {
 func (s *socket) write(b []byte) error {
 	s.wmu.Lock()
 	defer s.wmu.Unlock()
-	if s.closed {
+	if s.closed.Load() {
 		return net.ErrClosed
 	}
 	if err := s.nc.SetWriteDeadline(time.Now().Add(s.sendLimit)); err != nil {
@@ -133,17 +137,35 @@ func (s *socket) write(b []byte) error {
 	return err
 }
 
-// close says goodbye with a status code and ends the socket. It may wait for a
-// write that is under way.
+// close says goodbye with a status code. The reading goroutine, whoever that
+// is, then has lingerFor until it must be done; it ends the socket with linger.
+// It may wait for a write that is under way.
 func (s *socket) close(code ws.StatusCode, reason string) {
 	s.wmu.Lock()
 	defer s.wmu.Unlock()
-	if !s.closed {
-		s.closed = true
-		frame := appendFrame(nil, ws.OpClose, ws.NewCloseFrameBody(code, reason))
-		if s.nc.SetWriteDeadline(time.Now().Add(time.Second)) == nil {
-			_, _ = s.nc.Write(frame) // the peer may be gone already
-		}
+	if s.closed.Swap(true) {
+		return
+	}
+	frame := appendFrame(nil, ws.OpClose, ws.NewCloseFrameBody(code, reason))
+	if s.nc.SetWriteDeadline(time.Now().Add(lingerFor)) == nil {
+		_, _ = s.nc.Write(frame) // the peer may be gone already
+	}
+	_ = s.nc.SetReadDeadline(time.Now().Add(lingerFor))
+}
+
+const (
+	// lingerFor is how long a peer has to take our goodbye.
+	lingerFor = time.Second
+	// lingerBytes is how much of its unread words is swallowed meanwhile.
+	lingerBytes = 1 << 20
+)
+
+// linger ends the socket after close. What the peer has still sent is read and
+// thrown away: closing over unread bytes would reset the connection and might
+// take our last words with it.
+func (s *socket) linger() {
+	if cw, ok := s.nc.(interface{ CloseWrite() error }); ok && cw.CloseWrite() == nil {
+		_, _ = io.CopyN(io.Discard, s.br, lingerBytes)
 	}
 	_ = s.nc.Close()
 }

@@ -215,7 +215,12 @@ func (s Stanza) ResultReply(from, to string, payload []byte) []byte {
 // recipient's address is left open, as in every Shared.
 func (s Stanza) Reply(typ, from string, content []byte) *Shared {
 	w := NewWriter(96 + len(s.ID) + len(from) + len(content))
-	w.startTag(s.Name, []string{"xmlns", NSClient, "type", typ, "id", s.ID, "from", from})
+	w.startTag(s.Name, []string{"xmlns", NSClient, "type", typ, "from", from})
+	if s.ID != "" {
+		w.b = append(w.b, ` id="`...)
+		w.b = EscapeAttr(w.b, s.ID)
+		w.b = append(w.b, '"')
+	}
 	w.b = append(w.b, ` to="`...)
 	head := len(w.b)
 	if len(content) == 0 {
