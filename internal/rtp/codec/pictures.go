@@ -74,6 +74,7 @@ func (n *pictures) drop(p picture) {
 	}
 }
 
+// repeat returns the numbers of a picture among the newest 2^bits.
 func (n *pictures) repeat(epoch uint32, p picture) (id uint16, tl0 uint8, ok bool) {
 	if newest, started := n.ids.Epoch(); !started || epoch > newest || newest-epoch >= renumber.Epochs {
 		return 0, 0, false
@@ -87,6 +88,9 @@ func (n *pictures) repeat(epoch uint32, p picture) (id uint16, tl0 uint8, ok boo
 	if !ok {
 		return 0, 0, false
 	}
-	out, ok := n.ids.Out(epoch, renumber.Nearest(newest, p.id, e.bits))
+	// What is repeated is never newer than the newest, so that a whole range
+	// of ids is understood.
+	back := (newest - int64(p.id)) & (1<<e.bits - 1)
+	out, ok := n.ids.Out(epoch, newest-back)
 	return uint16(out & pictureMask), tl0, ok
 }
