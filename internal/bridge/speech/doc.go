@@ -1,0 +1,20 @@
+// Package speech finds out who speaks in a conference, from the audio levels
+// in RTP headers alone (RFC 6464).
+//
+// A [Detector] is one conference. It names the dominant speaker with the
+// method of Volfin and Cohen ("Dominant speaker identification for multipoint
+// videoconferencing", Computer Speech & Language 27, 2013): every level counts
+// on three time scales (now, the last 100 ms, the last second), and who wants
+// the floor must beat who has it on all three. A cough wins the first scale
+// only. It also keeps everybody in the order in which they spoke last, which
+// decides whose video is forwarded, and ranks who is loud at the moment.
+//
+// The bridge's conference calls [Detector.Add] for every audio packet, or for
+// batches of them, and [Detector.Tick] at [Detector.Deadline]. The package is
+// a core: it never reads a clock, locks, logs or starts a goroutine, and Add
+// and Tick allocate nothing. Callers must feed it levels of authenticated
+// packets only, or anybody can take the floor.
+//
+// Limits: none of its own; time for a decision grows with the number of
+// speakers (about 20 ns for a silent one), memory is about 150 bytes each.
+package speech
