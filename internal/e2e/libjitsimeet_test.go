@@ -24,7 +24,11 @@ import (
 // installed Jitsi Meet, names it in PLENUM_LIB_JITSI_MEET.
 const libraryPackage = "@lyno/lib-jitsi-meet@2.6726.2"
 
-// library returns the JavaScript of lib-jitsi-meet and where it came from.
+// jqueryPackage is what builds of that age expect the page to have loaded.
+const jqueryPackage = "jquery@3.7.1"
+
+// library returns the JavaScript of lib-jitsi-meet, with what it needs in
+// front of it, and where it came from.
 func library(t *testing.T) ([]byte, string) {
 	t.Helper()
 	if path := os.Getenv("PLENUM_LIB_JITSI_MEET"); path != "" {
@@ -37,21 +41,29 @@ func library(t *testing.T) ([]byte, string) {
 	if _, err := exec.LookPath("npm"); err != nil {
 		t.Skip("SKIPPED lib-jitsi-meet: npm is not installed and PLENUM_LIB_JITSI_MEET is not set")
 	}
+	js := fromNPM(t, jqueryPackage, "package/dist/jquery.min.js")
+	js = append(js, ";\nwindow.jquery = window.jQuery\n"...)
+	return append(js, fromNPM(t, libraryPackage, "package/lib-jitsi-meet.min.js")...), libraryPackage
+}
+
+// fromNPM downloads a package, without installing it, and returns one file.
+func fromNPM(t *testing.T, pkg, file string) []byte {
+	t.Helper()
 	dir := t.TempDir()
-	cmd := exec.Command("npm", "pack", "--silent", libraryPackage)
+	cmd := exec.Command("npm", "pack", "--silent", pkg)
 	cmd.Dir = dir
 	if out, err := cmd.CombinedOutput(); err != nil {
-		t.Skipf("SKIPPED lib-jitsi-meet: npm cannot fetch %s: %v %.200s", libraryPackage, err, out)
+		t.Skipf("SKIPPED lib-jitsi-meet: npm cannot fetch %s: %v %.200s", pkg, err, out)
 	}
 	all, _ := filepath.Glob(filepath.Join(dir, "*.tgz"))
 	if len(all) != 1 {
 		t.Fatalf("npm pack left %v", all)
 	}
-	b, err := fromTarball(all[0], "package/lib-jitsi-meet.min.js")
+	b, err := fromTarball(all[0], file)
 	if err != nil {
 		t.Fatal(err)
 	}
-	return b, libraryPackage
+	return b
 }
 
 func fromTarball(path, name string) ([]byte, error) {
