@@ -120,6 +120,7 @@ func (c *conference) bridgeFailed(why string) {
 	}
 	c.log.Error("bridge failed", "bridge", name, "why", why)
 	c.met.bridgeFailures.Inc()
+	c.down = true
 	c.releaseStay()
 	for _, p := range c.byArrival() {
 		if p.stage == allocating || p.session.Live() {
@@ -128,20 +129,30 @@ func (c *conference) bridgeFailed(why string) {
 		}
 	}
 	if c.repair == nil {
-		d := backoff(c.opts.BridgeRetry, c.opts.BridgeRetryMax, c.broken)
-		c.repair = c.timers.set(c.now.Add(d), func() {
-			c.repair = nil
-			c.inviteAllPaced()
-		})
-		c.broken++
+		c.repairLater()
 	}
 	c.announce()
 }
 
-// bridgeWorks ends a series of failures.
-func (c *conference) bridgeWorks() {
-	if c.broken > 0 {
+// repairLater tries a bridge after a pause that grows while failures follow
+// each other, also when allocations work in between.
+func (c *conference) repairLater() {
+	if c.now.Sub(c.lastBad) > retryForget {
 		c.broken = 0
+	}
+	c.lastBad = c.now
+	d := backoff(c.opts.BridgeRetry, c.opts.BridgeRetryMax, c.broken)
+	c.broken++
+	c.repair = c.timers.set(c.now.Add(d), func() {
+		c.repair = nil
+		c.inviteAllPaced()
+	})
+}
+
+// bridgeWorks takes back that there is no bridge.
+func (c *conference) bridgeWorks() {
+	if c.down {
+		c.down = false
 		c.log.Info("bridge works again", "bridge", c.stay.Name)
 	}
 	c.announce()

@@ -54,3 +54,9 @@ func (c *capsCache) put(key capsKey, f features) {
 		delete(c.byKey, last.Value.(capsEntry).key)
 	}
 }
+
+func (c *capsCache) len() int {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	return c.order.Len()
+}

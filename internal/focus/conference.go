@@ -53,6 +53,7 @@ type conference struct {
 
 	now    time.Time // of the event at hand
 	phase  phase
+	inside bool // the room knows of the focus, or soon will
 	timers timers
 	nextIQ uint64
 	orders uint64
@@ -65,7 +66,9 @@ type conference struct {
 	sources *source.Ledger
 	flush   *timer // receivers will be told of changes
 	stay    *stay  // nil while there is no bridge
-	broken  int    // failures of bridges in a row
+	down    bool   // the last thing heard of a bridge was a failure
+	broken  int    // failures of bridges, not long apart
+	lastBad time.Time
 	repair  *timer // another bridge will be tried
 	queue   []*participant
 	pace    *timer // the next of queue will be invited
@@ -106,6 +109,7 @@ func (c *conference) begin(now time.Time) {
 	c.shown = c.presence()
 	first := c.shown
 	first.joining = true
+	c.inside = true
 	c.out.send(first.encode(c.me))
 	c.timers.set(now.Add(c.opts.JoinTimeout), func() {
 		if c.phase == entering {
@@ -169,10 +173,16 @@ func (c *conference) finish(why string, err *xmpp.StanzaError) {
 		p.endpoint = false
 	}
 	c.releaseStay()
-	c.out.send([]byte(`<presence xmlns="` + xmpp.NSClient + `" type="unavailable" to="` +
-		string(xmpp.EscapeAttr(nil, c.me)) + `"/>`))
+	if c.inside {
+		c.leaveRoom()
+	}
 	c.people = nil
 	c.timers = timers{}
+}
+
+func (c *conference) leaveRoom() {
+	c.out.send([]byte(`<presence xmlns="` + xmpp.NSClient + `" type="unavailable" to="` +
+		string(xmpp.EscapeAttr(nil, c.me)) + `"/>`))
 }
 
 // populated takes the conference out of the count of empty ones.
@@ -212,9 +222,11 @@ func (c *conference) onPresence(pr presence) {
 func (c *conference) onOwnPresence(pr presence) {
 	switch {
 	case pr.failed && c.phase == entering:
+		c.inside = false
 		c.finish("the room refused the focus: "+pr.condition,
 			&xmpp.StanzaError{Type: "cancel", Condition: "service-unavailable", Text: "the room refused the focus"})
 	case pr.leaving && c.phase == running:
+		c.inside = false
 		c.finish("the focus was removed from the room", nil)
 	case pr.self && !pr.leaving && !pr.failed && c.phase == entering:
 		c.phase = running
@@ -320,7 +332,7 @@ func (c *conference) announce() {
 }
 
 func (c *conference) presence() ownPresence {
-	o := ownPresence{created: c.created.UnixMilli(), noBridge: c.broken > 0}
+	o := ownPresence{created: c.created.UnixMilli(), noBridge: c.down}
 	if c.stay != nil {
 		o.bridges = 1
 	}

@@ -235,10 +235,11 @@ func (c *conference) watchLonely() {
 	}
 	c.lonely = c.timers.set(c.now.Add(c.opts.SingleParticipantTimeout), func() {
 		c.lonely = nil
+		c.releaseStay()
 		for _, p := range c.byArrival() {
+			p.endpoint = false
 			c.dismiss(p, "expired", "Idle session timeout")
 		}
-		c.releaseStay()
 		c.announce()
 	})
 }

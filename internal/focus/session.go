@@ -189,9 +189,10 @@ func (c *conference) onTerminate(p *participant, st xmpp.Stanza, m *jingle.Messa
 	restart := m.Bridge != nil && m.Bridge.Restart
 	switch {
 	case refusal != nil && refusal.Condition == "gone":
-		// Crossed with our own session-terminate. A client that wanted a
-		// restart reloads its page on an error, and it will get one anyway.
 		c.ack(st)
+		if restart {
+			c.restartCrossed(p)
+		}
 	case refusal != nil:
 		c.refuse(st, refusal)
 	case restart && !c.here(m.Bridge):
@@ -216,6 +217,17 @@ func (c *conference) restart(p *participant, st xmpp.Stanza, m *jingle.Message) 
 	c.ack(st)
 	c.detach(p)
 	c.inviteIfWanted(p)
+}
+
+// restartCrossed deals with a wish for a restart that crossed with the end of
+// that session on our side. An error would make the client reload its page;
+// but upon the result it forgets its session, which is the new one by now. So
+// that one is ended as well, and yet another begun.
+func (c *conference) restartCrossed(p *participant) {
+	if p.session.Live() && p.restarts.allow(c.now, c.opts.RestartInterval, c.opts.RestartsPerMinute) {
+		c.dismiss(p, "success", "moving")
+		c.inviteIfWanted(p)
+	}
 }
 
 func reasonOf(m *jingle.Message) string {

@@ -2,13 +2,14 @@ package focus
 
 import (
 	"bytes"
+	"cmp"
 	"context"
-	"encoding/json"
 	"flag"
 	"fmt"
 	"net/netip"
 	"os"
 	"path/filepath"
+	"regexp"
 	"slices"
 	"strings"
 	"sync"
@@ -17,12 +18,17 @@ import (
 	"time"
 
 	"github.com/plenum-conf/plenum/internal/colibri"
+	"github.com/plenum-conf/plenum/internal/jingle"
 	"github.com/plenum-conf/plenum/internal/media"
 	"github.com/plenum-conf/plenum/internal/source"
 	"github.com/plenum-conf/plenum/internal/xmpp"
 )
 
 var update = flag.Bool("update", false, "write golden files anew")
+
+// turn is the time a participant's action is given to settle. It is longer
+// than the bridge takes and shorter than sources are gathered.
+const turn = 5 * time.Millisecond
 
 const (
 	domain   = "meet.example"
@@ -41,6 +47,7 @@ type world struct {
 
 	mu      sync.Mutex
 	log     strings.Builder
+	lines   []line // since the last headline
 	ports   map[string]func([]byte)
 	rooms   map[string]map[string]*person // by room, by nick; nil person is the focus
 	shut    bool                          // the room service does not answer
@@ -61,7 +68,7 @@ func inWorld(t *testing.T, change func(*Options), script func(w *world)) {
 
 func newWorld(t *testing.T, change func(*Options)) *world {
 	w := &world{t: t, began: time.Now(), ports: make(map[string]func([]byte)), rooms: make(map[string]map[string]*person)}
-	w.bridge = &scriptedBridge{w: w}
+	w.bridge = &scriptedBridge{w: w, delay: time.Millisecond}
 	opts := DefaultOptions()
 	opts.Domain, opts.Router, opts.Bridge = domain, w, w.bridge
 	if change != nil {
@@ -99,23 +106,50 @@ func (w *world) pass(d time.Duration) {
 	synctest.Wait()
 }
 
-func (w *world) note(format string, args ...any) {
+// line is one entry of the transcript. The bridge's goroutine runs beside the
+// conference's, so within one instant its lines are put last.
+type line struct {
+	at     time.Duration
+	bridge bool
+	text   string
+}
+
+func (w *world) note(format string, args ...any) { w.enter(false, format, args...) }
+
+func (w *world) enter(bridge bool, format string, args ...any) {
 	w.mu.Lock()
 	defer w.mu.Unlock()
-	fmt.Fprintf(&w.log, "%7.3f ", time.Since(w.began).Seconds())
-	fmt.Fprintf(&w.log, format, args...)
-	w.log.WriteByte('\n')
+	w.lines = append(w.lines, line{time.Since(w.began), bridge, fmt.Sprintf(format, args...)})
 }
 
 // say writes a headline into the transcript.
 func (w *world) say(text string) {
 	w.mu.Lock()
 	defer w.mu.Unlock()
+	w.settle()
 	fmt.Fprintf(&w.log, "\n== %s\n", text)
+}
+
+// settle writes down the lines since the last headline.
+func (w *world) settle() {
+	slices.SortStableFunc(w.lines, func(a, b line) int {
+		if c := cmp.Compare(a.at, b.at); c != 0 || a.bridge == b.bridge {
+			return c
+		}
+		if a.bridge {
+			return 1
+		}
+		return -1
+	})
+	for _, l := range w.lines {
+		fmt.Fprintf(&w.log, "%7.3f %s\n", l.at.Seconds(), l.text)
+	}
+	w.lines = nil
 }
 
 func (w *world) compare() {
 	w.t.Helper()
+	w.settle()
 	name := filepath.Join("testdata", strings.ReplaceAll(strings.TrimPrefix(w.t.Name(), "TestTranscript/"), "/", "_")+".txt")
 	golden(w.t, name, []byte(strings.TrimLeft(w.log.String(), "\n")))
 }
@@ -185,7 +219,7 @@ func (w *world) route(st xmpp.Stanza, to xmpp.JID) {
 		w.note("focus > %s %s", person.short(), brief(st.Raw, w.verbose))
 		person.receive(st)
 	default:
-		w.note("focus > %s %s", to, brief(st.Raw, w.verbose))
+		w.note("focus > %s %s", to.Bare().Local, brief(st.Raw, w.verbose))
 		if st.IsRequest() && to.Resource == "" { // muc#admin
 			w.admin(st, to)
 		}
@@ -246,7 +280,7 @@ func (w *world) open() {
 	w.ask(roomName)
 	w.mu.Lock()
 	defer w.mu.Unlock()
-	w.log.Reset()
+	w.lines = nil
 }
 
 // person is a scripted participant.
@@ -261,6 +295,7 @@ type person struct {
 	sid, stay         string // of the last offer
 	id                int
 	refuse            string // action answered with an error
+	lies              bool   // about its version
 }
 
 // chromium are the features of a browser.
@@ -289,18 +324,22 @@ func (w *world) join(nick string, changes ...func(*person)) *person {
 	w.mu.Unlock()
 	w.note("%s enters", p.short())
 	p.present("")
-	synctest.Wait()
+	w.pass(turn)
 	return p
 }
 
 func (p *person) short() string { return p.nick[:4] }
 
 func (p *person) present(typ string, more ...string) {
+	ver := capsHash([]string{"client/web//plenum"}, slices.Clone(p.features))
+	if p.lies {
+		ver = "made up"
+	}
 	p.w.toFocus(fmt.Sprintf(`<presence from="%s/%s" to="%s" type="%s"><x xmlns="%s"><item affiliation="%s" role="%s" jid="%s"/></x>`+
 		`<c xmlns="http://jabber.org/protocol/caps" hash="sha-1" node="https://jitsi.org/jitsi-meet" ver="%s"/>`+
 		`<stats-id>Zoe</stats-id>%s%s</presence>`,
 		p.room, p.nick, p.w.f.self, typ, xmpp.NSMUCUser, p.affiliation, p.role, p.jid,
-		capsHash([]string{"client/web//plenum"}, slices.Clone(p.features)), p.extra, strings.Join(more, "")))
+		ver, p.extra, strings.Join(more, "")))
 }
 
 // leave takes the person out of the room.
@@ -310,7 +349,7 @@ func (p *person) leave(more ...string) {
 	p.w.mu.Unlock()
 	p.w.note("%s leaves %s", p.short(), strings.Join(more, ""))
 	p.present("unavailable", more...)
-	synctest.Wait()
+	p.w.pass(turn)
 }
 
 // receive answers as clients do.
@@ -351,14 +390,36 @@ func (p *person) reply(format string, args ...any) { p.w.toFocus(fmt.Sprintf(for
 // set sends an IQ to the focus and waits until everything has settled.
 func (p *person) set(payload string) {
 	p.w.note("%s > focus %s", p.short(), payload)
+	p.iq("set", payload)
+}
+
+// iq sends an IQ without writing it down.
+func (p *person) iq(typ, payload string) {
 	p.id++
-	p.reply(`<iq type="set" id="%s-%d" from="%s/%s" to="%s">%s</iq>`, p.short(), p.id, p.room, p.nick, p.w.f.self, payload)
-	synctest.Wait()
+	p.reply(`<iq type="%s" id="%s-%d" from="%s/%s" to="%s">%s</iq>`, typ, p.short(), p.id, p.room, p.nick, p.w.f.self, payload)
+	p.w.pass(turn)
 }
 
 // jingle sends a Jingle request in the current session.
-func (p *person) jingle(action, inner string) {
-	p.set(fmt.Sprintf(`<jingle xmlns="urn:xmpp:jingle:1" action="%s" sid="%s">%s</jingle>`, action, p.sid, inner))
+func (p *person) jingle(action, inner string) { p.jingleIn(p.sid, action, inner) }
+
+func (p *person) jingleIn(sid, action, inner string) {
+	p.w.note("%s > focus %s %s", p.short(), action, gist(inner))
+	p.iq("set", fmt.Sprintf(`<jingle xmlns="urn:xmpp:jingle:1" action="%s" sid="%s">%s</jingle>`, action, sid, inner))
+}
+
+// gist keeps of a Jingle request what a reader wants to know.
+func gist(inner string) string {
+	if !strings.HasPrefix(inner, "<content") {
+		return inner
+	}
+	var words []string
+	for _, m := range regexp.MustCompile(`(ssrc|name|semantics)="([^"]*)"`).FindAllStringSubmatch(inner, -1) {
+		if m[2] != "msid" {
+			words = append(words, m[2])
+		}
+	}
+	return strings.Join(words, " ")
 }
 
 // accept answers the last offer with the given sources.
@@ -374,6 +435,41 @@ func (p *person) mic(ssrc int) string {
 		ssrc, p.nick, p.nick, ssrc)
 }
 
+// mic2 is a second audio source of the person.
+func (p *person) mic2(ssrc int) string {
+	return fmt.Sprintf(`<source xmlns="urn:xmpp:jingle:apps:rtp:ssma:0" ssrc="%d" name="%s-a1"><parameter name="msid" value="%s-audio-1-1 t%d"/></source>`,
+		ssrc, p.nick, p.nick, ssrc)
+}
+
+// camera is a simulcast video of the person: three encodings with RTX.
+func (p *person) camera(first int) string {
+	out := ""
+	for i := range 6 {
+		out += p.video("v0", first+i, "camera")
+	}
+	out += ssrcGroup("SIM", first, first+1, first+2)
+	for i := range 3 {
+		out += ssrcGroup("FID", first+i, first+3+i)
+	}
+	return out
+}
+
+// desktop is a shared screen of the person.
+func (p *person) desktop(ssrc int) string { return p.video("v1", ssrc, "desktop") }
+
+func (p *person) video(index string, ssrc int, typ string) string {
+	return fmt.Sprintf(`<source xmlns="urn:xmpp:jingle:apps:rtp:ssma:0" ssrc="%d" name="%s-%s" videoType="%s"><parameter name="msid" value="%s-video-%s"/></source>`,
+		ssrc, p.nick, index, typ, p.nick, index)
+}
+
+func ssrcGroup(semantics string, ssrcs ...int) string {
+	out := `<ssrc-group xmlns="urn:xmpp:jingle:apps:rtp:ssma:0" semantics="` + semantics + `">`
+	for _, ssrc := range ssrcs {
+		out += fmt.Sprintf(`<source ssrc="%d"/>`, ssrc)
+	}
+	return out + `</ssrc-group>`
+}
+
 // inContent puts sources into a content, as source-add has them.
 func inContent(media, sources string) string {
 	return `<content name="` + media + `"><description xmlns="urn:xmpp:jingle:apps:rtp:1" media="` + media + `">` + sources + `</description></content>`
@@ -385,14 +481,56 @@ func brief(xml []byte, verbose bool) string {
 	if verbose {
 		return "\n" + indent(s)
 	}
-	if i, j := strings.Index(s, "<content creator"), strings.LastIndex(s, "</content>"); i >= 0 && strings.Contains(s, "session-initiate") {
-		s = s[:i] + "[contents]" + s[j+len("</content>"):]
+	st, _ := xmpp.Scan(xml)
+	if el, ok := st.Child("jingle", ""); ok {
+		return briefJingle(el)
+	}
+	if st.Type == "result" && len(st.Inner) == 0 {
+		return "result " + st.ID
 	}
 	if i, j := strings.Index(s, "<conference-properties"), strings.Index(s, "</conference-properties>"); i >= 0 {
 		bridges, _, _ := strings.Cut(s[strings.Index(s, `"bridge-count" value="`)+22:], `"`)
 		s = s[:i] + "[properties bridges=" + bridges + limitsOf(s) + "]" + s[j+len("</conference-properties>"):]
 	}
+	for _, short := range shortForms {
+		s = strings.ReplaceAll(s, short[0], short[1])
+	}
 	return s
+}
+
+// briefJingle tells what is in a Jingle message in a line.
+func briefJingle(el xmpp.Element) string {
+	m, err := jingle.Parse(el, jingle.Limits{Contents: 9, PayloadTypes: 99, Extensions: 99, Candidates: 99, Sources: 9999})
+	if err != nil {
+		return err.Error()
+	}
+	out := fmt.Sprintf("%s sid=%s", m.Action, strings.TrimLeft(m.SID, "0"))
+	if m.Bridge != nil {
+		out += " bridge-session=" + strings.TrimLeft(m.Bridge.ID, "0-48")
+	}
+	if m.Reason != nil {
+		out += fmt.Sprintf(" reason=%s (%s)", m.Reason.Condition, m.Reason.Text)
+	}
+	for _, o := range m.Sources {
+		for _, x := range o.Set.Sources {
+			out += fmt.Sprintf(" %s/%d", x.Name, x.SSRC)
+		}
+	}
+	if m.JSON {
+		out += " in JSON"
+	}
+	return out
+}
+
+// shortForms stand for what is long and always the same.
+var shortForms = [][2]string{
+	{"conference.meet.example/", "…/"},
+	{"http://jabber.org/protocol/disco#info", "disco"},
+	{"http://jabber.org/protocol/", ""},
+	{"http://jitsi.org/protocol/", "jitsi-"},
+	{"http://jitsi.org/jitmeet", "jitmeet"},
+	{"urn:ietf:params:xml:ns:xmpp-", ""},
+	{`from="focus@auth.meet.example/focus" `, ""},
 }
 
 func limitsOf(s string) (out string) {
@@ -438,7 +576,7 @@ func (b *scriptedBridge) set(fail func(*colibri.ConferenceModify) error, delay t
 
 // Modify implements colibri.Bridge.
 func (b *scriptedBridge) Modify(ctx context.Context, req *colibri.ConferenceModify) (*colibri.ConferenceModified, error) {
-	b.w.note("focus > bridge %s", describeRequest(req))
+	b.w.enter(true, "focus > bridge %s", describeRequest(req))
 	b.mu.Lock()
 	b.reqs = append(b.reqs, req)
 	fail, delay := b.fail, b.delay
@@ -450,7 +588,7 @@ func (b *scriptedBridge) Modify(ctx context.Context, req *colibri.ConferenceModi
 	}
 	if fail != nil {
 		if err := fail(req); err != nil {
-			b.w.note("bridge > focus %v", err)
+			b.w.enter(true, "bridge > focus %v", err)
 			return nil, err
 		}
 	}
@@ -522,9 +660,7 @@ func describeEndpoint(em colibri.EndpointModify) string {
 		add(true, "transport=%s", em.Transport.Ufrag)
 	}
 	if em.Sources != nil {
-		text, _ := json.Marshal(em.Sources)
 		add(true, "sources=%d", len(em.Sources.Sources))
-		_ = text
 	}
 	if em.ForceMute != nil {
 		add(true, "force-mute=%+v", *em.ForceMute)
