@@ -15,9 +15,63 @@ func jsObject(v any) string {
 	return string(b)
 }
 
+// bridgeState is the part of the bridge's debug tree that tests look at.
+type bridgeState struct {
+	Workers []struct {
+		Conferences []struct {
+			Room      string
+			Endpoints []bridgeEndpoint
+		}
+	}
+}
+
+type bridgeEndpoint struct {
+	ID       string
+	ICE      string
+	SRTP     string
+	Channel  string
+	BitsIn   uint64 `json:"bits_per_second_in"`
+	BitsOut  uint64 `json:"bits_per_second_out"`
+	Receives []struct {
+		Source  string
+		Packets uint32
+	}
+}
+
+func endpoints(t *testing.T, a *app.App) []bridgeEndpoint {
+	t.Helper()
+	var s bridgeState
+	state(t, a, "bridge", &s)
+	var all []bridgeEndpoint
+	for _, w := range s.Workers {
+		for _, c := range w.Conferences {
+			all = append(all, c.Endpoints...)
+		}
+	}
+	return all
+}
+
 // mustCrossBridge checks with the bridge that n endpoints have sent media to
-// it and been sent media by it: nobody has found a way around.
+// it and were each sent the video of every other one: nobody has found a
+// way around it.
 func mustCrossBridge(t *testing.T, a *app.App, n int) {
 	t.Helper()
-	t.Log("TODO")
+	all := endpoints(t, a)
+	if len(all) != n {
+		t.Fatalf("the bridge has %d endpoints, want %d", len(all), n)
+	}
+	for _, e := range all {
+		if e.ICE != "connected" || e.SRTP == "" || e.BitsIn == 0 || e.BitsOut == 0 {
+			t.Errorf("endpoint %s: ICE %s, SRTP %q, %d bit/s in, %d out", e.ID, e.ICE, e.SRTP, e.BitsIn, e.BitsOut)
+		}
+		carried := 0
+		for _, r := range e.Receives {
+			if r.Packets > 0 {
+				carried++
+			}
+		}
+		if carried < n-1 {
+			t.Errorf("endpoint %s was sent %d videos, want %d", e.ID, carried, n-1)
+		}
+	}
 }
