@@ -129,7 +129,7 @@ func (c *conference) offer(s *stay, p *participant, t *media.Transport) {
 	sid := c.out.newID()
 	p.session.Start(sid)
 	p.stage = offered
-	p.told = c.sources.Told()
+	p.told, p.heard = c.sources.Told(), c.now
 	m := c.opts.sessionInitiate(offer{
 		sid: sid, initiator: c.me, features: p.features, stay: s.id, region: s.Region,
 		transport: t, sources: p.told.List(p.nick), feedback: s.feedback,

@@ -46,6 +46,7 @@ type participant struct {
 	mute     colibri.ForceMute
 	crowned  bool       // has been made owner once; taking it away again is the room's business
 	told     source.Map // what it has been told of the others
+	heard    time.Time  // when it was last told of anything new
 
 	restarts rateLimit
 	failures int // of invitations in a row

@@ -70,7 +70,7 @@ func (c *conference) onAccept(p *participant, st xmpp.Stanza, m *jingle.Message)
 		return err
 	}
 	p.session.Accept()
-	p.stage = joined
+	p.stage, p.heard = joined, c.now
 	c.ack(st)
 	c.update(colibri.EndpointModify{ID: p.nick, Transport: t, Sources: &set, InitialLastN: m.InitialLastN})
 	c.scheduleFlush()

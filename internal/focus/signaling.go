@@ -2,6 +2,7 @@ package focus
 
 import (
 	"slices"
+	"time"
 
 	"github.com/plenum-conf/plenum/internal/jingle"
 	"github.com/plenum-conf/plenum/internal/source"
@@ -69,19 +70,26 @@ func (c *conference) newChange(old, cur source.Map) *change {
 	return d
 }
 
+// crossing is how long news of sources may be under way to a client while
+// news of their owner's departure overtakes them.
+const crossing = 5 * time.Second
+
 // tellChange sends p its share of a change. Most clients drop the sources of
-// somebody who leaves by themselves; those prepared for SSRC rewriting do not.
+// somebody who leaves by themselves, except sources they hear of only after
+// the departure; clients prepared for SSRC rewriting drop none.
 func (c *conference) tellChange(p *participant, d *change) {
-	removed, pruned := d.removed, !p.features.has(featRewriting)
+	removed, json := d.removed, p.features.has(featJSON)
+	pruned := !p.features.has(featRewriting) && c.now.Sub(p.heard) > crossing
 	if pruned {
 		removed = d.pruned
 	}
-	json := p.features.has(featJSON)
 	c.tellPart(p, d, bodyKey{jingle.SourceRemove, json, pruned}, removed)
-	c.tellPart(p, d, bodyKey{jingle.SourceAdd, json, false}, d.added)
+	if c.tellPart(p, d, bodyKey{jingle.SourceAdd, json, false}, d.added) {
+		p.heard = c.now
+	}
 }
 
-func (c *conference) tellPart(p *participant, d *change, key bodyKey, list []source.Owned) {
+func (c *conference) tellPart(p *participant, d *change, key bodyKey, list []source.Owned) (told bool) {
 	var body []byte
 	if slices.ContainsFunc(list, func(o source.Owned) bool { return o.Owner == p.nick }) {
 		if list = source.Except(list, p.nick); len(list) > 0 {
@@ -92,10 +100,11 @@ func (c *conference) tellPart(p *participant, d *change, key bodyKey, list []sou
 		d.bodies[key] = body
 	}
 	if len(body) == 0 {
-		return
+		return false
 	}
 	w := xmpp.NewWriter(256 + len(body))
 	jingle.AppendSources(w, key.action, p.session.SID, c.me, body)
 	c.tell("set", p.occupant, w.Bytes())
 	c.met.sent.WithLabelValues(string(key.action)).Inc()
+	return true
 }

@@ -342,11 +342,17 @@ func scriptLeavers(w *world) {
 	for i, p := range []*person{a, b, c, d} {
 		p.accept(p.mic(11 * (i + 1)))
 	}
-	w.pass(time.Second)
+	w.pass(10 * time.Second)
 	w.quiet()
 	w.say("one leaves: only the client prepared for SSRC rewriting is told, the others know")
 	d.leave()
 	w.pass(time.Second)
+	w.say("one comes, sends and leaves at once: the news may have crossed with its leaving, so all are told")
+	e := w.join("eeeeeeee")
+	e.accept(e.mic(55))
+	w.pass(20 * time.Millisecond)
+	e.leave()
+	w.pass(10 * time.Second)
 	w.say("one stays but stops sending: everybody is told, each in its language")
 	a.jingle("source-remove", inContent("audio", a.mic(11)))
 	w.pass(time.Second)
