@@ -2,6 +2,7 @@ package e2e
 
 import (
 	"encoding/json"
+	"fmt"
 	"testing"
 
 	"github.com/plenum-conf/plenum/internal/app"
@@ -52,17 +53,25 @@ func endpoints(t *testing.T, a *app.App) []bridgeEndpoint {
 }
 
 // mustCrossBridge checks with the bridge that n endpoints have sent media to
-// it and were each sent the video of every other one: nobody has found a
-// way around it.
+// it and were each sent the video of every other one: nobody has found a way
+// around it.
 func mustCrossBridge(t *testing.T, a *app.App, n int) {
 	t.Helper()
-	all := endpoints(t, a)
+	var problem string
+	waitUntil(t, "media crosses the bridge", func() bool {
+		problem = notCrossing(endpoints(t, a), n)
+		return problem == ""
+	}, func() string { return problem })
+}
+
+// notCrossing says what is missing for media of n endpoints to cross, or "".
+func notCrossing(all []bridgeEndpoint, n int) string {
 	if len(all) != n {
-		t.Fatalf("the bridge has %d endpoints, want %d", len(all), n)
+		return fmt.Sprintf("the bridge has %d endpoints, want %d", len(all), n)
 	}
 	for _, e := range all {
 		if e.ICE != "connected" || e.SRTP == "" || e.BitsIn == 0 || e.BitsOut == 0 {
-			t.Errorf("endpoint %s: ICE %s, SRTP %q, %d bit/s in, %d out", e.ID, e.ICE, e.SRTP, e.BitsIn, e.BitsOut)
+			return fmt.Sprintf("endpoint %s: ICE %s, SRTP %q, %d bit/s in, %d out", e.ID, e.ICE, e.SRTP, e.BitsIn, e.BitsOut)
 		}
 		carried := 0
 		for _, r := range e.Receives {
@@ -71,7 +80,8 @@ func mustCrossBridge(t *testing.T, a *app.App, n int) {
 			}
 		}
 		if carried < n-1 {
-			t.Errorf("endpoint %s was sent %d videos, want %d", e.ID, carried, n-1)
+			return fmt.Sprintf("endpoint %s was sent %d videos, want %d", e.ID, carried, n-1)
 		}
 	}
+	return ""
 }

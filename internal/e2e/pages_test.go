@@ -61,7 +61,8 @@ func resumes(t *testing.T, a *app.App, pages []browser.Page) {
 	if err := pages[1].Evaluate("plenum.dropSocket()", nil); err != nil {
 		t.Fatal(err)
 	}
-	waitUntil(t, "the session is resumed", func() bool { return metric(t, a, "plenum_signal_resumes_total") > resumed })
+	waitUntil(t, "the session is resumed", func() bool { return metric(t, a, "plenum_signal_resumes_total") > resumed },
+		func() string { return "no session was resumed" })
 	if err := browser.WaitFor(pages[1], "plenum.state === 'joined'", "plenum.state", joinPatience); err != nil {
 		t.Fatal(err)
 	}
@@ -146,11 +147,13 @@ func metric(t *testing.T, a *app.App, name string) float64 {
 	return sum
 }
 
-func waitUntil(t *testing.T, what string, ok func() bool) {
+// waitUntil asks until ok, and fails the test with what detail says if that
+// takes too long.
+func waitUntil(t *testing.T, what string, ok func() bool, detail func() string) {
 	t.Helper()
 	for deadline := time.Now().Add(30 * time.Second); !ok(); time.Sleep(100 * time.Millisecond) {
 		if time.Now().After(deadline) {
-			t.Fatalf("not within 30 s: %s", what)
+			t.Fatalf("not within 30 s: %s: %s", what, detail())
 		}
 	}
 }
