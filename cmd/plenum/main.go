@@ -8,6 +8,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"io"
 	"os"
 	"os/signal"
 	"strings"
@@ -35,9 +36,12 @@ type serveCmd struct {
 	Roles      []string `placeholder:"ROLE,…" help:"Parts of the system to run: signal,focus,bridge,web. Default: all."`
 }
 
+// unset marks a flag that was not given, where the empty value means something.
+const unset = "\x00"
+
 // Run loads the configuration, lays the flags over it and serves until a
 // signal asks to stop.
-func (s *serveCmd) Run() error {
+func (s *serveCmd) Run(out io.Writer) error {
 	c, err := config.Load(s.ConfigFile)
 	if err != nil {
 		return err
@@ -52,7 +56,7 @@ func (s *serveCmd) Run() error {
 		<-ctx.Done()
 		stop() // a second signal ends the process at once
 	}()
-	return app.Serve(ctx, &c, os.Stdout, os.Stderr)
+	return app.Serve(ctx, &c, out, os.Stderr)
 }
 
 func (s *serveCmd) overlay(c *config.Config) {
@@ -64,7 +68,7 @@ func (s *serveCmd) overlay(c *config.Config) {
 	set(&c.Domain, s.Domain)
 	set(&c.HTTP.Listen, s.HTTP)
 	set(&c.Media.Listen, s.Media)
-	if s.Admin != "\x00" {
+	if s.Admin != unset {
 		c.Admin.Listen = s.Admin
 	}
 	if len(s.Advertise) > 0 {
@@ -84,9 +88,9 @@ type configCmd struct {
 type exampleCmd struct{}
 
 // Run prints the example file.
-func (exampleCmd) Run() error {
-	fmt.Print(config.Example())
-	return nil
+func (exampleCmd) Run(out io.Writer) error {
+	_, err := io.WriteString(out, config.Example())
+	return err
 }
 
 type checkCmd struct {
@@ -94,12 +98,12 @@ type checkCmd struct {
 }
 
 // Run checks one file.
-func (c checkCmd) Run() error {
+func (c checkCmd) Run(out io.Writer) error {
 	if _, err := config.Load(c.File); err != nil {
 		return err
 	}
-	fmt.Printf("%s is fine.\n", c.File)
-	return nil
+	_, err := fmt.Fprintf(out, "%s is fine.\n", c.File)
+	return err
 }
 
 type describeCmd struct {
@@ -107,36 +111,46 @@ type describeCmd struct {
 }
 
 // Run describes the keys that match.
-func (d describeCmd) Run() error {
+func (d describeCmd) Run(out io.Writer) error {
 	text := config.Describe(d.Key)
 	if text == "" {
 		return fmt.Errorf("no key contains %q; \"plenum config describe\" shows them all", d.Key)
 	}
-	fmt.Print(text)
-	return nil
+	_, err := io.WriteString(out, text)
+	return err
 }
 
 type versionCmd struct{}
 
 // Run prints the version.
-func (versionCmd) Run() error {
-	fmt.Println("plenum", app.Version())
-	return nil
+func (versionCmd) Run(out io.Writer) error {
+	_, err := fmt.Fprintln(out, "plenum", app.Version())
+	return err
 }
 
-func main() {
+func main() { os.Exit(run(os.Args[1:], os.Stdout, os.Stderr)) }
+
+// run is main with its surroundings passed in; it returns the exit status.
+func run(args []string, stdout, stderr io.Writer) int {
 	var c cli
+	status := -1
 	k := kong.Must(&c,
 		kong.Name("plenum"),
 		kong.Description("A conferencing server for Jitsi clients in one binary.\n\nTo begin: plenum serve, then open the URL that it prints."),
 		kong.ConfigureHelp(kong.HelpOptions{Compact: true}),
-		kong.UsageOnError())
-	ctx, err := k.Parse(os.Args[1:])
-	if err != nil {
-		k.FatalIfErrorf(err)
+		kong.Writers(stdout, stderr),
+		kong.Exit(func(code int) { status = code }),
+		kong.BindTo(stdout, (*io.Writer)(nil)))
+	ctx, err := k.Parse(args)
+	if status >= 0 { // help was asked for and shown
+		return status
 	}
-	if err := ctx.Run(); err != nil && !errors.Is(err, context.Canceled) {
-		fmt.Fprintf(os.Stderr, "plenum: %s\n", strings.TrimSpace(err.Error()))
-		os.Exit(1)
+	if err == nil {
+		err = ctx.Run()
 	}
+	if err != nil && !errors.Is(err, context.Canceled) {
+		fmt.Fprintf(stderr, "plenum: %s\n", strings.TrimSpace(err.Error()))
+		return 1
+	}
+	return 0
 }

@@ -1,0 +1,68 @@
+package main
+
+import (
+	"os"
+	"path/filepath"
+	"strings"
+	"testing"
+
+	"github.com/plenum-conf/plenum/internal/config"
+)
+
+func TestRun(t *testing.T) {
+	dir := t.TempDir()
+	bad := filepath.Join(dir, "bad.yaml")
+	if err := os.WriteFile(bad, []byte("domain: meet.example\nmedai: {}\n"), 0o600); err != nil {
+		t.Fatal(err)
+	}
+	good := filepath.Join(dir, "good.yaml")
+	if err := os.WriteFile(good, []byte(config.Example()), 0o600); err != nil {
+		t.Fatal(err)
+	}
+	for _, tc := range []struct {
+		name, args string
+		status     int
+		out, err   string
+	}{
+		{"help", "--help", 0, "plenum serve", ""},
+		{"help of serve", "serve --help", 0, "--advertise", ""},
+		{"no command", "", 1, "", "serve"},
+		{"unknown command", "sevre", 1, "", "sevre"},
+		{"unknown flag", "serve --prot 1", 1, "", "--prot"},
+		{"version", "version", 0, "plenum ", ""},
+		{"example", "config example", 0, "domain:", ""},
+		{"describe", "config describe hibernation", 0, "signal.hibernation (duration, default 1m)", ""},
+		{"describe nothing", "config describe nosuchkey", 1, "", "nosuchkey"},
+		{"check good", "config check " + good, 0, "is fine", ""},
+		{"check bad names the line", "config check " + bad, 1, "", "[2:1]"},
+		{"check missing", "config check " + dir + "/none.yaml", 1, "", "cannot open"},
+		{"serve with a bad flag value", "serve --http nonsense", 1, "", "http.listen"},
+		{"serve with some roles", "serve --roles signal,focus", 1, "", "one process"},
+	} {
+		t.Run(tc.name, func(t *testing.T) {
+			var out, errOut strings.Builder
+			status := run(strings.Fields(tc.args), &out, &errOut)
+			if status != tc.status {
+				t.Errorf("status %d, want %d; %s", status, tc.status, errOut.String())
+			}
+			if !strings.Contains(out.String(), tc.out) || !strings.Contains(errOut.String(), tc.err) {
+				t.Errorf("stdout %q, stderr %q", out.String(), errOut.String())
+			}
+		})
+	}
+}
+
+func TestFlagsGoOverTheFile(t *testing.T) {
+	c := config.Default()
+	c.Admin.Listen = "127.0.0.1:9"
+	s := serveCmd{Domain: "meet.example", HTTP: ":80", Media: ":3478", Admin: "", Advertise: []string{"198.51.100.7"}}
+	s.overlay(&c)
+	if c.Domain != "meet.example" || c.HTTP.Listen != ":80" || c.Media.Listen != ":3478" || c.Admin.Listen != "" || len(c.Media.Advertise) != 1 {
+		t.Errorf("got %+v", c)
+	}
+	c = config.Default()
+	(&serveCmd{Admin: unset}).overlay(&c)
+	if c.Admin.Listen != config.Default().Admin.Listen {
+		t.Error("an absent --admin turned the admin listener off")
+	}
+}
