@@ -38,8 +38,20 @@ func ParseElement(raw []byte) (Element, error) {
 	return st.Element(), nil
 }
 
-func rootElement(raw []byte) Element {
-	el, _ := readElement(raw, NSClient, nil)
+// rootElement makes the element of a stanza, whose content is known, without
+// walking through it again.
+func rootElement(raw, inner []byte) Element {
+	n := 1
+	if len(raw) > 0 {
+		n += nameLen(raw[1:])
+	}
+	end := tagEnd(raw)
+	if n == 1 || end == 0 {
+		return Element{}
+	}
+	el := Element{Raw: raw, Inner: inner, qname: view(raw[1:n]), dflt: NSClient}
+	el.tag = raw[n:tagInside(raw, end)]
+	el.resolve()
 	return el
 }
 
@@ -59,10 +71,8 @@ func readElement(b []byte, dflt string, up *scope) (Element, int) {
 		return Element{}, 0
 	}
 	total := end
-	if b[end-2] == '/' {
-		el.tag = b[n : end-2]
-	} else {
-		el.tag = b[n : end-1]
+	el.tag = b[n:tagInside(b, end)]
+	if b[end-2] != '/' {
 		inner := contentEnd(b[end:])
 		el.Inner = b[end : end+inner : end+inner]
 		closing := bytes.IndexByte(b[end+inner:], '>')

@@ -93,7 +93,7 @@ func kindOf(name, ns string) StanzaKind {
 }
 
 // Element returns the stanza as an element, for its attributes.
-func (s Stanza) Element() Element { return rootElement(s.Raw) }
+func (s Stanza) Element() Element { return rootElement(s.Raw, s.Inner) }
 
 // Children iterates over the child elements.
 func (s Stanza) Children() iter.Seq[Element] { return s.Element().Children() }

@@ -25,6 +25,14 @@ func tagEnd(b []byte) int {
 	return 0
 }
 
+// tagInside returns where the inside of a start tag of length end ends.
+func tagInside(b []byte, end int) int {
+	if b[end-2] == '/' {
+		return end - 2
+	}
+	return end - 1
+}
+
 // contentEnd returns where the end tag stands that closes the element whose
 // content starts at b.
 func contentEnd(b []byte) int {
