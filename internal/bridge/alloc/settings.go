@@ -1,0 +1,103 @@
+package alloc
+
+import "github.com/plenum-conf/plenum/internal/colibri"
+
+const (
+	// Unlimited is a height or a number of sources that does not limit.
+	Unlimited = colibri.Unlimited
+	// standardHeight is the limit for sources of which a receiver that has
+	// said anything at all has said nothing.
+	standardHeight = 180
+)
+
+// Settings is what a receiver wants. The zero value wants no video: before a
+// client's first message it is still setting up, and video would only cost
+// everybody key frames.
+type Settings struct {
+	known    bool
+	lastN    int
+	standard colibri.VideoConstraints
+	onStage  []string
+	selected []string
+	special  map[string]colibri.VideoConstraints
+	wishes   map[string]wish // all that is said of a source, by its name
+}
+
+// wish is what a receiver says of one source.
+type wish struct {
+	stage, selected int // position in these lists, -1: not there
+	constraints     colibri.VideoConstraints
+}
+
+// NewSettings returns settings that want no video yet. lastN, Unlimited or 0
+// and more, holds until the client says otherwise.
+func NewSettings(lastN int) Settings { return Settings{lastN: lastN} }
+
+// Update merges a message into the settings: fields that are nil keep their
+// value. An empty message is the way to let a client have video that cannot
+// ask for it. Update keeps m's slices; m belongs to it from then on.
+func (s *Settings) Update(m *colibri.ReceiverVideoConstraints) {
+	if !s.known {
+		s.known = true
+		s.standard = colibri.VideoConstraints{MaxHeight: standardHeight}
+	}
+	if m.LastN != nil {
+		s.lastN = *m.LastN
+	}
+	if m.DefaultConstraints != nil {
+		s.standard = *m.DefaultConstraints
+	}
+	if m.OnStageSources != nil {
+		s.onStage = m.OnStageSources
+	}
+	if m.SelectedSources != nil {
+		s.selected = m.SelectedSources
+	}
+	if m.Constraints != nil {
+		s.special = m.Constraints
+	}
+	s.index()
+}
+
+// SetLastN is the older message LastNChangedEvent. It says nothing about
+// heights, so it does not start video by itself.
+func (s *Settings) SetLastN(n int) { s.lastN = n }
+
+// LastN returns how many sources the receiver wants at most.
+func (s *Settings) LastN() int { return s.lastN }
+
+// Known reports whether the receiver has said what it wants.
+func (s *Settings) Known() bool { return s.known }
+
+// index rebuilds wishes. A name that stands in a list twice counts where it
+// stands first.
+func (s *Settings) index() {
+	s.wishes = make(map[string]wish, len(s.special)+len(s.onStage)+len(s.selected))
+	for name := range s.special {
+		s.wishes[name] = s.wish(name)
+	}
+	for i, name := range s.onStage {
+		if w := s.wish(name); w.stage < 0 {
+			w.stage = i
+			s.wishes[name] = w
+		}
+	}
+	for i, name := range s.selected {
+		if w := s.wish(name); w.selected < 0 {
+			w.selected = i
+			s.wishes[name] = w
+		}
+	}
+}
+
+// wish returns what is said of a source, the standard if that is nothing.
+func (s *Settings) wish(name string) wish {
+	if w, ok := s.wishes[name]; ok {
+		return w
+	}
+	w := wish{stage: -1, selected: -1, constraints: s.standard}
+	if c, ok := s.special[name]; ok {
+		w.constraints = c
+	}
+	return w
+}
