@@ -167,7 +167,8 @@ func NewSession(cfg Config) *Session {
 func (s *Session) Push(datagram []byte) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	s.pipe.push(datagram, s.phase != established || harmless(datagram))
+	handshook := s.phase == authenticating || s.phase == established
+	s.pipe.push(datagram, !handshook || harmless(datagram))
 	if s.started {
 		return
 	}

@@ -342,6 +342,25 @@ func TestForgedPlaintext(t *testing.T) {
 	}
 }
 
+func TestForgedPlaintextBeforeFingerprint(t *testing.T) {
+	bubble(t, func(t *testing.T) {
+		p := newPair(t, false)
+		defer p.finish()
+		if err := p.dial(); err != nil {
+			t.Fatal(err)
+		}
+		synctest.Wait()
+		before := p.session.State()
+		p.session.Push([]byte{23, 0xfe, 0xfd, 0, 0, 0, 0, 0, 0, 0x77, 1, 0, 1, 0})
+		synctest.Wait()
+		if after := p.session.State(); after.Sent != before.Sent || after.Dropped != before.Dropped+1 {
+			t.Errorf("before %+v\nafter  %+v", before, after)
+		}
+		p.trust()
+		<-p.keys
+	})
+}
+
 func FuzzHarmless(f *testing.F) {
 	f.Add([]byte{22, 0xfe, 0xfd, 0, 0, 0, 0, 0, 0, 0, 1, 0, 1, 1})
 	f.Add([]byte{20, 0xfe, 0xfd, 0, 0, 0, 0, 0, 0, 0, 1, 0, 1, 1, 23, 0xfe, 0xfd, 0, 1, 0, 0, 0, 0, 0, 1, 0, 0})
