@@ -213,7 +213,7 @@ func (a *App) buildAdmin() error {
 	}
 	a.admin = web.NewServer(admin.Handler(admin.Options{
 		Version: Version(), Gatherer: a.metrics.Gatherer(), Health: a.Health,
-		State: map[string]func() any{"signal": a.signal.State, "bridge": a.bridge.State},
+		State: map[string]func() any{"signal": a.signal.State, "focus": a.focus.State, "bridge": a.bridge.State},
 	}), a.role("admin"))
 	return nil
 }

@@ -16,7 +16,7 @@ var allowed = map[string][]string{
 	"internal/focus":          {"internal/colibri", "internal/jingle", "internal/xmpp", "internal/source", "internal/focus/placement"},
 	"internal/bridge":         {"internal/colibri", "internal/ice", "internal/srtp", "internal/rtp", "internal/rtp/...", "internal/bwe", "internal/netio", "internal/source", "internal/bridge/..."},
 	"internal/bridge/secure":  {},
-	"internal/bridge/alloc":   {},
+	"internal/bridge/alloc":   {"internal/colibri"},
 	"internal/bridge/speech":  {},
 	"internal/web":            {"internal/web/..."},
 	"internal/cluster":        {"internal/colibri", "internal/source"},
