@@ -17,7 +17,10 @@ const (
 // Message is one message of the bridge channel: a JSON object whose
 // colibriClass is Class. The implementations are the types of this file,
 // always by pointer.
-type Message interface{ Class() string }
+type Message interface {
+	// Class returns the value of colibriClass.
+	Class() string
+}
 
 // Unlimited is the value of limits (last-N, heights) that do not limit.
 const Unlimited = -1
