@@ -267,7 +267,15 @@ func TestNobodyThere(t *testing.T) {
 // A NAT forgets the mapping: the client does not know, its packets come from
 // another port and ours to the old one are lost.
 func TestNATRebinding(t *testing.T) {
-	s := newSession(t, 1)
+	for seed := range uint64(20) {
+		testRebinding(t, seed)
+	}
+}
+
+func testRebinding(t *testing.T, seed uint64) {
+	s := newSession(t, seed)
+	s.server.rnd = mrand.NewChaCha8([32]byte{byte(seed), 's'})
+	s.client.rnd = mrand.NewChaCha8([32]byte{byte(seed), 'c'})
 	s.startServer(t)
 	s.startClient(t)
 	s.Run(20 * time.Second)

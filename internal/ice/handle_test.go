@@ -117,6 +117,9 @@ var unhexed2 = build(bindingSuccess, "0020 0008 0001a147e112a643")
 
 func TestEarlyCheckIsRemembered(t *testing.T) {
 	a := newAgent("servr", serverPwd, 2, true).Agent
+	if err := a.Handle(netem.Start, otherAddr, request("servr:clint", serverPwd, false)); err != nil {
+		t.Fatal(err)
+	}
 	mapped := netip.MustParseAddrPort("[::ffff:198.51.100.5]:50000")
 	if err := a.Handle(netem.Start, mapped, request("servr:clint", serverPwd, false)); err != nil {
 		t.Fatal(err)
@@ -128,8 +131,8 @@ func TestEarlyCheckIsRemembered(t *testing.T) {
 	if err := a.SetRemote("clint", clientPwd, nil, netem.Start); err != nil {
 		t.Fatal(err)
 	}
-	if got := fmt.Sprint(drain(a)); got != "[check clint:servr controlling to 198.51.100.5:50000]" {
-		t.Errorf("sent %s", got)
+	if got := drain(a); len(got) != 2 || got[1] != "check clint:servr controlling to 198.51.100.5:50000" {
+		t.Errorf("sent %q", got)
 	}
 }
 
@@ -144,11 +147,13 @@ func TestSetRemoteRefuses(t *testing.T) {
 		}
 	}
 	a := newAgent("servr", serverPwd, 2, true).Agent
-	for pwd, want := range map[string]error{clientPwd: nil} {
-		_ = a.SetRemote("clint", pwd, nil, netem.Start)
-		if err := a.SetRemote("clint", pwd, nil, netem.Start); err != want {
-			t.Errorf("again: %v", err)
+	for range 2 {
+		if err := a.SetRemote("clint", clientPwd, nil, netem.Start); err != nil {
+			t.Error(err)
 		}
+	}
+	if err := a.SetRemote("clint", serverPwd, nil, netem.Start); err != ErrRestart {
+		t.Errorf("other password: %v", err)
 	}
 	if err := a.SetRemote("other", clientPwd, nil, netem.Start); err != ErrRestart {
 		t.Errorf("other credentials: %v", err)
@@ -174,7 +179,15 @@ func TestCandidateLimits(t *testing.T) {
 	}
 	_ = a.SetRemote("clint", clientPwd, many, netem.Start)
 	_ = a.SetRemote("clint", clientPwd, many[:10], netem.Start)
-	if c := a.Counters(); len(a.pairs) != maxSignalled || c.TooMany != 100-maxSignalled {
+	learnt := netip.AddrPortFrom(otherAddr.Addr(), 7)
+	if err := a.Handle(netem.Start, learnt, request("servr:clint", serverPwd, false)); err != nil {
+		t.Fatal(err)
+	}
+	_ = a.SetRemote("clint", clientPwd, []media.Candidate{host(learnt)}, netem.Start)
+	if p := a.lookup(learnt); p == nil || p.signalled {
+		t.Error("a learnt candidate that is signalled passes the limit")
+	}
+	if c := a.Counters(); len(a.pairs) != maxSignalled+1 || c.TooMany != 100-maxSignalled+1 {
 		t.Errorf("%d candidates, %d too many", len(a.pairs), c.TooMany)
 	}
 }
@@ -298,6 +311,9 @@ func TestResponses(t *testing.T) {
 		a.begin(a.pairs[0]) // another check replaces the first
 		if err := a.Handle(netem.Start+1, clientAddr, late); err != nil || a.State() != Connected {
 			t.Errorf("%v, %v", err, a.State())
+		}
+		if err := a.Handle(netem.Start+2, clientAddr, late); err != ErrUnexpected {
+			t.Errorf("again: %v", err)
 		}
 	})
 }

@@ -5,6 +5,7 @@ import (
 	"encoding/binary"
 	"encoding/hex"
 	"errors"
+	"hash/crc32"
 	"net/netip"
 	"strings"
 	"testing"
@@ -101,6 +102,13 @@ func build(c class, attrs ...string) []byte {
 	return b
 }
 
+// fingerprintFirst makes a message whose FINGERPRINT is right but not last.
+func fingerprintFirst() []byte {
+	b := build(bindingRequest, "8028 0004 00000000", "0025 0000")
+	binary.BigEndian.PutUint32(b[headerSize+4:], crc32.ChecksumIEEE(b[:headerSize])^fingerprintXOR)
+	return b
+}
+
 func TestParseRefuses(t *testing.T) {
 	for name, pkt := range map[string][]byte{
 		"empty":                {},
@@ -124,7 +132,7 @@ func TestParseRefuses(t *testing.T) {
 		"mapped family 3":      build(bindingSuccess, "0020 0008 0003 0000 00000000"),
 		"mapped v6 of 8":       build(bindingSuccess, "0020 0008 0002 0000 00000000"),
 		"wrong fingerprint":    build(bindingRequest, "8028 0004 00000000"),
-		"fingerprint first":    append(unhex(t, "0001000c 2112a442 000000000000000000000000 8028 0004 e46f29ba"), 0, 0x25, 0, 0),
+		"fingerprint first":    fingerprintFirst(),
 	} {
 		var m message
 		if err := m.parse(pkt); !errors.Is(err, ErrMalformed) {

@@ -88,18 +88,22 @@ func TestRefusedGSOIsSentSingly(t *testing.T) {
 func TestFullSendQueueDrops(t *testing.T) {
 	s := listen(t, Config{})
 	d := &s.send
-	for range 20 {
-		for i := range 3 { // three destinations, so three runs
+	for range 3 {
+		for i := range 20 { // twenty destinations, so twenty runs
 			to := netip.AddrPortFrom(netip.MustParseAddr("127.0.0.1"), uint16(20000+i))
 			s.Commit(copy(s.Buffer(1, to), "x"))
 		}
 	}
-	d.call = func(uintptr) { d.done, d.errno = -1, unix.EAGAIN }
+	calls := 0
+	d.call = func(uintptr) {
+		calls++
+		d.done, d.errno = -1, unix.EAGAIN
+	}
 	if sent, dropped, err := s.Flush(); sent != 0 || dropped != 60 || err != nil {
 		t.Errorf("Flush = %d, %d, %v", sent, dropped, err)
 	}
-	if st := s.Stats(); st.FullDrops != 60 {
-		t.Errorf("FullDrops = %d", st.FullDrops)
+	if st := s.Stats(); st.FullDrops != 60 || calls != fullLimit {
+		t.Errorf("FullDrops = %d after %d calls", st.FullDrops, calls)
 	}
 }
 

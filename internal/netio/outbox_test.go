@@ -87,6 +87,30 @@ func compare(t *testing.T, round int, o *outbox, w *twin, wrote []string) {
 	}
 }
 
+func TestRunsAreLimited(t *testing.T) {
+	for _, tc := range []struct {
+		size, count int
+		want        []int32
+	}{
+		{10, 200, []int32{64, 64, 64, 8}},
+		{1300, 120, []int32{50, 50, 20}},
+		{65_507, 2, []int32{1, 1}},
+	} {
+		o := newOutbox(DefaultArena)
+		for range tc.count {
+			o.buffer(tc.size, netip.AddrPort{})
+			o.commit(tc.size)
+		}
+		var got []int32
+		for _, r := range o.runs {
+			got = append(got, r.count)
+		}
+		if !slices.Equal(got, tc.want) {
+			t.Errorf("%d datagrams of %d bytes: runs of %v, want %v", tc.count, tc.size, got, tc.want)
+		}
+	}
+}
+
 func TestOutboxGenerationWraps(t *testing.T) {
 	o := newOutbox(minArena)
 	to := netip.MustParseAddrPort("192.0.2.1:1")
