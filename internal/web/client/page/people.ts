@@ -25,7 +25,7 @@ const actions: [PersonAction, string, (p: Person) => boolean][] = [
 /** The panel that lists everybody. */
 export class People {
   readonly element: HTMLElement;
-  readonly #list = h("ul", { class: "people" });
+  readonly #list = h("ul", { class: "people-list" });
   readonly #title: HTMLHeadingElement;
   #shown = "";
   onAction: (id: string, action: PersonAction) => void = () => undefined;

@@ -66,6 +66,9 @@ function bitrateFor(lines: number): number {
   return bitrates.find(([most]) => lines <= most)![1];
 }
 
+/** An encoding that carries nothing. */
+const unused: EncodingPlan = { active: false, scaleResolutionDownBy: 1, maxBitrate: 100_000, scalabilityMode: undefined };
+
 /**
  * Plans the encodings of a video sender. `count` is how many there are, the
  * smallest first; `height` is that of the captured picture, `maxHeight` what
@@ -75,6 +78,7 @@ export function planEncodings(count: number, height: number, maxHeight: number, 
   if (count === 1) return [singlePlan(height, maxHeight, desktop)];
   if (codec === "vp9" || codec === "av1") return layeredPlan(count, height, maxHeight);
   return scales(count, height).map((scale, i) => {
+    if (scale === 0) return unused;
     const lines = height / scale;
     return {
       // The smallest is sent whenever anybody wants anything.
@@ -106,12 +110,16 @@ function layeredPlan(count: number, height: number, maxHeight: number): Encoding
     maxBitrate: bitrateFor(height / 2 ** (3 - layers)),
     scalabilityMode: layers === 1 ? "L1T3" : `L${layers}T3_KEY`,
   };
-  const silent: EncodingPlan = { active: false, scaleResolutionDownBy: 1, maxBitrate: 100_000, scalabilityMode: undefined };
-  return [first, ...Array.from({ length: count - 1 }, () => silent)];
+  return [first, ...Array.from({ length: count - 1 }, () => unused)];
 }
 
-/** Layers are 180 and 360 lines under the full picture, whatever its size (720 and above). */
+/**
+ * How much smaller than the captured picture each encoding is. Above 720
+ * lines the lower ones stay at 180 and 360. Small pictures have fewer
+ * encodings, because Chromium sends no more than these: 0 stands for unused.
+ */
 function scales(count: number, height: number): number[] {
   if (count === 3 && height > 720) return [height / 180, height / 360, 1];
-  return Array.from({ length: count }, (_, i) => 2 ** (count - 1 - i));
+  const used = Math.min(count, height >= 540 ? 3 : height >= 270 ? 2 : 1);
+  return Array.from({ length: count }, (_, i) => (i < used ? 2 ** (used - 1 - i) : 0));
 }

@@ -263,7 +263,7 @@ function expand(sent: SentSsrcs): SentSsrcs {
   return { ssrcs: [...primaries, ...rtxs], groups };
 }
 
-function randomSsrc(): number {
+export function randomSsrc(): number {
   return (crypto.getRandomValues(new Uint32Array(1))[0]! % 0xfffffffe) + 1;
 }
 

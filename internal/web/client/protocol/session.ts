@@ -4,7 +4,7 @@ import { planEncodings, type LocalSlots, type Slot, type SlotName } from "./loca
 import type { Content, Offer, Source } from "./media";
 import { NS } from "./names";
 import {
-  codecsOffered, mungeSimulcast, preferCodec, readContent, readSent, readTransport, splitSdp, writeOffer,
+  codecsOffered, mungeSimulcast, preferCodec, randomSsrc, readContent, readSent, readTransport, splitSdp, writeOffer,
   type Line, type SimulcastCache,
 } from "./sdp";
 import type { Stream } from "./stream";
@@ -43,10 +43,14 @@ export interface SessionOptions {
 }
 
 const acceptTimeout = 10_000;
+const gatherTime = 60;
 const encodings = 3;
 
-/** Firefox does simulcast when the offer asks by rid; the others need their answer edited. */
-const simulcastByRid = (): boolean => navigator.userAgent.includes("Firefox/");
+/**
+ * Firefox differs twice: it does simulcast when the offer asks by rid, where
+ * the others need their answer edited; and it needs spare m-lines, see below.
+ */
+const isFirefox = (): boolean => navigator.userAgent.includes("Firefox/");
 
 /**
  * One Jingle session with the focus and the RTCPeerConnection behind it.
@@ -95,6 +99,7 @@ export class Session extends Emitter<SessionEvents> {
   start(): void {
     this.#run(async () => {
       await this.#negotiate();
+      await this.#gather();
       await this.#accept();
       this.#accepted = true;
     });
@@ -194,7 +199,25 @@ export class Session extends Emitter<SessionEvents> {
     }
     this.#claim("a0", "audio");
     this.#claim("v0", "video");
+    if (isFirefox()) this.#spareLines();
     for (const s of this.offer.sources) this.#addSource(s);
+  }
+
+  /**
+   * COMPAT(Firefox): while a payload type is received on one m-line only,
+   * Firefox gives it every packet of an SSRC it does not know, and the source
+   * that is announced a moment later stays mute on its own m-line. So there is
+   * always a second m-line, with an SSRC that nobody sends.
+   */
+  #spareLines(): void {
+    for (const kind of ["audio", "video"] as const) {
+      const content = this.offer.contents.find((c) => c.kind === kind);
+      if (!content) continue;
+      const source: Source = {
+        name: `spare-${kind}`, owner: "jvb", kind, videoType: "camera", msid: `mixedmslabel spare${kind}`, ssrcs: [randomSsrc()], groups: [],
+      };
+      this.#push(content, "sendonly").source = source;
+    }
   }
 
   #push(content: Content, direction: Line["direction"]): Line {
@@ -209,7 +232,7 @@ export class Session extends Emitter<SessionEvents> {
     if (!line) return;
     this.#slotLines.set(name, line);
     line.source = this.offer.sources.find((s) => s.kind === kind && isBridgeOwn(s));
-    if (name === "v0" && this.options.simulcast && simulcastByRid()) line.rids = encodings;
+    if (name === "v0" && this.options.simulcast && isFirefox()) line.rids = encodings;
   }
 
   #addSource(s: Source): void {
@@ -273,7 +296,7 @@ export class Session extends Emitter<SessionEvents> {
 
   #munge(sdp: string): string {
     const line = this.#slotLines.get("v0");
-    if (!line || !this.options.simulcast || simulcastByRid()) return sdp;
+    if (!line || !this.options.simulcast || isFirefox()) return sdp;
     return mungeSimulcast(sdp, line.mid, this.#simulcast);
   }
 
@@ -292,7 +315,7 @@ export class Session extends Emitter<SessionEvents> {
 
   #collectTracks(): void {
     const playing = new Map<string, Line>();
-    for (const l of this.#lines) if (l.source && !this.#isSlotLine(l)) playing.set(l.source.name, l);
+    for (const l of this.#lines) if (l.source && !isBridgeOwn(l.source) && !this.#isSlotLine(l)) playing.set(l.source.name, l);
     for (const [name, t] of this.tracks) {
       if (playing.get(name)?.source === t.source) continue;
       this.tracks.delete(name);
@@ -305,6 +328,19 @@ export class Session extends Emitter<SessionEvents> {
       this.tracks.set(name, remote);
       this.emit("track", remote);
     }
+  }
+
+  /**
+   * Waits a moment for candidates: they can only go into session-accept, and
+   * a server that has them need not wait for our first check to get through.
+   */
+  #gather(): Promise<void> {
+    const { pc } = this;
+    if (pc.iceGatheringState === "complete") return Promise.resolve();
+    return new Promise((resolve) => {
+      pc.addEventListener("icegatheringstatechange", () => pc.iceGatheringState === "complete" && resolve());
+      setTimeout(resolve, gatherTime);
+    });
   }
 
   // Telling the focus.

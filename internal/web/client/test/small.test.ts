@@ -26,6 +26,9 @@ test("encodings follow what receivers want", () => {
   assert.deepEqual(on(3, 720, 90), [true, false, false]);
   assert.deepEqual(on(3, 720, 0), [false, false, false]);
   assert.deepEqual(on(1, 720, 0), [false]);
+  assert.deepEqual(on(3, 360, -1), [true, true, false]);
+  assert.deepEqual(planEncodings(3, 360, -1, "vp8", false).map((p) => p.scaleResolutionDownBy), [2, 1, 1]);
+  assert.deepEqual(on(3, 180, -1), [true, false, false]);
   assert.deepEqual(planEncodings(3, 1080, -1, "vp8", false).map((p) => p.scaleResolutionDownBy), [6, 3, 1]);
   assert.equal(planEncodings(1, 720, 360, "vp8", false)[0]!.scaleResolutionDownBy, 2);
   assert.equal(planEncodings(1, 1080, 360, "vp8", true)[0]!.scaleResolutionDownBy, 1);
