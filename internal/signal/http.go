@@ -2,6 +2,7 @@ package signal
 
 import (
 	"bufio"
+	"net"
 	"net/http"
 	"strings"
 
@@ -96,10 +97,17 @@ func (s *Server) upgrade(w http.ResponseWriter, r *http.Request) {
 		s.log.Debug("upgrade failed", "remote", r.RemoteAddr, "error", err)
 		return
 	}
+	s.accept(nc, rw.Reader, readQuery(r), r.RemoteAddr)
+}
+
+// accept serves an upgraded connection. br may already hold the client's first
+// frames. It returns at once, which lets net/http free what it keeps for the
+// request.
+func (s *Server) accept(nc net.Conn, br *bufio.Reader, q query, remote string) {
 	c := &conn{
-		srv: s, query: readQuery(r), remote: r.RemoteAddr,
+		srv: s, query: q, remote: remote,
 		sock: &socket{
-			nc: nc, br: readerOf(rw), max: min(s.opt.MaxFrame, maxEarlyFrame),
+			nc: nc, br: br, max: min(s.opt.MaxFrame, maxEarlyFrame),
 			readLimit: s.opt.ReadTimeout, sendLimit: s.opt.WriteTimeout,
 		},
 		stream: xmpp.NewStream(xmpp.StreamConfig{
@@ -112,10 +120,5 @@ func (s *Server) upgrade(w http.ResponseWriter, r *http.Request) {
 		c.sock.linger()
 		return
 	}
-	// Leaving the handler lets net/http free what it keeps per request.
 	go c.run()
 }
-
-// readerOf returns the buffered reader that may already hold the client's
-// first frames.
-func readerOf(rw *bufio.ReadWriter) *bufio.Reader { return rw.Reader }
