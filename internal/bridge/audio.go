@@ -44,7 +44,7 @@ func (e *encoding) audioIn(h *rtp.Header) {
 		return
 	}
 	if level, ok := ep.audioLevel(h); ok {
-		ep.c.speech.Level(ep.id, level, ep.w.now)
+		ep.c.heardLevel(ep, level)
 		if level != silence {
 			s.audio.silent = 0
 		} else if s.audio.silent++; s.audio.silent > maxSilent {

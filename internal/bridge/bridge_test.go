@@ -12,18 +12,21 @@ import (
 
 const meeting = "11111111-2222-3333-4444-555555555555"
 
-// ask is what a client says on its channel, without one.
-func (c *client) ask(m colibri.Message) {
-	c.r.t.Helper()
-	c.r.mu.Lock()
-	w := c.r.homes[meeting]
-	c.r.mu.Unlock()
+// inside runs f on the worker of the meeting.
+func (r *rig) inside(f func(c *conference)) {
+	r.t.Helper()
+	r.mu.Lock()
+	w := r.homes[meeting]
+	r.mu.Unlock()
+	if w == nil {
+		r.t.Fatal("the conference has gone")
+	}
 	done := make(chan struct{})
 	w.mail.postAlways(call(func(w *worker) {
-		if ep := w.conferences[meeting].endpoints[c.id]; ep != nil {
-			ep.message(m)
+		defer close(done)
+		if c := w.conferences[meeting]; c != nil {
+			f(c)
 		}
-		close(done)
 	}))
 	<-done
 }
@@ -31,6 +34,21 @@ func (c *client) ask(m colibri.Message) {
 type call func(w *worker)
 
 func (f call) handle(w *worker) { f(w) }
+
+// ask is what a client says on its channel, without one.
+func (c *client) ask(m colibri.Message) {
+	c.r.inside(func(conf *conference) { conf.endpoints[c.id].message(m) })
+}
+
+// counted is the sum of a counter over all workers.
+func (r *rig) counted(i counter) (n uint64) {
+	for _, w := range r.workers {
+		done := make(chan struct{})
+		w.mail.postAlways(call(func(w *worker) { n += w.count.own[i]; close(done) }))
+		<-done
+	}
+	return n
+}
 
 func want(height int) *colibri.ReceiverVideoConstraints {
 	return &colibri.ReceiverVideoConstraints{DefaultConstraints: &colibri.VideoConstraints{MaxHeight: height}}

@@ -4,6 +4,7 @@ import (
 	"slices"
 	"time"
 
+	"github.com/plenum-conf/plenum/internal/bridge/speech"
 	"github.com/plenum-conf/plenum/internal/media"
 	"github.com/plenum-conf/plenum/internal/mono"
 	"github.com/plenum-conf/plenum/internal/source"
@@ -27,11 +28,9 @@ type conference struct {
 
 	feedbackAudio, feedbackVideo uint32
 
-	speech   *detector
-	dominant *endpoint
-	speakers []string // recent ones, the dominant first
-	timer    mono.Timer
-	gone     bool
+	talk  talk
+	timer mono.Timer
+	gone  bool
 }
 
 func newConference(w *worker, meetingID, room string) *conference {
@@ -40,16 +39,18 @@ func newConference(w *worker, meetingID, room string) *conference {
 		created: w.now, emptied: w.now,
 		endpoints: map[string]*endpoint{}, sources: map[string]*mediaSource{}, ssrcs: map[uint32]*endpoint{},
 		feedbackAudio: randomSSRC(), feedbackVideo: randomSSRC(),
-		speech: &detector{},
+		talk: talk{detector: speech.New()},
 	}
 	w.conferences[meetingID] = c
 	c.timer.Owner = tick(c.tick)
+	c.talk.timer.Owner = tick(c.decideSpeaker)
 	w.wheel.Schedule(&c.timer, w.now.Add(conferenceTick))
 	w.b.opt.Log.Info("conference created", "conference", meetingID, "room", room, "worker", w.index)
 	return c
 }
 
-// conferenceTick is how often the dominant speaker may change.
+// conferenceTick is how often a conference looks after itself: whether it is
+// still needed, and which encodings are being sent.
 const conferenceTick = 300 * time.Millisecond
 
 func (c *conference) tick(now mono.Time) {
@@ -58,7 +59,6 @@ func (c *conference) tick(now mono.Time) {
 		return
 	}
 	c.w.wheel.Schedule(&c.timer, now.Add(conferenceTick))
-	c.decideSpeaker(now)
 	c.watchLayers(now)
 }
 
@@ -72,6 +72,7 @@ func (c *conference) expire() {
 		ep.expire("the conference ended")
 	}
 	c.w.wheel.Cancel(&c.timer)
+	c.w.wheel.Cancel(&c.talk.timer)
 	delete(c.w.conferences, c.meetingID)
 	c.w.numConferences.Add(-1)
 	c.w.b.forgetHome(c.meetingID)
@@ -81,6 +82,7 @@ func (c *conference) expire() {
 func (c *conference) add(ep *endpoint) {
 	c.endpoints[ep.id] = ep
 	c.order = append(c.order, ep)
+	ep.speaker = c.talk.detector.Join(ep.id)
 	c.emptied = 0
 	c.w.numEndpoints.Add(1)
 }
@@ -92,10 +94,8 @@ func (c *conference) remove(ep *endpoint) {
 	delete(c.endpoints, ep.id)
 	c.order = slices.DeleteFunc(c.order, func(o *endpoint) bool { return o == ep })
 	c.w.numEndpoints.Add(-1)
-	c.speech.Remove(ep.id)
-	if c.dominant == ep {
-		c.dominant = nil
-	}
+	c.talk.detector.Leave(ep.speaker)
+	c.talk.previous = c.talk.detector.AppendPrevious(c.talk.previous[:0])
 	if len(c.order) == 0 {
 		c.emptied = c.w.now
 	}

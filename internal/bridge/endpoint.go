@@ -4,6 +4,7 @@ import (
 	"log/slog"
 	"time"
 
+	"github.com/plenum-conf/plenum/internal/bridge/speech"
 	"github.com/plenum-conf/plenum/internal/colibri"
 	"github.com/plenum-conf/plenum/internal/mono"
 )
@@ -26,6 +27,7 @@ type endpoint struct {
 	path        *datagramPath
 	door        *door
 	channel     channel
+	speaker     *speech.Speaker
 
 	receiving // what it sends to us
 	sending   // what we send to it

@@ -3,6 +3,7 @@ package bridge
 import (
 	"context"
 	"encoding/binary"
+	"net"
 	"net/http/httptest"
 	"net/netip"
 	"runtime"
@@ -73,7 +74,7 @@ func newRig(t testing.TB, workers int, change ...func(*Options)) *rig {
 	t.Helper()
 	before := runtime.NumGoroutine()
 	o := DefaultOptions()
-	o.Listen = netip.MustParseAddrPort("127.0.0.1:0")
+	o.Listen = freePort(t)
 	o.Workers = workers
 	o.PublicURL = "http://127.0.0.1"
 	for _, f := range change {
@@ -97,6 +98,19 @@ func newRig(t testing.TB, workers int, change ...func(*Options)) *rig {
 		noLeaks(t, before)
 	})
 	return r
+}
+
+// freePort finds a port nobody has. Port 0 does not: the kernel may choose one
+// that sockets of another process with SO_REUSEPORT share, and half of the
+// datagrams would go there.
+func freePort(t testing.TB) netip.AddrPort {
+	t.Helper()
+	c, err := net.ListenUDP("udp4", &net.UDPAddr{IP: net.IPv4(127, 0, 0, 1)})
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer c.Close()
+	return c.LocalAddr().(*net.UDPAddr).AddrPort()
 }
 
 // noLeaks waits until the goroutines of a test have gone.
@@ -134,8 +148,8 @@ type client struct {
 	base    uint32 // of its SSRCs
 	offered *media.Transport
 
+	news chan struct{} // something has arrived
 	mu   sync.Mutex
-	cond *sync.Cond
 	rtp  []rtp.Header
 	rtcp [][]byte
 	seqs map[uint32]uint16
@@ -148,8 +162,7 @@ func (r *rig) allocate(meeting, id string, base uint32, change ...func(*colibri.
 	if err != nil {
 		r.t.Fatal(err)
 	}
-	c := &client{Peer: p, r: r, id: id, base: base, seqs: map[uint32]uint16{}}
-	c.cond = sync.NewCond(&c.mu)
+	c := &client{Peer: p, r: r, id: id, base: base, seqs: map[uint32]uint16{}, news: make(chan struct{}, 1)}
 	p.OnRTP(c.gotRTP)
 	p.OnRTCP(c.gotRTCP)
 	r.t.Cleanup(p.Close)
@@ -195,7 +208,14 @@ func (c *client) gotRTP(pkt []byte) {
 	defer c.mu.Unlock()
 	if err == nil {
 		c.rtp = append(c.rtp, h)
-		c.cond.Broadcast()
+		c.tell()
+	}
+}
+
+func (c *client) tell() {
+	select {
+	case c.news <- struct{}{}:
+	default:
 	}
 }
 
@@ -203,13 +223,18 @@ func (c *client) gotRTCP(pkt []byte) {
 	c.mu.Lock()
 	defer c.mu.Unlock()
 	c.rtcp = append(c.rtcp, pkt)
-	c.cond.Broadcast()
+	c.tell()
 }
 
-// until waits until ok holds for what has arrived, and calls again meanwhile.
-func (c *client) until(what string, again func(), ok func() bool) {
+// again is how often a test repeats what it waits for the effect of.
+const again = 5 * time.Millisecond
+
+// until waits until ok holds for what has arrived, and does something again
+// and again meanwhile, if anything.
+func (c *client) until(what string, do func(), ok func() bool) {
 	c.r.t.Helper()
-	deadline := time.Now().Add(patience)
+	late, tick := time.After(patience), time.NewTicker(again)
+	defer tick.Stop()
 	for {
 		c.mu.Lock()
 		done := ok()
@@ -217,13 +242,15 @@ func (c *client) until(what string, again func(), ok func() bool) {
 		if done {
 			return
 		}
-		if time.Now().After(deadline) {
+		select {
+		case <-late:
 			c.r.t.Fatalf("%s: never: %s", c.id, what)
+		case <-c.news:
+		case <-tick.C:
+			if do != nil {
+				do()
+			}
 		}
-		if again != nil {
-			again()
-		}
-		time.Sleep(2 * time.Millisecond)
 	}
 }
 

@@ -72,19 +72,19 @@ func (ep *endpoint) rtpPacket(pkt []byte) {
 	}
 	ep.heard = ep.w.now
 	ep.bytesIn.add(n)
-	h, err := rtp.Parse(pkt[:n])
-	if err != nil {
+	h := &ep.w.header
+	if *h, err = rtp.Parse(pkt[:n]); err != nil {
 		ep.w.count.inc(dropMalformed)
 		return
 	}
-	ep.recordArrival(&h)
+	ep.recordArrival(h)
 	switch {
 	case ep.visitor:
 		ep.w.count.inc(dropVisitor)
 	case in.rtx:
-		ep.repeated(in.enc, &h)
+		ep.repeated(in.enc, h)
 	default:
-		in.enc.packet(&h, false)
+		in.enc.packet(h, false)
 	}
 }
 
@@ -146,12 +146,12 @@ func (ep *endpoint) repeated(e *encoding, h *rtp.Header) {
 		ep.w.count.inc(dropPadding)
 		return
 	}
-	orig, err := rtp.Parse(raw)
-	if err != nil {
+	var err error
+	if *h, err = rtp.Parse(raw); err != nil {
 		ep.w.count.inc(dropMalformed)
 		return
 	}
-	e.packet(&orig, true)
+	e.packet(h, true)
 }
 
 // muted reports whether a moderator has silenced media of this kind.

@@ -3,53 +3,59 @@ package bridge
 import (
 	"slices"
 
+	"github.com/plenum-conf/plenum/internal/bridge/speech"
 	"github.com/plenum-conf/plenum/internal/colibri"
 	"github.com/plenum-conf/plenum/internal/mono"
 )
 
-// maxSpeakers is how many recent speakers are remembered besides the dominant.
-const maxSpeakers = 10
+// talk is who speaks in a conference.
+type talk struct {
+	detector *speech.Detector
+	timer    mono.Timer
+	previous []string // who spoke before the dominant speaker, the latest first
+}
+
+// heardLevel takes the level of an authentic audio packet.
+func (c *conference) heardLevel(ep *endpoint, level uint8) {
+	c.talk.detector.Add(ep.speaker, level, c.w.now)
+	if !c.talk.timer.Scheduled() {
+		c.w.wheel.Schedule(&c.talk.timer, c.talk.detector.Deadline())
+	}
+}
 
 // decideSpeaker asks who dominates now and tells everybody of a change.
 func (c *conference) decideSpeaker(now mono.Time) {
-	id, changed := c.speech.Decide(now)
+	changed := c.talk.detector.Tick(now)
+	c.w.wheel.Schedule(&c.talk.timer, c.talk.detector.Deadline())
 	if !changed {
 		return
 	}
-	ep := c.endpoints[id]
-	if ep == nil || ep == c.dominant {
-		return
+	c.talk.previous = c.talk.detector.AppendPrevious(c.talk.previous[:0])
+	if msg := c.speakerMessage(); msg != nil {
+		c.broadcast(msg, nil)
 	}
-	c.dominant = ep
-	c.speakers = slices.DeleteFunc(c.speakers, func(s string) bool { return s == id })
-	c.speakers = slices.Insert(c.speakers, 0, id)
-	c.speakers = c.speakers[:min(len(c.speakers), maxSpeakers+1)]
-	c.broadcast(c.speakerMessage(), nil)
 	c.markAllDirty()
 }
 
-// speakerMessage is nil while nobody has spoken.
+// speakerMessage is nil while nobody has the floor.
 func (c *conference) speakerMessage() []byte {
-	if len(c.speakers) == 0 {
+	s := c.talk.detector.Dominant()
+	if s == nil {
 		return nil
 	}
-	return encode(&colibri.DominantSpeaker{Endpoint: c.speakers[0], Previous: c.speakers[1:]})
+	return encode(&colibri.DominantSpeaker{Endpoint: s.ID, Previous: c.talk.previous})
 }
 
-func (c *conference) spokeRecently(ep *endpoint) bool { return slices.Contains(c.speakers, ep.id) }
+func (c *conference) spokeRecently(ep *endpoint) bool {
+	return ep.speaker == c.talk.detector.Dominant() || slices.Contains(c.talk.previous, ep.id)
+}
 
-// byRecency lists all sources: of those who spoke, the last one first, then
-// of the others in the order in which they came.
+// byRecency lists all sources, those of who spoke last first.
 func (c *conference) byRecency() []*mediaSource {
 	out := make([]*mediaSource, 0, len(c.ordered))
-	for _, id := range c.speakers {
-		if ep := c.endpoints[id]; ep != nil {
+	for _, s := range c.talk.detector.Order() {
+		if ep := c.endpoints[s.ID]; ep != nil {
 			out = append(out, ep.sources...)
-		}
-	}
-	for _, s := range c.ordered {
-		if !c.spokeRecently(s.owner) {
-			out = append(out, s)
 		}
 	}
 	return out

@@ -149,8 +149,8 @@ func since(now, then mono.Time) string { return now.Sub(then).Round(time.Millise
 
 func (c *conference) state() ConferenceState {
 	s := ConferenceState{MeetingID: c.meetingID, Room: c.room, Age: since(c.w.now, c.created)}
-	if c.dominant != nil {
-		s.Dominant = c.dominant.id
+	if d := c.talk.detector.Dominant(); d != nil {
+		s.Dominant = d.ID
 	}
 	for _, ep := range c.order {
 		s.Endpoints = append(s.Endpoints, ep.state())

@@ -40,6 +40,7 @@ type worker struct {
 	stopping bool
 
 	// Memory for one packet each, used within a call.
+	header  rtp.Header // of the packet that came in
 	head    outHeader
 	video   videoPacket
 	payload [1600]byte

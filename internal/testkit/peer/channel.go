@@ -77,6 +77,5 @@ func (c *Channel) Send(msg string) error {
 }
 
 func (c *Channel) close() {
-	_ = c.channel.Close()
 	_ = c.association.Close()
 }

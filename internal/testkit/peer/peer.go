@@ -328,11 +328,11 @@ func (p *Peer) Close() {
 	p.timer.Stop()
 	conn, ch := p.dtls, p.channel
 	p.mu.Unlock()
+	if conn != nil {
+		_ = conn.Close() // first: the association waits for its read to end
+	}
 	if ch != nil {
 		ch.close()
-	}
-	if conn != nil {
-		_ = conn.Close()
 	}
 	p.pipe.close()
 	p.conn.Close()

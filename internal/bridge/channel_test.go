@@ -1,0 +1,315 @@
+package bridge
+
+import (
+	"bufio"
+	"context"
+	"encoding/json"
+	"io"
+	"net"
+	"net/http"
+	"strings"
+	"testing"
+
+	"github.com/gobwas/ws"
+	"github.com/gobwas/ws/wsutil"
+
+	"github.com/plenum-conf/plenum/internal/colibri"
+)
+
+// wsClient is a client's WebSocket.
+type wsClient struct {
+	t    *testing.T
+	conn net.Conn
+	rw   io.ReadWriter
+	in   chan string
+	end  chan ws.StatusCode
+}
+
+// dial opens the channel a client was offered.
+func (c *client) dial(t *testing.T) *wsClient {
+	t.Helper()
+	w, err := c.tryDial(t, c.offered.ChannelURL)
+	if err != nil {
+		t.Fatal(err)
+	}
+	return w
+}
+
+func (c *client) tryDial(t *testing.T, url string) (*wsClient, error) {
+	host := strings.TrimPrefix(c.r.web.URL, "http://")
+	url = strings.Replace(url, "ws://127.0.0.1", "ws://"+host, 1)
+	conn, br, _, err := ws.Dial(context.Background(), url)
+	if err != nil {
+		return nil, err
+	}
+	w := &wsClient{t: t, conn: conn, in: make(chan string, 1000), end: make(chan ws.StatusCode, 1)}
+	w.rw = struct {
+		io.Reader
+		io.Writer
+	}{conn, conn}
+	if br != nil {
+		w.rw = bufio.NewReadWriter(br, bufio.NewWriter(conn))
+	}
+	t.Cleanup(func() { conn.Close() })
+	go w.read()
+	return w, nil
+}
+
+func (w *wsClient) read() {
+	defer close(w.in)
+	for {
+		msg, err := wsutil.ReadServerText(w.rw)
+		if err != nil {
+			var closed wsutil.ClosedError
+			if ok := asClosed(err, &closed); ok {
+				w.end <- closed.Code
+			}
+			close(w.end)
+			return
+		}
+		w.in <- string(msg)
+	}
+}
+
+func asClosed(err error, to *wsutil.ClosedError) bool {
+	c, ok := err.(wsutil.ClosedError)
+	*to = c
+	return ok
+}
+
+func (w *wsClient) send(msg string) {
+	w.t.Helper()
+	if err := wsutil.WriteClientText(w.conn, []byte(msg)); err != nil {
+		w.t.Fatal(err)
+	}
+}
+
+// expect reads messages until one holds all the parts.
+func expect(t *testing.T, in <-chan string, parts ...string) string {
+	t.Helper()
+	var seen []string
+	for {
+		select {
+		case msg, ok := <-in:
+			if !ok {
+				t.Fatalf("closed without %v; there was %q", parts, seen)
+			}
+			if !json.Valid([]byte(msg)) {
+				t.Errorf("not JSON: %s", msg)
+			}
+			if holds(msg, parts) {
+				return msg
+			}
+			seen = append(seen, msg)
+		case <-timeout(t):
+			t.Fatalf("never %v; there was %q", parts, seen)
+		}
+	}
+}
+
+func holds(msg string, parts []string) bool {
+	for _, p := range parts {
+		if !strings.Contains(msg, p) {
+			return false
+		}
+	}
+	return true
+}
+
+func timeout(t *testing.T) <-chan struct{} {
+	ctx, cancel := context.WithTimeout(t.Context(), patience)
+	t.Cleanup(cancel)
+	return ctx.Done()
+}
+
+const wantAll = `{"colibriClass":"ReceiverVideoConstraints","lastN":-1,"defaultConstraints":{"maxHeight":360}}`
+
+// TestWebSocketChannel: what a client is told and can ask over a WebSocket.
+func TestWebSocketChannel(t *testing.T) {
+	r := newRig(t, 2)
+	a := r.join(meeting, "aaaaaaaa", 1000)
+	b := r.join(meeting, "bbbbbbbb", 2000)
+	wa, wb := a.dial(t), b.dial(t)
+	expect(t, wa.in, `"ServerHello"`)
+	expect(t, wb.in, `"ServerHello"`)
+
+	wb.send(wantAll)
+	expect(t, wa.in, `"SenderSourceConstraints"`, `"sourceName":"aaaaaaaa-v0"`, `"maxHeight":360`)
+	expect(t, wb.in, `"ForwardedSources"`, `["aaaaaaaa-v0"]`)
+	b.until("360p", func() { a.allVideo(true) }, func() bool { return heights(b.packets(1001))[360] > 0 })
+
+	wa.send(`{"colibriClass":"EndpointMessage","from":"ffffffff","to":"bbbbbbbb","msgPayload":{"type":"x","n":[1,2]}}`)
+	expect(t, wb.in, `"EndpointMessage"`, `"from":"aaaaaaaa"`, `"msgPayload":{"type":"x","n":[1,2]}`)
+	wb.send(`{"colibriClass":"EndpointMessage","to":"","msgPayload":{}}`)
+	expect(t, wa.in, `"EndpointMessage"`, `"from":"bbbbbbbb"`)
+	wa.send(`{"colibriClass":"EndpointStats","from":"ffffffff","bitrate":{"upload":900}}`)
+	expect(t, wb.in, `"EndpointStats"`, `"from":"aaaaaaaa"`, `"bitrate":{"upload":900}`)
+
+	wa.send(`{"colibriClass":"SourceVideoTypeMessage","sourceName":"aaaaaaaa-v0","videoType":"none"}`)
+	expect(t, wb.in, `"ForwardedSources"`, `[]`)
+	expect(t, wa.in, `"SenderSourceConstraints"`, `"maxHeight":0`)
+
+	wa.send(`no JSON at all`)
+	wa.send(`{"colibriClass":"SelectedEndpointsChangedEvent"}`)
+	wa.send(`{"colibriClass":"ClientHello"}`)
+	expect(t, wa.in, `"ServerHello"`)
+
+	again := a.dial(t)
+	expect(t, again.in, `"ServerHello"`)
+	expect(t, again.in, `"SenderSourceConstraints"`, `"maxHeight":0`)
+	if code := <-wa.end; code != ws.StatusNormalClosure {
+		t.Errorf("the replaced socket was closed with %d", code)
+	}
+	if err := b.r.expireEndpoint(b.id); err != nil {
+		t.Fatal(err)
+	}
+	if code := <-wb.end; code != ws.StatusGoingAway {
+		t.Errorf("the socket of an expired endpoint was closed with %d", code)
+	}
+}
+
+func (r *rig) expireEndpoint(id string) error {
+	_, err := r.Modify(r.ctx, &colibri.ConferenceModify{
+		MeetingID: meeting, Endpoints: []colibri.EndpointModify{{ID: id, Expire: true}},
+	})
+	return err
+}
+
+// TestChannelAdmission: only the exact URL opens a channel.
+func TestChannelAdmission(t *testing.T) {
+	r := newRig(t, 1)
+	a := r.allocate(meeting, "aaaaaaaa", 0)
+	url := a.offered.ChannelURL
+	for name, tc := range map[string]struct {
+		url  string
+		want int
+	}{
+		"other server":   {strings.Replace(url, "/plenum/", "/other/", 1), http.StatusNotFound},
+		"other endpoint": {strings.Replace(url, "aaaaaaaa", "bbbbbbbb", 1), http.StatusForbidden},
+		"wrong password": {url + "0", http.StatusForbidden},
+		"no password":    {url[:strings.Index(url, "?")], http.StatusForbidden},
+		"too deep":       {strings.Replace(url, "?", "/x?", 1), http.StatusNotFound},
+	} {
+		_, err := a.tryDial(t, tc.url)
+		if status, ok := err.(ws.StatusError); !ok || int(status) != tc.want {
+			t.Errorf("%s: %v, want %d", name, err, tc.want)
+		}
+	}
+	if _, err := a.tryDial(t, url); err != nil {
+		t.Errorf("the right URL: %v", err)
+	}
+}
+
+// TestBadFrames: a client that breaks the framing is cut off.
+func TestBadFrames(t *testing.T) {
+	for name, frame := range map[string]ws.Frame{
+		"not masked":        ws.NewTextFrame([]byte("{}")),
+		"too long":          ws.MaskFrame(ws.NewTextFrame(make([]byte, 64<<10+1))),
+		"lone continuation": ws.MaskFrame(ws.NewFrame(ws.OpContinuation, true, nil)),
+	} {
+		t.Run(name, func(t *testing.T) {
+			r := newRig(t, 1)
+			a := r.allocate(meeting, "aaaaaaaa", 0)
+			w := a.dial(t)
+			expect(t, w.in, "ServerHello")
+			if err := ws.WriteFrame(w.conn, frame); err != nil {
+				t.Fatal(err)
+			}
+			if code := <-w.end; code != ws.StatusProtocolError && code != 0 {
+				t.Errorf("closed with %d", code)
+			}
+		})
+	}
+}
+
+// TestSCTPChannel: the same over a data channel, which greets without a hello.
+func TestSCTPChannel(t *testing.T) {
+	r := newRig(t, 2)
+	sctp := func(m *colibri.EndpointModify) { m.WantSCTP = true }
+	a := r.allocate(meeting, "aaaaaaaa", 1000, sctp)
+	if a.offered.SCTPPort != 5000 {
+		t.Errorf("SCTP port %d", a.offered.SCTPPort)
+	}
+	a.accept(meeting)
+	if err := a.Connect(r.ctx, a.offered); err != nil {
+		t.Fatal(err)
+	}
+	b := r.join(meeting, "bbbbbbbb", 2000)
+	b.ask(want(180))
+	ch, err := a.OpenChannel()
+	if err != nil {
+		t.Fatal(err)
+	}
+	if first := expect(t, ch.Messages(), ""); !strings.Contains(first, "SenderSourceConstraints") {
+		t.Errorf("the first message is %s", first)
+	}
+	wb := b.dial(t)
+	expect(t, wb.in, `"ServerHello"`)
+	if err := ch.Send(`{"colibriClass":"EndpointMessage","to":"","msgPayload":{"a":1}}`); err != nil {
+		t.Fatal(err)
+	}
+	expect(t, wb.in, `"from":"aaaaaaaa"`)
+	wb.send(`{"colibriClass":"EndpointMessage","to":"aaaaaaaa","msgPayload":{"b":2}}`)
+	expect(t, ch.Messages(), `"from":"bbbbbbbb"`, `{"b":2}`)
+
+	// Whichever was heard from last is answered on.
+	wa := a.dial(t)
+	expect(t, wa.in, `"ServerHello"`)
+	wb.send(`{"colibriClass":"EndpointMessage","to":"aaaaaaaa","msgPayload":{"c":3}}`)
+	expect(t, wa.in, `{"c":3}`)
+	if err := ch.Send(`{"colibriClass":"ClientHello"}`); err != nil {
+		t.Fatal(err)
+	}
+	expect(t, ch.Messages(), `"ServerHello"`)
+	wb.send(`{"colibriClass":"EndpointMessage","to":"aaaaaaaa","msgPayload":{"d":4}}`)
+	expect(t, ch.Messages(), `{"d":4}`)
+}
+
+// TestConstraintsAreRepeated: a client forgets what it was told before its
+// session-accept, so it is told again after it.
+func TestConstraintsAreRepeated(t *testing.T) {
+	r := newRig(t, 1)
+	b := r.join(meeting, "bbbbbbbb", 2000)
+	b.ask(want(720))
+	a := r.allocate(meeting, "aaaaaaaa", 1000)
+	wa := a.dial(t)
+	expect(t, wa.in, `"ServerHello"`)
+	a.accept(meeting)
+	expect(t, wa.in, `"SenderSourceConstraints"`, `"maxHeight":720`)
+	expect(t, wa.in, `"SenderSourceConstraints"`, `"maxHeight":720`)
+}
+
+// TestAudioSubscription: exclude before include before all.
+func TestAudioSubscription(t *testing.T) {
+	_, a, b := pair(t, 180)
+	hears := func(yes bool) {
+		t.Helper()
+		b.mu.Lock()
+		b.rtp = nil
+		b.mu.Unlock()
+		for range 5 {
+			a.audio(20)
+		}
+		// The video sent behind the audio proves that the audio has passed.
+		b.until("video", func() { a.audio(20); a.video(0, true) }, func() bool { return len(b.packets(1001)) > 0 })
+		b.mu.Lock()
+		defer b.mu.Unlock()
+		if n := len(b.packets(1000)); yes != (n > 0) {
+			t.Errorf("hears %v, %d packets", yes, n)
+		}
+		for i := 1; i < len(b.packets(1000)); i++ {
+			if h, last := b.packets(1000)[i].Seq, b.packets(1000)[i-1].Seq; h != last+1 {
+				t.Errorf("number %d after %d", h, last)
+			}
+		}
+	}
+	hears(true)
+	b.ask(&colibri.ReceiverAudioSubscription{All: true, Exclude: []string{"aaaaaaaa-a0"}})
+	hears(false)
+	b.ask(&colibri.ReceiverAudioSubscription{All: false, Include: []string{"aaaaaaaa-a0"}})
+	hears(true)
+	b.ask(&colibri.ReceiverAudioSubscription{All: false})
+	hears(false)
+	b.ask(&colibri.ReceiverAudioSubscription{All: true})
+	hears(true)
+}
