@@ -85,6 +85,23 @@ func TestRefusedGSOIsSentSingly(t *testing.T) {
 	}
 }
 
+// A destination that cannot be is not a reason to give up GSO.
+func TestImpossibleDestinationKeepsGSO(t *testing.T) {
+	s := listen(t, Config{Addr: netip.MustParseAddrPort("[::]:0")})
+	for range 2 * gsoRefusals {
+		for _, to := range []netip.AddrPort{{}, netip.MustParseAddrPort("192.0.2.1:0")} {
+			s.Commit(len(s.Buffer(100, to)))
+			s.Commit(len(s.Buffer(100, to)))
+		}
+		if sent, dropped, err := s.Flush(); sent != 0 || dropped != 4 || err != nil {
+			t.Fatalf("Flush = %d, %d, %v", sent, dropped, err)
+		}
+	}
+	if st := s.Stats(); st.GSORefused != 0 || st.ErrorDrops != 8*gsoRefusals {
+		t.Errorf("%+v", st)
+	}
+}
+
 func TestFullSendQueueDrops(t *testing.T) {
 	s := listen(t, Config{})
 	d := &s.send

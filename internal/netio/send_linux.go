@@ -219,11 +219,13 @@ func (s *Socket) refuse(m int, errno unix.Errno) (full bool) {
 	case grams > 1 && (errno == unix.EIO || errno == unix.EINVAL || errno == unix.EMSGSIZE):
 		// EIO: the device cannot compute checksums. EINVAL: segments are longer
 		// than the path MTU. One by one they may pass.
+		if !s.resend(d.runs[m]) {
+			return false // it is the destination, not the offload
+		}
 		s.count.gsoRefused.Add(1)
 		if d.refused++; d.refused >= gsoRefusals {
 			d.refused, d.paused = 0, gsoPause
 		}
-		s.resend(d.runs[m])
 	default: // unreachable, not permitted, too long: nobody to tell
 		d.dropped += grams
 		s.count.errorDrops.Add(uint64(grams))
@@ -231,18 +233,20 @@ func (s *Socket) refuse(m int, errno unix.Errno) (full bool) {
 	return false
 }
 
-// resend sends a run's datagrams one by one.
-func (s *Socket) resend(run int32) {
+// resend sends a run's datagrams one by one and reports whether any was taken.
+func (s *Socket) resend(run int32) (any bool) {
 	o := s.out
 	to := o.runs[run].to
 	for g := o.runs[run].first; g >= 0; g = o.grams[g].next {
 		// If the socket is closed, the next call in sendMessages says so.
 		if ok, _ := s.write(o.data(g), to); ok {
 			s.send.sent++
+			any = true
 		} else {
 			s.send.dropped++
 		}
 	}
+	return any
 }
 
 // dropAll counts the messages from one on as lost to a full queue.
