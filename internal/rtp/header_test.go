@@ -70,6 +70,7 @@ func TestExtensionForms(t *testing.T) {
 		{"id 0 with a length ends the one-byte form", "bede 0001 10aa 02 00", []string{"01aa"}},
 		{"element beyond the end", "bede 0001 10aa 2f bb", []string{"01aa"}},
 		{"two-byte element without length", "1000 0001 010111 05", []string{"0111"}},
+		{"two-byte element without content at the end", "1000 0001 0000 0500", []string{"05"}},
 		{"padding only", "bede 0001 00000000", nil},
 		{"empty", "bede 0000", nil},
 		{"not RFC 8285", "abcd 0001 10aa 0000", nil},

@@ -177,7 +177,7 @@ func compactNTP(ntp uint64) uint32 { return uint32(ntp >> 16) }
 
 // compactDuration converts to and from units of 1/65536 s, as DLSR holds them.
 func compactDuration(d time.Duration) uint32 {
-	return uint32((max(d, 0) << 16) / time.Second) //nolint:gosec // wraps after 18 hours, as the field does
+	return uint32((max(d, 0) << 16) / time.Second) // wraps after 18 hours, as the field does
 }
 
 func fromCompact(v uint32) time.Duration {

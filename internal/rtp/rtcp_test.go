@@ -90,6 +90,7 @@ func TestReadRTCP(t *testing.T) {
 		{"REMB that overflows", "8f ce 0004 00000001 00000000 52454d42 00 ffffff", ""},
 		{"REMB that counts too many", "8f ce 0004 00000001 00000000 52454d42 09 000001", "REMB 1"},
 		{"another application's message", "8f ce 0004 00000001 00000000 58454d42 00 000001", ""},
+		{"an estimate in the wrong place", "8f cd 0004 00000001 00000000 52454d42 00 000001", ""},
 		{"padding, RFC 3550 §6.4.1", "a1 ce 0003 00000001 00000002 00000004", "PLI 1 2"},
 		{"padding beyond the packet", "a1 ce 0002 00000001 00000009", "malformed"},
 		{"padding 0", "a1 ce 0002 00000001 00000000", "malformed"},
@@ -136,6 +137,9 @@ func TestWriteRTCP(t *testing.T) {
 		if got := describe(c.got); got != c.want {
 			t.Errorf("%s: %x\n%s\nwant\n%s", c.name, c.got, got, c.want)
 		}
+	}
+	if got := AppendNACK(nil, 1, 2, []uint16{10, 11, 26, 27}); !bytes.Equal(got[12:], unhex(t, "000a 8001 001b 0000")) {
+		t.Errorf("pairs: %x", got[12:])
 	}
 	prefix := []byte{1, 2, 3}
 	for _, got := range [][]byte{AppendNACK(slices.Clone(prefix), 1, 2, []uint16{5}), AppendCNAME(slices.Clone(prefix), 1, "x")} {

@@ -110,8 +110,10 @@ func (m *SeqMap) Drop(seq uint16) {
 }
 
 // Reserved reports whether a packet of the current encoding is late and a
-// sequence number was kept for it. Such a packet should be forwarded whatever
-// layer it belongs to, since the receiver will ask for it otherwise.
+// sequence number was kept for it, so that the receiver will ask for it. Such
+// a packet should be forwarded whatever layer it belongs to; where the rest of
+// its frame was left out (codec.VP8Rewriter refuses it), an empty packet with
+// its numbers fills the gap, see [Egress.WritePadding].
 func (m *SeqMap) Reserved(seq uint16) bool {
 	e, ok := m.numbers.Epoch()
 	if !ok || m.extend(seq) >= m.numbers.NewestIn() {

@@ -4,7 +4,7 @@ import (
 	"crypto/aes"
 	"crypto/cipher"
 	"crypto/hmac"
-	"crypto/sha1" //nolint:gosec // RFC 3711 §4.2.1 asks for it; HMAC-SHA1 is not broken
+	"crypto/sha1" // RFC 3711 §4.2.1; HMAC-SHA1 is not broken
 	"crypto/subtle"
 	"encoding/binary"
 	"hash"

@@ -373,6 +373,29 @@ func TestExhaustedKeys(t *testing.T) {
 	})
 }
 
+// RFC 3711 §8.2, RFC 7714 §12 and §13.
+func TestProfiles(t *testing.T) {
+	for p, want := range map[Profile][4]int{AEADAES128GCM: {16, 12, 16, 20}, AES128CMHMACSHA180: {16, 14, 10, 14}} {
+		if got := [4]int{p.KeyLen(), p.SaltLen(), p.OverheadRTP(), p.OverheadRTCP()}; got != want {
+			t.Errorf("%v: %v", p, got)
+		}
+	}
+}
+
+func TestWithoutPayload(t *testing.T) {
+	bothProfiles(t, func(t *testing.T, p Profile) {
+		seal, open := pair(t, p)
+		buf := make([]byte, 100)
+		n, err := seal.SealRTP(buf, packet(1, 1, 0))
+		if err != nil {
+			t.Fatal(err)
+		}
+		if n, err = open.OpenRTP(buf[:n]); err != nil || n != 12 {
+			t.Error(n, err)
+		}
+	})
+}
+
 func TestArguments(t *testing.T) {
 	if _, err := NewSealer(Profile(8), make([]byte, 32), make([]byte, 12)); !errors.Is(err, ErrProfile) {
 		t.Error(err)

@@ -69,6 +69,27 @@ func TestParseAV1Structure(t *testing.T) {
 	}
 }
 
+// A structure without chains, with more spatial layers and without sizes.
+func TestParseAV1WithoutChains(t *testing.T) {
+	d, err := ParseAV1(bitString("1 1 000001 0000000000000111 1 1 0 0 0 000000 00001 "+
+		"10 11 "+ // templates: S0, S1
+		"10 10 00 11 "+ // dtis: SS, -R
+		"0 1 0000 0 "+ // fdiffs: none, 1
+		"0 "+ // chains: ns(3) = 0
+		"0 "+ // no sizes
+		"10"), nil) // active decode targets
+	if err != nil {
+		t.Fatal(err)
+	}
+	want := "start end key structure template 1 frame 7 S1T0 dtis -R active 10 fdiffs [1] chains []"
+	if got := describeAV1(&d); got != want {
+		t.Errorf("%s\nwant\n%s", got, want)
+	}
+	if s := d.Structure; s.SpatialLayers != 2 || s.TemporalLayers != 1 || s.TargetSpatial[1] != 1 {
+		t.Errorf("%+v", s)
+	}
+}
+
 // describeAV1 writes down everything there is.
 func describeAV1(d *AV1) string {
 	var out []string

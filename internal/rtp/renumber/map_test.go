@@ -128,6 +128,29 @@ func TestMapBeforeFirstEpoch(t *testing.T) {
 	}
 }
 
+func TestMapUnknownEpoch(t *testing.T) {
+	var m Map
+	for n := range int64(Epochs + 2) {
+		m.Begin(n*100, n*100)
+		m.Next(n * 100)
+	}
+	for n, want := range map[uint32]bool{0: false, 1: false, 2: true, Epochs + 1: true, Epochs + 2: false, 1 << 31: false} {
+		if out, ok := m.Out(n, int64(n)*100); ok != want || ok && out != int64(n)*100 {
+			t.Errorf("Out in epoch %d: %d %v", n, out, ok)
+		}
+		if in, ok := m.NewestInOf(n); ok != want || ok && in != int64(n)*100 {
+			t.Errorf("NewestInOf(%d): %d %v", n, in, ok)
+		}
+	}
+	m.Begin(5000, 5000)
+	if _, ok := m.NewestInOf(Epochs + 2); ok {
+		t.Error("an epoch without items has a newest one")
+	}
+	if _, ok := m.Out(Epochs+2, 5000); ok {
+		t.Error("an epoch without items has a number")
+	}
+}
+
 func TestMapLongGap(t *testing.T) {
 	var m Map
 	m.Begin(0, 0)
