@@ -1,0 +1,139 @@
+package signal
+
+import (
+	"bufio"
+	"bytes"
+	"fmt"
+	"io"
+	"net"
+	"sync"
+	"testing"
+
+	"github.com/gobwas/ws"
+
+	"github.com/plenum-conf/plenum/internal/xmpp"
+)
+
+// presenceChildren is what a browser's join presence holds besides the muc
+// element.
+const presenceChildren = `<stats-id>Zoe-kX3</stats-id>` +
+	`<c xmlns="http://jabber.org/protocol/caps" hash="sha-1" node="https://jitsi.org/jitsi-meet" ver="bYGTAaKzZNPWV6PvkS9sUQqC3cc="/>` +
+	`<features><feature var="https://jitsi.org/meet/e2ee"/></features>` +
+	`<SourceInfo>{&quot;a0&quot;:{&quot;muted&quot;:true},&quot;v0&quot;:{&quot;muted&quot;:true}}</SourceInfo>` +
+	`<jitsi_participant_region>eu-central-1</jitsi_participant_region>` +
+	`<jitsi_participant_codecList>av1,vp9,vp8,h264</jitsi_participant_codecList>` +
+	`<jitsi_participant_e2ee.idKey.curve25519>YkQ7k3sYyqzq1bJq2t9Z0J1YlqA8zqvVh2b9wWc2Q1E</jitsi_participant_e2ee.idKey.curve25519>` +
+	`<nick xmlns="http://jabber.org/protocol/nick">Somebody With A Name</nick>`
+
+// stormClient reads a socket and counts stanzas, as cheaply as can be.
+type stormClient struct {
+	jid  xmpp.JID
+	nc   net.Conn
+	br   *bufio.Reader
+	want int // stanzas until done
+	done *sync.WaitGroup
+}
+
+func stormLogin(b *testing.B, s *Server) *stormClient {
+	here, there := net.Pipe()
+	go s.accept(there, bufio.NewReader(there), query{}, "pipe")
+	t := &testClient{t: b, srv: s, nc: here, br: bufio.NewReaderSize(here, 64<<10)}
+	t.negotiate()
+	t.send(`<iq type="set" id="b" xmlns="jabber:client"><bind xmlns="urn:ietf:params:xml:ns:xmpp-bind"/></iq>`)
+	t.receive()
+	text := t.receive()
+	from := bytes.Index([]byte(text), []byte("<jid>")) + 5
+	jid, err := xmpp.ParseJID(text[from : from+bytes.IndexByte([]byte(text[from:]), '<')])
+	if err != nil {
+		b.Fatal(err)
+	}
+	return &stormClient{jid: jid, nc: here, br: t.br}
+}
+
+func (c *stormClient) read() {
+	for {
+		h, err := ws.ReadHeader(c.br)
+		if err != nil {
+			return
+		}
+		if _, err := c.br.Discard(int(h.Length)); err != nil {
+			return
+		}
+		if c.want--; c.want == 0 {
+			c.done.Done()
+		}
+	}
+}
+
+// BenchmarkJoinStorm lets everybody join their rooms at the same time. One
+// operation is one stanza delivered to one client.
+func BenchmarkJoinStorm(b *testing.B) {
+	for _, size := range []struct{ rooms, people int }{{81, 40}, {1, 321}} {
+		b.Run(fmt.Sprintf("%dx%d", size.rooms, size.people), func(b *testing.B) {
+			b.ReportAllocs()
+			n := 0
+			for ; n < b.N; n += size.rooms * size.people * (size.people + 2) {
+				b.StopTimer()
+				joinStorm(b, size.rooms, size.people)
+			}
+			b.ReportMetric(float64(b.Elapsed().Nanoseconds())/float64(n), "ns/delivery")
+			b.ReportMetric(0, "ns/op")
+		})
+	}
+}
+
+// joinStorm runs one storm; the timer runs only from the first join to the
+// last delivery.
+func joinStorm(b *testing.B, rooms, people int) {
+	s := newTestServer(b, nil)
+	f, err := s.Attach(xmpp.JID{Local: "focus", Domain: "auth." + testDomain, Resource: "focus"}, func([]byte) {})
+	if err != nil {
+		b.Fatal(err)
+	}
+	var done sync.WaitGroup
+	var clients []*stormClient
+	var joins [][]byte
+	for i := range rooms {
+		room := fmt.Sprintf("room%d@conference.%s/", i, testDomain)
+		_ = f.Send([]byte(`<presence to="` + room + `focus"><x xmlns="http://jabber.org/protocol/muc"/></presence>`))
+		for range people {
+			c := stormLogin(b, s)
+			c.want, c.done = people+2, &done // everybody, the focus, the subject
+			done.Add(1)
+			clients = append(clients, c)
+			text := `<presence xmlns="jabber:client" to="` + room + c.jid.Local[:8] + `"><x xmlns="http://jabber.org/protocol/muc"/>` + presenceChildren + `</presence>`
+			joins = append(joins, ws.MustCompileFrame(ws.MaskFrame(ws.NewTextFrame([]byte(text)))))
+			go c.read()
+		}
+	}
+	b.StartTimer()
+	for i, c := range clients {
+		go func() { _, _ = c.nc.Write(joins[i]) }()
+	}
+	done.Wait()
+	b.StopTimer()
+	for _, c := range clients {
+		_ = c.nc.Close()
+	}
+}
+
+// BenchmarkDeliver is what a room pays for one recipient, and what its writer
+// pays to put it on the wire.
+func BenchmarkDeliver(b *testing.B) {
+	s := newTestServer(b, nil)
+	c := &conn{srv: s, pokes: make(chan struct{}, 1)}
+	ses := newSession(s, c, xmpp.JID{Local: newUUID(), Domain: testDomain, Resource: newResource()})
+	st, err := xmpp.Scan([]byte(`<presence to="x"><x xmlns="http://jabber.org/protocol/muc"/>` + presenceChildren + `</presence>`))
+	if err != nil {
+		b.Fatal(err)
+	}
+	sh := st.Share("daily@conference.meet.example/0a1b2c3d")
+	sh.Replaces = "daily@conference.meet.example/0a1b2c3d"
+	buf := make([]byte, 0, maxBatch)
+	b.ReportAllocs()
+	for b.Loop() {
+		ses.Deliver(sh)
+		buf = ses.batch(c, buf[:0], maxBatch)
+	}
+	_, _ = io.Discard.Write(buf)
+}
