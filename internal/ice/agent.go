@@ -225,8 +225,8 @@ func usable(c media.Candidate) bool {
 
 // Handle takes a STUN message from the peer: one whose ufrag is this agent's,
 // or whose sender is known to belong to it. Everything else is checked here.
-// The error says why a message was refused; it is for statistics only. pkt is
-// not kept.
+// No error means that the message is authentic and was acted upon; an error
+// says why it was refused and is for statistics only. pkt is not kept.
 func (a *Agent) Handle(now mono.Time, from netip.AddrPort, pkt []byte) error {
 	a.now = now
 	if a.state == Failed {
@@ -245,7 +245,8 @@ func (a *Agent) Handle(now mono.Time, from netip.AddrPort, pkt []byte) error {
 		err = a.request(from, &m)
 	case bindingSuccess, bindingError:
 		err = a.response(from, &m)
-	default: // an indication keeps a NAT binding and wants nothing (RFC 8445 §11)
+	default: // it keeps a NAT binding and wants nothing (RFC 8445 §11)
+		err = ErrIndication
 	}
 	if err == nil {
 		a.settle()

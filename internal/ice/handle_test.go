@@ -87,7 +87,7 @@ func TestHandle(t *testing.T) {
 			"error 420 to 198.51.100.5:50000", false},
 		{"optional attribute", request("servr:clint", serverPwd, false, 0xC070), true, nil,
 			"success 198.51.100.5:50000 to 198.51.100.5:50000", true},
-		{"indication", build(bindingIndication), false, nil, "", false},
+		{"indication", build(bindingIndication), false, ErrIndication, "", false},
 		{"response to nothing", unhexed2, false, ErrUnexpected, "", false},
 		{"garbage", []byte("this is not a STUN message"), false, ErrMalformed, "", false},
 		{"nothing", nil, false, ErrMalformed, "", false},

@@ -69,6 +69,8 @@ var (
 	ErrIntegrity = errors.New("ice: wrong or missing message integrity")
 	// ErrUnexpected is returned for a response that nothing asked for.
 	ErrUnexpected = errors.New("ice: unexpected response")
+	// ErrIndication is returned for a Binding indication, which proves nothing.
+	ErrIndication = errors.New("ice: indication")
 	// ErrUnknownAttribute is returned for a request that needs an extension;
 	// the peer gets a 420 response.
 	ErrUnknownAttribute = errors.New("ice: unknown required attribute")
