@@ -4,68 +4,56 @@ import (
 	"slices"
 	"time"
 
+	"github.com/plenum-conf/plenum/internal/bridge/alloc"
 	"github.com/plenum-conf/plenum/internal/colibri"
 	"github.com/plenum-conf/plenum/internal/media"
 	"github.com/plenum-conf/plenum/internal/mono"
 	"github.com/plenum-conf/plenum/internal/rtp/simulcast"
+	"github.com/plenum-conf/plenum/internal/source"
 )
 
-// videoWish is what a receiver has said about the videos it wants.
-type videoWish struct {
-	known    bool // it has said something, or is taken to have
-	lastN    int
-	selected []string
-	onStage  []string
-	standard int // height for sources without a constraint of their own
-	heights  map[string]int
+// videos is what a conference offers its receivers, in speech order; it is
+// made anew when anything about it has changed.
+type videos struct {
+	stale   bool
+	sources []*mediaSource
+	offered []alloc.Source // parallel to sources
 }
 
-// thumbnail is the height for sources of which a client says nothing.
-const thumbnail = 180
+// allocation is a worker's memory for deciding about one receiver.
+type allocation struct {
+	engine  alloc.Allocator
+	sources []*mediaSource
+	offered []alloc.Source
+}
 
-// setConstraints merges what a client says now into what it said before:
-// what is missing keeps its value.
+// unlimitedBudget is the budget in bit/s while nothing estimates one.
+const unlimitedBudget = -1
+
 func (ep *endpoint) setConstraints(m *colibri.ReceiverVideoConstraints) {
-	w := &ep.wish
-	if !w.known {
-		w.known, w.standard = true, thumbnail
-	}
-	if m.LastN != nil {
-		w.lastN = *m.LastN
-	}
-	if m.SelectedSources != nil {
-		w.selected = m.SelectedSources
-	}
-	if m.OnStageSources != nil {
-		w.onStage = m.OnStageSources
-	}
-	if m.DefaultConstraints != nil {
-		w.standard = m.DefaultConstraints.MaxHeight
-	}
-	if m.Constraints != nil {
-		w.heights = map[string]int{}
-		for name, c := range m.Constraints {
-			w.heights[name] = c.MaxHeight
-		}
-	}
+	ep.settings.Update(m)
+	ep.markDirty()
+}
+
+func (ep *endpoint) setLastN(n int) {
+	ep.settings.SetLastN(n)
 	ep.markDirty()
 }
 
 func (ep *endpoint) setInitialLastN(n int) {
-	if !ep.wish.known {
-		ep.wish.lastN = n
+	if !ep.settings.Known() {
+		ep.settings.SetLastN(n)
 	}
 }
 
 // checkChannelless gives video to clients that never open a bridge channel:
 // without one they could not ask.
 func (ep *endpoint) checkChannelless(now mono.Time) {
-	if ep.wish.known || ep.channel.opened || ep.securedAt == 0 {
+	if ep.settings.Known() || ep.channel.opened || ep.securedAt == 0 {
 		return
 	}
 	if now.Sub(ep.securedAt) > ep.w.b.opt.Limits.NoChannel {
-		ep.wish.known, ep.wish.standard = true, thumbnail
-		ep.markDirty()
+		ep.setConstraints(&colibri.ReceiverVideoConstraints{})
 	}
 }
 
@@ -78,7 +66,10 @@ func (ep *endpoint) markDirty() {
 	ep.w.dirty = append(ep.w.dirty, ep)
 }
 
+// markAllDirty is for changes that concern everybody: who is there, who
+// speaks, what is being sent.
 func (c *conference) markAllDirty() {
+	c.videos.stale = true
 	for _, ep := range c.order {
 		ep.markDirty()
 	}
@@ -92,7 +83,7 @@ func (w *worker) reallocate() {
 	n := min(len(w.dirty), allocationsPerTurn)
 	for _, ep := range w.dirty[:n] {
 		ep.dirty = false
-		if !ep.gone {
+		if !ep.gone && ep.sealer != nil && ep.settings.Known() {
 			ep.allocate()
 		}
 	}
@@ -101,84 +92,62 @@ func (w *worker) reallocate() {
 
 // allocate decides anew what video the endpoint gets.
 func (ep *endpoint) allocate() {
-	if ep.sealer == nil || !ep.wish.known {
-		return
+	a := &ep.w.alloc
+	ep.c.offer(a, ep)
+	res := a.engine.Run(&ep.settings, a.offered, unlimitedBudget, alloc.Unlimited)
+	for i, d := range res.Decisions {
+		s := a.sources[i]
+		ep.setHeight(s, d.MaxHeight)
+		ep.setVideo(s, d.Encoding, d.Temporal)
 	}
-	ordered := ep.prioritized()
-	left := ep.wish.lastN
-	var names []string
-	for _, s := range ordered {
-		height := ep.wish.height(s.name)
-		if s.off || height == 0 || left == 0 {
-			ep.setHeight(s, 0)
-			ep.setVideo(s, simulcast.None, 0)
-			continue
-		}
-		left--
-		ep.setHeight(s, height)
-		ep.setVideo(s, s.choose(height), simulcast.AllTemporal)
-		names = append(names, s.name)
+	names := make([]string, 0, len(res.Forwarded))
+	for _, i := range res.Forwarded {
+		names = append(names, a.sources[i].name)
 	}
 	ep.forwarded.names = names
-	if names == nil {
-		ep.forwarded.names = []string{}
-	}
 	ep.tellForwarded()
 }
 
-func (w *videoWish) height(name string) int {
-	if h, ok := w.heights[name]; ok {
-		return h
+// offer fills a with what ep could get.
+func (c *conference) offer(a *allocation, ep *endpoint) {
+	if c.videos.stale {
+		c.listVideos()
 	}
-	return w.standard
-}
-
-// prioritized lists all video sources of others: on stage, selected, then as
-// their senders have spoken.
-func (ep *endpoint) prioritized() []*mediaSource {
-	var out []*mediaSource
-	seen := map[*mediaSource]bool{}
-	add := func(s *mediaSource) {
-		if s != nil && s.kind == media.Video && s.owner != ep && !seen[s] {
-			seen[s] = true
-			out = append(out, s)
+	a.sources, a.offered = a.sources[:0], a.offered[:0]
+	for i, s := range c.videos.sources {
+		if s.owner != ep {
+			a.sources = append(a.sources, s)
+			a.offered = append(a.offered, c.videos.offered[i])
 		}
 	}
-	for _, name := range ep.wish.onStage {
-		add(ep.c.sources[name])
-	}
-	for _, name := range ep.wish.selected {
-		add(ep.c.sources[name])
-	}
-	for _, s := range ep.c.byRecency() {
-		add(s)
-	}
-	return out
 }
 
-// choose picks the best encoding that is being sent and not above a height;
-// the smallest one if all are.
-func (s *mediaSource) choose(height int) int {
-	now, best, first := s.owner.w.now, simulcast.None, simulcast.None
+func (c *conference) listVideos() {
+	v := &c.videos
+	v.stale, v.sources, v.offered = false, v.sources[:0], v.offered[:0]
+	for _, s := range c.byRecency() {
+		if s.kind == media.Video {
+			v.sources = append(v.sources, s)
+			v.offered = append(v.offered, s.offer(c.w.now))
+		}
+	}
+}
+
+// offer describes a source to the allocator: one layer for each encoding.
+func (s *mediaSource) offer(now mono.Time) alloc.Source {
+	s.layers = s.layers[:0]
 	for i, e := range s.encodings {
-		if !e.live(now) {
-			continue
-		}
-		if first == simulcast.None {
-			first = i
-		}
-		if height == colibri.Unlimited || e.assumedHeight() <= height {
-			best = i
-		}
+		s.layers = append(s.layers, alloc.Layer{
+			Encoding: i, Temporal: simulcast.AllTemporal, Height: e.assumedHeight(),
+			Bitrate: int64(e.bytes.perSecond), Active: e.live(now),
+		})
 	}
-	switch {
-	case best != simulcast.None:
-		return best
-	case first != simulcast.None:
-		return first
-	}
-	return 0
+	slices.SortStableFunc(s.layers, func(a, b alloc.Layer) int { return a.Height - b.Height })
+	return alloc.Source{Name: s.name, Screen: s.videoType == source.Desktop, Enabled: !s.off, Layers: s.layers}
 }
+
+// smallest is the height clients usually send as the smallest encoding.
+const smallest = 180
 
 // assumedHeight is the height the encoding has, or the one clients usually
 // send at its place while that is not known.
@@ -186,61 +155,39 @@ func (e *encoding) assumedHeight() int {
 	if e.height != 0 {
 		return e.height
 	}
-	return thumbnail << e.index
+	return smallest << e.index
 }
 
 // layersChanged is called when an encoding began, ended, or changed its size.
 func (s *mediaSource) layersChanged() { s.owner.c.markAllDirty() }
 
-// demand is how large a source is wanted by those who receive it.
+// demand is how large a source is wanted by those who receive it, and what
+// its sender knows of that.
 type demand struct {
-	count map[int]int // height -> receivers
+	alloc.Demand
 	told  int
 	known bool // told is valid
 }
 
 // setHeight notes how large ep wants s.
 func (ep *endpoint) setHeight(s *mediaSource, height int) {
-	old, had := ep.heights[s]
-	if had && old == height {
-		return
-	}
-	if s.demand.count == nil {
-		s.demand.count = map[int]int{}
-	}
-	if had {
-		s.demand.less(old)
-	}
+	before := ep.heights[s]
 	ep.heights[s] = height
-	s.demand.count[height]++
-	s.tellDemand()
-}
-
-func (d *demand) less(height int) {
-	if d.count[height]--; d.count[height] == 0 {
-		delete(d.count, height)
-	}
+	most, _ := s.demand.Change(before, height)
+	s.tellDemand(most)
 }
 
 // dropHeights takes back everything a receiver wanted.
 func (ep *endpoint) dropHeights() {
 	for s, h := range ep.heights {
-		s.demand.less(h)
 		delete(ep.heights, s)
-		s.tellDemand()
+		most, _ := s.demand.Change(h, 0)
+		s.tellDemand(most)
 	}
 }
 
 // tellDemand tells the sender when the greatest height has changed.
-func (s *mediaSource) tellDemand() {
-	most := 0
-	for h := range s.demand.count {
-		if h == colibri.Unlimited || most == colibri.Unlimited {
-			most = colibri.Unlimited
-		} else {
-			most = max(most, h)
-		}
-	}
+func (s *mediaSource) tellDemand(most int) {
 	if s.demand.known && s.demand.told == most {
 		return
 	}
@@ -263,12 +210,17 @@ func (c *conference) watchLayers(now mono.Time) {
 	}
 }
 
-// liveFor is how long an encoding counts as being sent after its last packet.
-// A still screen sends seldom.
+// An encoding counts as being sent for that long after its last packet. A
+// still screen sends seldom.
+const (
+	cameraLive = time.Second
+	screenLive = 3 * time.Second
+)
+
 func (e *encoding) live(now mono.Time) bool {
-	limit := time.Second
-	if e.src.videoType == "desktop" {
-		limit = 3 * time.Second
+	limit := cameraLive
+	if e.src.videoType == source.Desktop {
+		limit = screenLive
 	}
 	return e.heard != 0 && now.Sub(e.heard) < limit
 }

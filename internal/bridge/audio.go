@@ -76,7 +76,7 @@ func (s *mediaSource) forwardAudio(h *rtp.Header) {
 			continue
 		}
 		if !out.built || out.ext != sub.to.formats.ext {
-			out.build(h, from, &sub.to.formats.ext, s.ssrc)
+			out.build(h, from, &sub.to.formats.ext, s.ssrc, false)
 		}
 		if !sub.started {
 			sub.start(seq)

@@ -28,9 +28,10 @@ type conference struct {
 
 	feedbackAudio, feedbackVideo uint32
 
-	talk  talk
-	timer mono.Timer
-	gone  bool
+	videos videos
+	talk   talk
+	timer  mono.Timer
+	gone   bool
 }
 
 func newConference(w *worker, meetingID, room string) *conference {

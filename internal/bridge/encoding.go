@@ -6,6 +6,7 @@ import (
 	"github.com/plenum-conf/plenum/internal/media"
 	"github.com/plenum-conf/plenum/internal/mono"
 	"github.com/plenum-conf/plenum/internal/rtp"
+	"github.com/plenum-conf/plenum/internal/rtp/codec"
 )
 
 // encoding is one primary SSRC that an endpoint sends: an audio source, or
@@ -29,6 +30,7 @@ type encoding struct {
 	nack      rtp.NackGenerator
 	nackTimer mono.Timer
 	wasLive   bool
+	av1       *codec.AV1Structure
 	height    int // of the newest key frame, 0 while unknown
 	keys      keyRequests
 }
@@ -53,7 +55,7 @@ func (e *encoding) packet(h *rtp.Header, repeated bool) {
 		return
 	}
 	if h.PayloadType != e.pt || e.heard == 0 {
-		e.pt, e.clock = h.PayloadType, ep.formats.clock[h.PayloadType]
+		e.payloadChanged(h.PayloadType)
 	}
 	if !repeated {
 		e.heard = now
@@ -70,6 +72,21 @@ func (e *encoding) packet(h *rtp.Header, repeated bool) {
 	}
 	e.watchLoss(h.Seq, now)
 	e.videoIn(h)
+}
+
+// payloadChanged follows a sender to another codec. Receivers wait for a key
+// frame of the new one.
+func (e *encoding) payloadChanged(pt uint8) {
+	f := &e.src.owner.formats
+	if f.codec[pt] != f.codec[e.pt] {
+		e.av1, e.height = nil, 0
+		for _, v := range e.src.video.subs {
+			if v.sel.Current() == e.index {
+				v.sel.Restart()
+			}
+		}
+	}
+	e.pt, e.clock = pt, f.clock[pt]
 }
 
 // reorderFor is how long a packet may be out of order before it counts as lost.

@@ -1,6 +1,8 @@
 package bridge
 
 import (
+	"errors"
+
 	"github.com/plenum-conf/plenum/internal/rtp/codec"
 	"github.com/plenum-conf/plenum/internal/rtp/simulcast"
 )
@@ -9,26 +11,78 @@ import (
 // that the payload is not what its type promises.
 func (p *videoPacket) read(f *formats) bool {
 	p.codec = f.codec[p.h.PayloadType]
+	p.height = 0
 	switch p.codec {
 	case codecVP8:
 		return p.readVP8()
-	default:
-		p.readUnknown()
-		return true
+	case codecVP9:
+		return p.readVP9()
+	case codecH264:
+		return p.readH264()
+	case codecAV1:
+		return p.readAV1(f.ext.dependency)
 	}
+	p.readUnknown()
+	return true
 }
 
-func (p *videoPacket) readVP8() bool {
-	d, err := codec.ParseVP8(p.h.Payload())
-	if err != nil {
-		return false
-	}
-	p.vp8 = d
+func (p *videoPacket) readVP8() (ok bool) {
+	var err error
+	p.vp8, err = codec.ParseVP8(p.h.Payload())
+	d := &p.vp8
+	p.height = int(d.Height)
 	p.info = simulcast.FrameInfo{
 		Timestamp: p.h.Timestamp, StartOfFrame: d.StartOfFrame, KeyFrame: d.KeyFrame,
 		HasTID: d.HasTID, TID: d.TID, LayerSync: d.LayerSync,
 	}
-	return true
+	return err == nil
+}
+
+func (p *videoPacket) readVP9() bool {
+	var err error
+	p.vp9, err = codec.ParseVP9(p.h.Payload())
+	d := &p.vp9
+	if d.HasStructure && d.Structure.HasSizes && d.Structure.SpatialLayers > 0 {
+		p.height = int(d.Structure.Height[d.Structure.SpatialLayers-1])
+	}
+	p.info = simulcast.FrameInfo{
+		Timestamp: p.h.Timestamp, StartOfFrame: d.StartOfFrame, KeyFrame: d.KeyFrame,
+		HasTID: d.HasLayers, TID: d.TID, SwitchUp: d.SwitchUp,
+	}
+	return err == nil
+}
+
+func (p *videoPacket) readH264() bool {
+	d, err := codec.ParseH264(p.h.Payload())
+	p.info = simulcast.FrameInfo{Timestamp: p.h.Timestamp, StartOfFrame: d.SPS, KeyFrame: d.SPS}
+	return err == nil
+}
+
+// readAV1 needs the dependency descriptor; without one the stream is treated
+// like that of a codec we do not know.
+func (p *videoPacket) readAV1(id uint8) bool {
+	ext, ok := p.h.Extension(id)
+	if !ok {
+		p.codec = codecOther
+		p.readUnknown()
+		return true
+	}
+	var err error
+	p.av1, err = codec.ParseAV1(ext, p.enc.av1)
+	d := &p.av1
+	if d.HasStructure {
+		p.enc.av1 = d.Structure
+	}
+	if s := d.Structure; err == nil && d.KeyFrame && s != nil && s.SpatialLayers > 0 {
+		p.height = int(s.Height[s.SpatialLayers-1])
+	}
+	p.info = simulcast.FrameInfo{
+		Timestamp: p.h.Timestamp, StartOfFrame: d.StartOfFrame, KeyFrame: d.KeyFrame,
+	}
+	if err == nil {
+		p.info.HasTID, p.info.TID, p.info.SwitchUp = true, d.TemporalID, d.SwitchUp()
+	}
+	return err == nil || errors.Is(err, codec.ErrNoStructure)
 }
 
 // readUnknown is for codecs that are not looked into: any packet may begin

@@ -15,6 +15,8 @@ type outHeader struct {
 	b     [maxOutHeader]byte
 	n     int
 	tccAt int // where the transport-wide number stands, 0 without one
+	depAt int // where the dependency descriptor stands
+	depN  int // its length, 0 without one
 	ext   extensions
 	built bool
 	eg    rtp.Egress
@@ -27,40 +29,68 @@ func (o *outHeader) reset() { o.built = false }
 
 // build writes the header of h under another SSRC, with what receivers may
 // see of its extensions. What the sender's own path was about (its mid, send
-// times and transport-wide number) is left out.
-func (o *outHeader) build(h *rtp.Header, from, to *extensions, ssrc uint32) bool {
-	o.built, o.ext, o.tccAt = true, *to, 0
+// times and transport-wide number) is left out, and so is a dependency
+// descriptor whose numbers will not be kept going.
+func (o *outHeader) build(h *rtp.Header, from, to *extensions, ssrc uint32, dependency bool) bool {
+	o.built, o.ext, o.tccAt, o.depAt, o.depN = true, *to, 0, 0, 0
 	e := &o.eg
 	e.Reset()
 	e.SSRC, e.Seq, e.Timestamp, e.PayloadType, e.Marker = ssrc, h.Seq, h.Timestamp, h.PayloadType, h.Marker
+	var places [3]int // content lengths, in the order in which they are added
 	if to.tcc != 0 {
-		e.AddUint16(to.tcc, 0) // first, so that its place is known
+		e.AddUint16(to.tcc, 0)
+		places[0] = 2
 	}
-	o.copyElement(h, from.audioLevel, to.audioLevel)
-	o.copyElement(h, from.dependency, to.dependency)
+	places[1] = o.copyElement(h, from.audioLevel, to.audioLevel)
+	if dependency {
+		places[2] = o.copyElement(h, from.dependency, to.dependency)
+	}
 	n, err := e.Write(o.b[:], nil)
 	if err != nil {
 		o.n = 0
 		return false
 	}
 	o.n = n
-	if to.tcc != 0 {
-		o.tccAt = 12 + 4 + 1
-		if binary.BigEndian.Uint16(o.b[12:]) != 0xBEDE { // two-byte form (RFC 8285 §4.3)
-			o.tccAt++
-		}
-	}
+	o.locate(places)
 	return true
 }
 
-func (o *outHeader) copyElement(h *rtp.Header, from, to uint8) {
-	if from == 0 || to == 0 {
-		return
+// locate finds where the elements that are patched stand.
+func (o *outHeader) locate(lengths [3]int) {
+	head := 1
+	if binary.BigEndian.Uint16(o.b[12:]) != 0xBEDE { // two-byte form (RFC 8285 §4.3)
+		head = 2
 	}
-	if data, ok := h.Extension(from); ok {
-		o.eg.Add(to, data)
+	pos := 16
+	for i, n := range lengths {
+		if n == 0 {
+			continue
+		}
+		pos += head
+		switch i {
+		case 0:
+			o.tccAt = pos
+		case 2:
+			o.depAt, o.depN = pos, n
+		}
+		pos += n
 	}
 }
+
+func (o *outHeader) copyElement(h *rtp.Header, from, to uint8) int {
+	if from == 0 || to == 0 {
+		return 0
+	}
+	data, ok := h.Extension(from)
+	if !ok {
+		return 0
+	}
+	o.eg.Add(to, data)
+	return len(data)
+}
+
+// dependency is the dependency descriptor in a copy of the header.
+func (o *outHeader) dependency(dst []byte) []byte { return dst[o.depAt : o.depAt+o.depN] }
 
 // write puts the header into dst for one receiver; dst has room for o.n bytes.
 func (o *outHeader) write(dst []byte, seq uint16, ts uint32, tcc uint16) {

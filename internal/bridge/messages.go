@@ -32,8 +32,7 @@ func (ep *endpoint) message(m colibri.Message) {
 	case *colibri.ReceiverVideoConstraints:
 		ep.setConstraints(m)
 	case *colibri.LastNChangedEvent:
-		ep.wish.lastN = m.LastN
-		ep.markDirty()
+		ep.setLastN(m.LastN)
 	case *colibri.ReceiverAudioSubscription:
 		ep.setAudioSubscription(m)
 	case *colibri.SourceVideoType:

@@ -1,11 +1,11 @@
 package bridge
 
 import (
+	"encoding/binary"
 	"time"
 
 	"github.com/plenum-conf/plenum/internal/mono"
 	"github.com/plenum-conf/plenum/internal/rtp"
-	"github.com/plenum-conf/plenum/internal/rtp/codec"
 	"github.com/plenum-conf/plenum/internal/srtp"
 )
 
@@ -67,8 +67,7 @@ func (v *videoSub) repeat(out uint16) {
 		w.count.inc(dropRetransmitLimit)
 		return
 	}
-	h, err := rtp.Parse(pkt)
-	if err == nil && v.sendRepeat(&h, out, from) {
+	if v.sendRepeat(pkt, out, from) {
 		w.count.inc(cRetransmitted)
 	}
 }
@@ -91,46 +90,30 @@ func (v *videoSub) mayRepeat(out uint16) bool {
 	return true
 }
 
-func (v *videoSub) sendRepeat(h *rtp.Header, out uint16, from rtp.Origin) bool {
+// sendRepeat makes the packet what it was the first time, but for the RTX
+// header and its numbers.
+func (v *videoSub) sendRepeat(pkt []byte, out uint16, from rtp.Origin) bool {
 	to, w := v.to, v.to.w
+	h, err := rtp.Parse(pkt)
 	pt := to.formats.rtx[h.PayloadType]
-	if pt == 0 {
+	if err != nil || pt == 0 {
 		return false
 	}
-	payload, ok := v.repeatPayload(h, from)
+	p, head := &videoPacket{h: &h, enc: v.src.encodings[from.Encoding]}, &w.head
+	if !p.read(&v.src.owner.formats) ||
+		!head.build(&h, &v.src.owner.formats.ext, &to.formats.ext, v.src.rtx, p.codec == codecAV1) {
+		return false
+	}
+	defer head.reset() // it belongs to no packet that is being forwarded
+	buf := w.sock.Buffer(head.n+2+len(h.Payload())+maxGrowth+srtp.MaxOverheadRTP, to.to)
+	head.write(buf, v.repeats.seq+1, h.Timestamp+from.TSOffset, to.tccSeq)
+	buf[1] = buf[1]&0x80 | pt
+	binary.BigEndian.PutUint16(buf[head.n:], out) // RFC 4588 §4: the original number
+	n, ok := v.rewrite.repeat(buf, head, p, from)
 	if !ok {
-		return false
-	}
-	head := &w.head
-	head.reset() // belongs to no packet any more
-	if !head.build(h, &v.src.owner.formats.ext, &to.formats.ext, v.src.rtx) {
+		w.sock.Commit(0)
 		return false
 	}
 	v.repeats.seq++
-	buf := w.sock.Buffer(head.n+2+len(payload)+srtp.MaxOverheadRTP, to.to)
-	head.write(buf, v.repeats.seq, h.Timestamp+from.TSOffset, to.tccSeq)
-	head.reset()
-	buf[1] = buf[1]&0x80 | pt
-	n := head.n
-	buf[n], buf[n+1] = byte(out>>8), byte(out)
-	n += 2 + copy(buf[n+2:], payload)
 	return w.seal(to, buf, n)
-}
-
-// repeatPayload makes the payload what it was the first time.
-func (v *videoSub) repeatPayload(h *rtp.Header, from rtp.Origin) ([]byte, bool) {
-	w := v.to.w
-	if v.to.formats.codec[h.PayloadType] != codecVP8 {
-		return h.Payload(), true
-	}
-	d, err := codec.ParseVP8(h.Payload())
-	if err != nil {
-		return nil, false
-	}
-	id, tl0, ok := v.vp8.Repeat(from.Epoch, &d)
-	if !ok {
-		return nil, false
-	}
-	n := codec.RewriteVP8(w.payload[:], h.Payload(), &d, id, tl0)
-	return w.payload[:n], true
 }

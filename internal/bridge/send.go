@@ -3,7 +3,7 @@ package bridge
 import (
 	"net/netip"
 
-	"github.com/plenum-conf/plenum/internal/colibri"
+	"github.com/plenum-conf/plenum/internal/bridge/alloc"
 	"github.com/plenum-conf/plenum/internal/mono"
 	"github.com/plenum-conf/plenum/internal/rtp"
 	"github.com/plenum-conf/plenum/internal/srtp"
@@ -16,7 +16,7 @@ type sending struct {
 	audio     audioWish
 	audioOut  map[uint32]*audioSub // by SSRC, whether subscribed or not
 	out       map[uint32]*videoSub // by the SSRC the receiver knows
-	wish      videoWish
+	settings  alloc.Settings
 	heights   map[*mediaSource]int // what it wants of each video source
 	dirty     bool                 // waits for a new allocation
 	forwarded forwardedList
@@ -26,7 +26,7 @@ type sending struct {
 func (ep *endpoint) initSending() {
 	ep.audioOut = map[uint32]*audioSub{}
 	ep.out = map[uint32]*videoSub{}
-	ep.wish = videoWish{lastN: colibri.Unlimited}
+	ep.settings = alloc.NewSettings(alloc.Unlimited)
 	ep.heights = map[*mediaSource]int{}
 }
 

@@ -7,6 +7,7 @@ import (
 
 	"crypto/rand"
 
+	"github.com/plenum-conf/plenum/internal/bridge/alloc"
 	"github.com/plenum-conf/plenum/internal/media"
 	"github.com/plenum-conf/plenum/internal/source"
 )
@@ -25,6 +26,7 @@ type mediaSource struct {
 	audio     audioFan
 	video     videoFan
 	demand    demand
+	layers    []alloc.Layer // as offered to receivers
 }
 
 // layout is the SSRCs of a source as signalled: what has to stay the same for

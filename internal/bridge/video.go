@@ -23,8 +23,10 @@ type videoSub struct {
 
 	sel     simulcast.Selector
 	seq     rtp.SeqMap
-	vp8     codec.VP8Rewriter
+	epoch   uint32 // of seq: how often it has switched, less one
+	rewrite rewriter
 	repeats repeats
+	ended   bool // the newest packet was the last of its frame
 	packets uint32
 	octets  uint32
 	lost    uint8 // fraction of 256, as the receiver reported last
@@ -32,11 +34,14 @@ type videoSub struct {
 
 // videoPacket is what has to be known of a packet to forward it.
 type videoPacket struct {
-	h     *rtp.Header
-	enc   *encoding
-	codec codecKind
-	info  simulcast.FrameInfo
-	vp8   codec.VP8
+	h      *rtp.Header
+	enc    *encoding
+	codec  codecKind
+	height int // told by a key frame, else 0
+	info   simulcast.FrameInfo
+	vp8    codec.VP8 // of these, the one of codec is valid
+	vp9    codec.VP9
+	av1    codec.AV1
 }
 
 // minVideoStep is the least a timestamp advances at a switch: a frame at 30 Hz.
@@ -56,7 +61,7 @@ func (e *encoding) videoIn(h *rtp.Header) {
 		return
 	}
 	p := &w.video
-	*p = videoPacket{h: h, enc: e}
+	p.h, p.enc = h, e
 	if !p.read(&e.src.owner.formats) {
 		w.count.inc(dropMalformed)
 		return
@@ -75,8 +80,8 @@ func (e *encoding) watchFrames(p *videoPacket) {
 		return
 	}
 	e.keyFrameCame()
-	if h := int(p.vp8.Height); h != 0 && h != e.height {
-		e.height = h
+	if p.height != 0 && p.height != e.height {
+		e.height = p.height
 		e.src.layersChanged()
 	}
 }
@@ -102,10 +107,7 @@ func (v *videoSub) packet(p *videoPacket) {
 	now := v.to.w.now
 	forward, switched := v.sel.Forward(p.enc.index, p.info)
 	if switched {
-		v.seq.Switch(uint8(p.enc.index), p.h.Seq, p.h.Timestamp, now, 1)
-		if p.codec == codecVP8 {
-			v.vp8.Switch(&p.vp8)
-		}
+		v.begin(p)
 	}
 	if v.sel.Current() != p.enc.index {
 		v.askKeyFrame()
@@ -122,11 +124,22 @@ func (v *videoSub) packet(p *videoPacket) {
 	v.askKeyFrame()
 }
 
+// begin makes p the next packet of the stream, after whatever went before.
+func (v *videoSub) begin(p *videoPacket) {
+	if v.seq.Started() {
+		v.epoch++
+	}
+	skip := uint16(0)
+	if !v.ended {
+		skip = 1 // tells the receiver that the last frame will not be completed
+	}
+	v.seq.Switch(uint8(p.enc.index), p.h.Seq, p.h.Timestamp, v.to.w.now, skip)
+	v.rewrite.begin(p, v.epoch)
+}
+
 func (v *videoSub) leaveOut(p *videoPacket) {
 	v.seq.Drop(p.h.Seq)
-	if p.codec == codecVP8 {
-		v.vp8.Drop(&p.vp8)
-	}
+	v.rewrite.leaveOut(p)
 }
 
 // askKeyFrame asks for what the selector waits for; the encoding bounds how often.
@@ -144,25 +157,19 @@ func (v *videoSub) send(p *videoPacket, seq uint16, ts uint32) {
 	}
 	head := &w.head
 	if !head.built || head.ext != to.formats.ext {
-		head.build(p.h, &v.src.owner.formats.ext, &to.formats.ext, v.src.ssrc)
+		head.build(p.h, &v.src.owner.formats.ext, &to.formats.ext, v.src.ssrc, p.codec == codecAV1)
 	}
-	payload := p.h.Payload()
-	buf := w.sock.Buffer(head.n+len(payload)+codec.VP8Growth+srtp.MaxOverheadRTP, to.to)
+	buf := w.sock.Buffer(head.n+len(p.h.Payload())+maxGrowth+srtp.MaxOverheadRTP, to.to)
 	head.write(buf, seq, ts, to.tccSeq)
-	n := head.n
-	if p.codec == codecVP8 {
-		id, tl0, ok := v.vp8.Forward(&p.vp8)
-		if !ok {
-			w.sock.Commit(0)
-			return
-		}
-		n += codec.RewriteVP8(buf[n:], payload, &p.vp8, id, tl0)
-	} else {
-		n += copy(buf[n:], payload)
+	n, ok := v.rewrite.write(buf, head, p)
+	if !ok {
+		w.sock.Commit(0)
+		return
 	}
 	if w.seal(to, buf, n) {
 		v.packets++
-		v.octets += uint32(len(payload))
+		v.octets += uint32(len(p.h.Payload()))
+		v.ended = p.h.Marker
 		w.count.inc(cVideoForwarded)
 	}
 }

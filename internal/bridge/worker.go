@@ -37,13 +37,13 @@ type worker struct {
 	in       *netio.Batch
 	letters  []event // spare slice swapped with the mailbox's
 	dirty    []*endpoint
+	alloc    allocation
 	stopping bool
 
 	// Memory for one packet each, used within a call.
 	header  rtp.Header // of the packet that came in
 	head    outHeader
 	video   videoPacket
-	payload [1600]byte
 	stunBuf [1500]byte
 	rtcpBuf [1500]byte
 	lost    []uint16
