@@ -24,6 +24,9 @@ func (s sessionState) String() string { return [...]string{"connected", "hiberna
 // hibernates, keeps its occupants and collects what it misses, until a resumed
 // socket takes over or the time is up.
 //
+// Deliveries end with the doom of a session that overflowed, before its rooms
+// have heard of it.
+//
 // Lock order: inMu, then mu. Room goroutines take only mu.
 type session struct {
 	srv   *Server
@@ -43,6 +46,7 @@ type session struct {
 	control []byte // framed bytes that go first and are not counted
 	acks    xmpp.Acks
 	asked   bool   // an <r/> is unanswered
+	doomed  bool   // its end is under way
 	smID    string // "" if the session cannot be resumed
 	rooms   map[*room]struct{}
 	expiry  *time.Timer
@@ -64,7 +68,7 @@ func (s *session) JID() xmpp.JID { return s.jid }
 func (s *session) Deliver(sh *xmpp.Shared) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	if s.state == gone {
+	if s.state == gone || s.doomed {
 		return
 	}
 	s.srv.metrics.deliveries.Inc()
@@ -75,7 +79,8 @@ func (s *session) Deliver(sh *xmpp.Shared) {
 	switch {
 	case s.state == connected && s.out.bytes > limit:
 		s.tooSlow()
-	case s.state == hibernating && s.out.bytes > 2*limit:
+	case s.state == hibernating && s.out.bytes > 2*limit && !s.doomed:
+		s.doomed = true
 		s.srv.metrics.closes.WithLabelValues("overflow").Inc()
 		go s.end("overflow")
 	}
@@ -253,7 +258,7 @@ func (s *session) resume(c *conn, h uint32) (uint32, bool) {
 	defer s.inMu.Unlock()
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	if s.state == gone || s.acks.Ack(h) != nil {
+	if s.state == gone || s.doomed || s.acks.Ack(h) != nil {
 		return 0, false
 	}
 	if s.expiry != nil {
@@ -311,6 +316,7 @@ func (s *session) batch(c *conn, b []byte, max int) []byte {
 	if s.conn != c {
 		return b
 	}
+	tracing := s.srv.tracing()
 	b = append(b, s.control...)
 	s.control = s.control[:0]
 	for len(b) < max && s.mayWrite() {
@@ -320,6 +326,9 @@ func (s *session) batch(c *conn, b []byte, max int) []byte {
 		}
 		b = appendFrameHeader(b, ws.OpText, sh.Size(s.to))
 		b = sh.AppendTo(b, s.to)
+		if tracing {
+			s.srv.trace("out", s.full, sh.AppendTo(nil, s.to))
+		}
 		s.acks.Sent(sh)
 		s.srv.metrics.out.Inc()
 	}

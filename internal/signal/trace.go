@@ -10,10 +10,12 @@ import (
 // LevelTrace is the level of protocol tracing.
 const LevelTrace = slog.Level(-8)
 
+func (s *Server) tracing() bool { return s.log.Enabled(context.Background(), LevelTrace) }
+
 // trace logs that a frame passed. Only its shape is shown: names, addresses
 // and sizes, never bodies, tokens or resumption ids.
 func (s *Server) trace(direction, who string, frame []byte) {
-	if !s.log.Enabled(context.Background(), LevelTrace) {
+	if !s.tracing() {
 		return
 	}
 	st, err := xmpp.Scan(frame)
@@ -25,7 +27,7 @@ func (s *Server) trace(direction, who string, frame []byte) {
 }
 
 func (s *Server) traceStanza(direction, who string, st xmpp.Stanza) {
-	if !s.log.Enabled(context.Background(), LevelTrace) {
+	if !s.tracing() {
 		return
 	}
 	child, _ := st.First()
