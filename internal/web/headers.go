@@ -3,15 +3,25 @@ package web
 import (
 	"net/http"
 	"strconv"
+	"strings"
 )
 
 // pagePolicy is the Content-Security-Policy of our own pages. Scripts and
 // styles come from this server only. Bridges may stand on other hosts, so
-// WebSockets and fetches may go anywhere; meetings may be embedded in frames,
+// WebSockets may go anywhere; avatars too. Meetings may be embedded in frames,
 // so there is no frame-ancestors.
 const pagePolicy = "default-src 'none'; script-src 'self'; style-src 'self'; img-src 'self' data: blob: https:; " +
-	"media-src 'self' blob: mediastream:; font-src 'self'; manifest-src 'self'; " +
-	"connect-src 'self' https: http: wss: ws:; base-uri 'none'; form-action 'self'"
+	"media-src 'self' blob: mediastream:; font-src 'self'; manifest-src 'self'; base-uri 'none'; form-action 'self'; " +
+	"connect-src 'self' wss: ws:"
+
+// policy is pagePolicy for this server. When config.js names a public URL,
+// the page may have been loaded from elsewhere and still must reach that.
+func (s *server) policy() string {
+	if s.opt.PublicURL == "" {
+		return pagePolicy
+	}
+	return pagePolicy + " " + strings.TrimSuffix(s.opt.PublicURL, "/")
+}
 
 // permissionsPolicy leaves camera, microphone and screen to the page and to
 // whoever embeds it, and takes what a meeting never needs.

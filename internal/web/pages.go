@@ -58,7 +58,7 @@ func (s *server) serveNotFound(w http.ResponseWriter, r *http.Request, _ route) 
 }
 
 func (s *server) setPageHeaders(w http.ResponseWriter) {
-	w.Header().Set("Content-Security-Policy", pagePolicy)
+	w.Header().Set("Content-Security-Policy", s.policy())
 	w.Header().Set("Permissions-Policy", permissionsPolicy)
 }
 

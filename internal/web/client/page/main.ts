@@ -5,7 +5,7 @@ import { h } from "./dom";
 import { showGoodbye, showProblem } from "./goodbye";
 import { installHooks, setCurrent, setPhase } from "./hooks";
 import { Meeting } from "./meeting";
-import { readOptions, recall, type PageOptions } from "./options";
+import { applyAddress, readOptions, recall, type PageOptions } from "./options";
 import { Prejoin, type JoinChoice } from "./prejoin";
 import { showWelcome } from "./welcome";
 import { joinError } from "./words";
@@ -17,12 +17,13 @@ function start(): void {
   const root = document.getElementById("app")!;
   const room = meta("plenum-room");
   if (!room) return showWelcome(root, meta("plenum-tenant"));
-  const settings = readConfig((globalThis as { config?: unknown }).config);
+  const address = new URL(location.href);
+  const settings = readConfig(applyAddress((globalThis as { config?: unknown }).config, address));
   if (!settings.websocket) {
     void showProblem(root, room, "This server has no meetings: its configuration names no address to join them.").then(() => location.reload());
     return;
   }
-  void visit(root, room, settings, readOptions(new URL(location.href)));
+  void visit(root, room, settings, readOptions(address));
 }
 
 /** From the page before a meeting to the page after it, and round again. */

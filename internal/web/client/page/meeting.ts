@@ -1,8 +1,8 @@
-import type { Conference, EndReason, Member, MuteKind, RemoteTrack, SlotName } from "../protocol";
+import type { Conference, EndReason, MediaState, Member, MuteKind, RemoteTrack, SlotName } from "../protocol";
 import { Chat } from "./chat";
 import { DeviceError, type Devices } from "./devices";
 import { confirm, showHelp } from "./dialogs";
-import { fill, h, toggleClass } from "./dom";
+import { h, toggleClass } from "./dom";
 import { icon } from "./icons";
 import { people, stagedTile, tileStates, type View } from "./model";
 import { Notices } from "./notices";
@@ -31,7 +31,13 @@ export class Meeting {
   readonly #shortcuts: Shortcuts;
   readonly #clock = h("span", { class: "clock" });
   readonly #lock = h("span", { class: "lock", hidden: true }, icon("lock"), h("span", { class: "sr-only" }, "locked with a password"));
-  readonly #quality = h("span", { class: "link-state" });
+  #linkBad = false;
+  readonly #lonely = h(
+    "div",
+    { class: "lonely", hidden: true },
+    h("p", {}, "You are the only one here."),
+    h("button", { type: "button", class: "button primary", onclick: () => void this.#copyAddress() }, icon("link"), "Copy the address to send to others"),
+  );
   readonly #body = h("div", { class: "meeting" });
   readonly #abort = new AbortController();
   #panel: "" | "chat" | "people" = "";
@@ -49,7 +55,8 @@ export class Meeting {
     readonly room: string,
   ) {
     this.#view = { conference, speaker: "", forwarded: undefined, pinned: "" };
-    this.#toolbar = new Toolbar(tools, (name) => this.#press(name));
+    const canShare = navigator.mediaDevices?.getDisplayMedia !== undefined;
+    this.#toolbar = new Toolbar(tools.filter((t) => t !== "screen" || canShare), (name) => this.#press(name));
     this.#chat = new Chat(() => this.#togglePanel("chat"));
     this.#people = new People(() => this.#togglePanel("people"), () => void this.#copyAddress());
     this.#shortcuts = new Shortcuts(this.#shortcutList(), { start: () => void this.#talk(true), end: () => void this.#talk(false) });
@@ -58,9 +65,9 @@ export class Meeting {
 
   /** Shows the meeting until it ends. */
   run(root: HTMLElement): Promise<EndReason> {
-    const header = h("header", { class: "top" }, h("h1", {}, this.room), this.#lock, this.#clock, this.#quality);
-    const center = h("main", { class: "center-column" }, header, this.#tiles.element, this.#toolbar.element);
-    this.#body.append(center, this.#notices.element, this.#sound.element);
+    const header = h("header", { class: "top" }, h("h1", {}, this.room), this.#lock, this.#clock);
+    const center = h("main", { class: "center-column" }, header, this.#tiles.element, this.#lonely, this.#toolbar.element, this.#notices.element);
+    this.#body.append(center, this.#sound.element);
     root.replaceChildren(this.#body);
     this.#shortcuts.listen(this.#abort.signal);
     const clock = setInterval(() => this.#tick(), 1000);
@@ -103,7 +110,7 @@ export class Meeting {
     c.on("moderation", (kind, free) => this.#onModeration(kind, free));
     c.on("refused", (slot) => this.#onRefused(slot));
     c.on("state", () => this.#queueRender());
-    c.on("media", () => this.#queueRender());
+    c.on("media", (s) => this.#onMedia(s));
     c.on("info", () => this.#queueRender());
     this.#tiles.onPin = (key) => this.#pin(key);
     this.#tiles.onWanted = (w) => this.#tellWanted(w);
@@ -147,6 +154,11 @@ export class Meeting {
 
   #onSpeaker(id: string): void {
     this.#view.speaker = id;
+    this.#queueRender();
+  }
+
+  #onMedia(state: MediaState): void {
+    if (state === "closed") [this.#view.speaker, this.#view.forwarded] = ["", undefined];
     this.#queueRender();
   }
 
@@ -224,15 +236,15 @@ export class Meeting {
   #renderLink(): void {
     const c = this.conference;
     const media = c.mediaState;
-    if (c.state === "reconnecting") this.#notices.hold("link", "Connection lost. Coming back…");
-    else if (media === "interrupted" || media === "failed") this.#notices.hold("link", "Sound and pictures are interrupted. Coming back…");
-    else if (this.#quality.dataset["bad"] === "1") {
+    const away = c.state === "reconnecting";
+    const bad = away || media === "interrupted" || media === "failed";
+    if (bad) this.#notices.hold("link", away ? "Connection lost. Coming back…" : "Sound and pictures are interrupted. Coming back…");
+    else if (this.#linkBad) {
       this.#notices.clear("link");
       this.#notices.say("The connection is back");
     }
-    const bad = c.state === "reconnecting" || media === "interrupted" || media === "failed";
-    this.#quality.dataset["bad"] = bad ? "1" : "0";
-    fill(this.#quality, c.members.length === 0 && !bad ? "Waiting for others" : "");
+    this.#linkBad = bad;
+    this.#lonely.hidden = bad || c.members.length > 0;
   }
 
   #tick(): void {
@@ -354,7 +366,7 @@ export class Meeting {
     this.#chat.element.remove();
     this.#people.element.remove();
     if (this.#panel === "chat") this.#unread = 0;
-    if (this.#panel) this.#body.insertBefore(this.#panel === "chat" ? this.#chat.element : this.#people.element, this.#notices.element);
+    if (this.#panel) this.#body.insertBefore(this.#panel === "chat" ? this.#chat.element : this.#people.element, this.#sound.element);
     toggleClass(this.#body, "with-panel", this.#panel !== "");
     this.#render();
     if (this.#panel === "chat") this.#chat.focus();

@@ -29,6 +29,26 @@ export function readOptions(url: URL): PageOptions {
   };
 }
 
+/** The parts of config.js that an address may change: none of them says where to connect. */
+const changeable = [
+  "videoQuality.codecPreferenceOrder", "videoQuality.mobileCodecPreferenceOrder", "resolution", "channelLastN", "disableSimulcast",
+  "startAudioMuted", "startVideoMuted", "bridgeChannel.preferSctp",
+];
+
+/** The config with what `#config.<key>=<JSON>` of the address changes in it. */
+export function applyAddress(config: unknown, url: URL): unknown {
+  const out = structuredClone(config ?? {}) as Record<string, unknown>;
+  const hash = new URLSearchParams(url.hash.replace(/^#/, ""));
+  for (const path of changeable) {
+    const text = hash.get(`config.${path}`);
+    if (text === null) continue;
+    const [first = "", second] = path.split(".");
+    if (second === undefined) out[first] = readValue(text);
+    else out[first] = { ...(out[first] as object | undefined), [second]: readValue(text) };
+  }
+  return out;
+}
+
 /** Values are JSON where they can be: `false`, `360`, `"Ada"`. */
 function readValue(text: string): unknown {
   try {

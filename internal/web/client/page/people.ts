@@ -28,6 +28,8 @@ export class People {
   readonly #list = h("ul", { class: "people-list" });
   readonly #title: HTMLHeadingElement;
   #shown = "";
+  /** Whose actions are open. */
+  #open = "";
   onAction: (id: string, action: PersonAction) => void = () => undefined;
 
   constructor(onClose: () => void, onInvite: () => void) {
@@ -39,16 +41,16 @@ export class People {
   }
 
   show(people: Person[], asModerator: boolean): void {
-    const text = JSON.stringify([people, asModerator]);
+    const text = JSON.stringify([people, asModerator, this.#open]);
     if (text === this.#shown) return;
     this.#shown = text;
     this.#title.textContent = `Participants (${people.length})`;
     const focused = (document.activeElement as HTMLElement | null)?.dataset["focus"];
-    fill(this.#list, people.map((p) => this.#line(p, asModerator && !p.self)));
+    fill(this.#list, people.map((p) => this.#line(p, asModerator && !p.self, () => this.show(people, asModerator))));
     if (focused) this.#list.querySelector<HTMLElement>(`[data-focus="${CSS.escape(focused)}"]`)?.focus();
   }
 
-  #line(p: Person, withActions: boolean): HTMLElement {
+  #line(p: Person, withActions: boolean, again: () => void): HTMLElement {
     const avatar = h("span", { class: "avatar small", "aria-hidden": "true" }, initials(p.name));
     avatar.style.setProperty("--hue", String(hue(p.id)));
     const name = h("span", { class: "who" }, h("span", { class: "name" }, p.self ? `${p.name} (you)` : p.name), p.moderator && h("span", { class: "role" }, "Moderator"));
@@ -59,7 +61,17 @@ export class People {
       sign(p.micMuted ? "micOff" : "mic", p.micMuted ? "microphone off" : "microphone on"),
       sign(p.cameraOff ? "cameraOff" : "camera", p.cameraOff ? "camera off" : "camera on"),
     );
-    return h("li", { "data-id": p.id }, avatar, name, state, withActions && this.#actions(p));
+    const open = withActions && this.#open === p.id;
+    return h("li", { "data-id": p.id }, avatar, name, h("span", { class: "row" }, state, withActions && this.#more(p, open, again)), open && this.#actions(p));
+  }
+
+  #more(p: Person, open: boolean, again: () => void): HTMLElement {
+    const toggle = (): void => {
+      this.#open = open ? "" : p.id;
+      again();
+    };
+    const label = `What you can do about ${p.name}`;
+    return h("button", { type: "button", class: "plain", "aria-label": label, "aria-expanded": String(open), "data-focus": p.id, onclick: toggle }, icon("more"));
   }
 
   #actions(p: Person): HTMLElement {
