@@ -149,6 +149,8 @@ func (r *run) binary(p *peer, text string) error {
 	return wsutil.WriteClientBinary(p.conn, []byte(text))
 }
 
+var errSilent = errors.New("nothing arrived")
+
 // next returns the next frame.
 func (p *peer) next() (string, error) {
 	if p.frames == nil {
@@ -158,7 +160,7 @@ func (p *peer) next() (string, error) {
 	case f := <-p.frames:
 		return f.text, f.end
 	case <-time.After(patience):
-		return "", errors.New("nothing arrived")
+		return "", errSilent
 	}
 }
 
@@ -225,6 +227,9 @@ func (r *run) closed(p *peer, code string) error {
 	text, err := p.next()
 	if err == nil {
 		return fmt.Errorf("still talking: %s", text)
+	}
+	if err == errSilent {
+		return errors.New("still open")
 	}
 	var end wsutil.ClosedError
 	if code == "" {
