@@ -118,7 +118,7 @@ export class Meeting {
     this.#people.onAction = (id, action) => void this.#moderate(id, action);
     this.#sound.onBlocked = () => this.#askForClick();
     const signal = this.#abort.signal;
-    document.addEventListener("visibilitychange", () => this.#tiles.refreshWanted(), { signal });
+    document.addEventListener("visibilitychange", () => this.#tiles.pageShown(!document.hidden), { signal });
     navigator.mediaDevices?.addEventListener?.("devicechange", () => this.#queueRender(), { signal });
     window.addEventListener("pagehide", () => c.leave(), { signal });
   }

@@ -4,6 +4,8 @@ import { Tile, type TileState } from "./tile";
 
 const gap = 8;
 const filmstripHeight = 120;
+/** ms that a page may be hidden before it stops receiving pictures. */
+const awayAfter = 10_000;
 
 /** What the tiles make us want to receive. */
 export interface Wanted {
@@ -25,6 +27,8 @@ export class Tiles {
   #order: string[] = [];
   #staged = "";
   #wantedTimer: ReturnType<typeof setTimeout> | undefined;
+  #awayTimer: ReturnType<typeof setTimeout> | undefined;
+  #away = false;
   onPin: (key: string) => void = () => undefined;
   onWanted: (w: Wanted) => void = () => undefined;
 
@@ -107,7 +111,7 @@ export class Tiles {
   #wanted(): Wanted {
     const heights = new Map<string, number>();
     for (const [key, tile] of this.#tiles) {
-      const shown = this.#visible.has(key) && !document.hidden;
+      const shown = this.#visible.has(key) && !this.#away;
       heights.set(key, shown ? wantedHeight(tile.element.clientHeight, devicePixelRatio) : 0);
     }
     return { heights, onStage: this.#staged ? [this.#staged] : [] };
@@ -118,7 +122,14 @@ export class Tiles {
     return this.#order[index];
   }
 
-  refreshWanted(): void {
-    this.#tellWanted();
+  /** Pictures on a page that nobody looks at are not wanted, after a while. */
+  pageShown(shown: boolean): void {
+    clearTimeout(this.#awayTimer);
+    const set = (away: boolean): void => {
+      this.#away = away;
+      this.#tellWanted();
+    };
+    if (shown) set(false);
+    else this.#awayTimer = setTimeout(() => set(true), awayAfter);
   }
 }
