@@ -60,6 +60,7 @@ type conference struct {
 	asked  map[string]*question
 	waits  []func(ready bool, err *xmpp.StanzaError) // conference requests
 	start  *timer                                    // nobody has come yet
+	ready  time.Time                                 // when a request was last answered with ready
 	lonely *timer                                    // too few are left
 
 	people  map[string]*participant // by nick
@@ -128,8 +129,9 @@ func (c *conference) request(now time.Time, answer func(ready bool, err *xmpp.St
 		c.waits = append(c.waits, answer)
 	case running:
 		if c.start != nil {
-			c.armStart()
+			c.armStart(now)
 		}
+		c.ready = now
 		answer(true, nil)
 	case over:
 		answer(false, nil)
@@ -143,10 +145,10 @@ func (c *conference) answerWaiting(ready bool, err *xmpp.StanzaError) {
 	c.waits = nil
 }
 
-// armStart gives the first participant time to come.
-func (c *conference) armStart() {
+// armStart gives the first participant time to come, counted from then.
+func (c *conference) armStart(then time.Time) {
 	c.timers.stop(c.start)
-	c.start = c.timers.set(c.now.Add(c.opts.InitialTimeout), func() { c.finish("nobody is there", nil) })
+	c.start = c.timers.set(then.Add(c.opts.InitialTimeout), func() { c.finish("nobody is there", nil) })
 }
 
 // tick fires what is due.
@@ -230,9 +232,10 @@ func (c *conference) onOwnPresence(pr presence) {
 		c.finish("the focus was removed from the room", nil)
 	case pr.self && !pr.leaving && !pr.failed && c.phase == entering:
 		c.phase = running
+		c.ready = c.now
 		c.answerWaiting(true, nil)
 		if len(c.people) == 0 {
-			c.armStart()
+			c.armStart(c.now)
 		}
 		c.review()
 	}
@@ -288,11 +291,15 @@ func (c *conference) onLeave(pr presence) {
 		return
 	}
 	c.releaseStay()
-	if pr.status == "switch_room" {
-		c.armStart()
-		return
+	switch {
+	case pr.status == "switch_room":
+		c.armStart(c.now)
+	case c.now.Sub(c.ready) < c.opts.InitialTimeout:
+		c.armStart(c.ready) // who was told to come in may be on the way
+	default:
+		c.finish("everybody has left", nil)
 	}
-	c.finish("everybody has left", nil)
+	c.announce()
 }
 
 // review brings everything that depends on who is there into line.

@@ -22,6 +22,7 @@ func TestTranscript(t *testing.T) {
 		{"offer", func(o *Options) { o.SCTP = true }, scriptOffer},
 		{"nobody_comes", nil, scriptNobodyComes},
 		{"switch_room", nil, scriptSwitchRoom},
+		{"promised", nil, scriptPromised},
 		{"owners", nil, scriptOwners},
 		{"breakout", nil, scriptBreakout},
 		{"capabilities", nil, scriptCapabilities},
@@ -66,10 +67,12 @@ func scriptFirstPath(w *world) {
 	b.jingle("source-add", inContent("audio", b.mic(23)))
 	w.pass(time.Second)
 	w.say("the third finds what is there in its offer")
-	w.join("cccccccc")
+	c := w.join("cccccccc")
 	w.say("everybody leaves")
 	b.leave()
+	c.leave()
 	a.leave()
+	w.pass(20 * time.Second)
 }
 
 // pair brings two participants into a running conference.
@@ -136,6 +139,19 @@ func scriptSwitchRoom(w *world) {
 	a.present("")
 	w.pass(20 * time.Second)
 	a.leave()
+}
+
+func scriptPromised(w *world) {
+	w.open()
+	a := w.join("aaaaaaaa")
+	w.quiet()
+	w.say("somebody was told that the conference is ready when the last participant leaves: the focus waits for 15 s")
+	w.ask(roomName)
+	a.leave()
+	w.pass(5 * time.Second)
+	b := w.join("bbbbbbbb")
+	w.pass(time.Minute)
+	b.leave()
 }
 
 func scriptOwners(w *world) {
