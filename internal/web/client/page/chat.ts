@@ -8,7 +8,7 @@ const most = 2_000;
 /** The chat panel. */
 export class Chat {
   readonly element: HTMLElement;
-  readonly #list = h("ol", { class: "messages", role: "log", "aria-label": "Messages", tabindex: 0 });
+  readonly #list = h("div", { class: "messages", role: "log", "aria-label": "Messages", tabindex: 0 });
   readonly #empty = h("p", { class: "empty" }, "No messages yet. What you write here can be read by everybody in the meeting.");
   readonly #input: HTMLTextAreaElement;
   readonly #to: HTMLSelectElement;
@@ -50,7 +50,7 @@ export class Chat {
     const time = new Date(m.time).toLocaleTimeString([], { hour: "2-digit", minute: "2-digit" });
     const who = m.own ? "You" : nameOf(m.name, m.from);
     const note = m.private ? (m.own ? ` to ${toName}, private` : " to you, private") : "";
-    const item = h("li", { class: `message${m.own ? " own" : ""}${m.private ? " private" : ""}` });
+    const item = h("div", { class: `message${m.own ? " own" : ""}${m.private ? " private" : ""}` });
     if (head !== this.#lastFrom) item.append(h("p", { class: "head" }, h("b", {}, who), h("span", {}, note), h("time", { datetime: new Date(m.time).toISOString() }, time)));
     item.append(h("p", { class: "text" }, ...linked(m.text)));
     this.#lastFrom = head;

@@ -34,7 +34,7 @@ export class Tile {
     onPin: (key: string) => void,
   ) {
     this.#pin = h("button", { type: "button", class: "plain pin", onclick: () => onPin(key) }, icon("pin"));
-    this.element = h("article", { class: "tile", "data-key": key }, this.#avatar, this.video, this.#label, this.#pin);
+    this.element = h("div", { class: "tile", "data-key": key }, this.#avatar, this.video, this.#label, this.#pin);
     this.element.addEventListener("dblclick", () => onPin(key));
     this.#avatar.style.setProperty("--hue", String(hue(key.slice(0, 8))));
     this.video.muted = true;

@@ -71,6 +71,7 @@ export class Tiles {
     const large = this.#tiles.get(this.#staged)?.element;
     if (large && large.parentElement !== this.#stage) this.#stage.replaceChildren(large);
     if (!large) this.#stage.replaceChildren();
+    large?.setAttribute("role", "group");
     let after: Element | null = null;
     for (const key of this.#order) {
       const e = this.#tiles.get(key)!.element;

@@ -20,7 +20,7 @@ export function cleanName(text: string): string {
 export function showWelcome(root: HTMLElement, tenant: string): void {
   const id = uniqueId("room");
   const idea = inventName();
-  const input = h("input", { id, placeholder: idea, maxlength: 120, autocomplete: "off", autocapitalize: "none", spellcheck: "false", autofocus: true });
+  const input = h("input", { id, placeholder: idea, maxlength: 120, autocomplete: "off", autocapitalize: "none", spellcheck: "false" });
   const go = (ev: Event): void => {
     ev.preventDefault();
     const room = cleanName(input.value) || idea;
