@@ -25,6 +25,7 @@ type allocation struct {
 	engine  alloc.Allocator
 	sources []*mediaSource
 	offered []alloc.Source
+	names   []string
 }
 
 // unlimitedBudget is the budget in bit/s while nothing estimates one.
@@ -100,12 +101,11 @@ func (ep *endpoint) allocate() {
 		ep.setHeight(s, d.MaxHeight)
 		ep.setVideo(s, d.Encoding, d.Temporal)
 	}
-	names := make([]string, 0, len(res.Forwarded))
+	a.names = a.names[:0]
 	for _, i := range res.Forwarded {
-		names = append(names, a.sources[i].name)
+		a.names = append(a.names, a.sources[i].name)
 	}
-	ep.forwarded.names = names
-	ep.tellForwarded()
+	ep.setForwarded(a.names)
 }
 
 // offer fills a with what ep could get.

@@ -37,6 +37,7 @@ type Bridge struct {
 	started  bool
 	stopped  bool
 	channels sync.WaitGroup
+	sessions []<-chan struct{} // DTLS associations that end with the bridge
 }
 
 var _ colibri.Bridge = (*Bridge)(nil)
@@ -145,8 +146,9 @@ func (b *Bridge) Stop(ctx context.Context) error {
 			return err
 		}
 	}
+	err := b.waitSessions(ctx)
 	b.closeSockets()
-	return b.waitChannels(ctx)
+	return errors.Join(err, b.waitChannels(ctx))
 }
 
 func (b *Bridge) stopWorkers(ctx context.Context) error {
@@ -156,6 +158,21 @@ func (b *Bridge) stopWorkers(ctx context.Context) error {
 	for _, w := range b.workers {
 		select {
 		case <-w.done:
+		case <-ctx.Done():
+			return ctx.Err()
+		}
+	}
+	return nil
+}
+
+// waitSessions lets the peers be told before the sockets close.
+func (b *Bridge) waitSessions(ctx context.Context) error {
+	b.mu.Lock()
+	sessions := b.sessions
+	b.mu.Unlock()
+	for _, done := range sessions {
+		select {
+		case <-done:
 		case <-ctx.Done():
 			return ctx.Err()
 		}
@@ -190,6 +207,7 @@ func (stopWorker) handle(w *worker) { w.stopping = true }
 func (w *worker) shutdown() {
 	w.now = mono.Now()
 	for _, c := range w.conferences {
+		w.b.awaitSessions(c)
 		c.expire()
 	}
 	w.flush()
@@ -199,6 +217,15 @@ func (w *worker) shutdown() {
 		}
 	}
 	w.count.publish()
+}
+
+// awaitSessions makes Stop wait for the DTLS associations of a conference.
+func (b *Bridge) awaitSessions(c *conference) {
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	for _, ep := range c.order {
+		b.sessions = append(b.sessions, ep.session.Done())
+	}
 }
 
 // leastLoaded picks the worker for a new conference.

@@ -16,6 +16,7 @@ type channel struct {
 	sctp     bool
 	overSCTP bool // the data channel was active last
 	opened   bool // ever
+	behind   bool // a message was lost
 	waiting  atomic.Int32
 }
 
@@ -133,6 +134,15 @@ func (ep *endpoint) sendChannel(msg []byte) {
 	}
 	if !ok {
 		ep.w.count.inc(dropChannelOutbox)
+		ch.behind = true
+	}
+}
+
+// catchUp tells a client everything again that it could not be told.
+func (ep *endpoint) catchUp() {
+	if ep.channel.behind {
+		ep.channel.behind = false
+		ep.greet()
 	}
 }
 

@@ -36,10 +36,10 @@ const (
 	dropSend
 	dropHistory
 	dropRetransmitLimit
+	dropKeyFrameLimit
 	dropChannelBusy
 	dropChannelMessage
 	dropChannelOutbox
-	dropDTLS
 	numCounters
 )
 
@@ -56,7 +56,7 @@ var counterNames = [numCounters]struct{ name, help string }{
 	cTurns:              {"turns", "turns of the worker loop"},
 	dropStranger:        {"dropped_stranger", "datagrams from addresses no peer has proved to hold"},
 	dropUnknownKind:     {"dropped_unknown_kind", "datagrams that are neither STUN, DTLS, RTP nor RTCP"},
-	dropHandover:        {"dropped_handover", "datagrams the owning worker had no room for"},
+	dropHandover:        {"dropped_handover", "datagrams the owning worker had no room or time for"},
 	dropMailbox:         {"dropped_mailbox", "events a full mailbox refused"},
 	dropBadSTUN:         {"dropped_stun", "STUN messages refused"},
 	dropNoKeys:          {"dropped_no_keys", "SRTP before the DTLS handshake was complete"},
@@ -73,10 +73,10 @@ var counterNames = [numCounters]struct{ name, help string }{
 	dropSend:            {"dropped_send", "datagrams the kernel did not take"},
 	dropHistory:         {"dropped_history", "retransmissions asked for packets no longer held"},
 	dropRetransmitLimit: {"dropped_retransmit_limit", "retransmissions asked for again within a round trip"},
+	dropKeyFrameLimit:   {"dropped_key_frame_limit", "key frame requests of receivers that ask too often"},
 	dropChannelBusy:     {"dropped_channel_busy", "bridge channel messages of an endpoint with too many waiting"},
 	dropChannelMessage:  {"dropped_channel_message", "bridge channel messages that were not understood or allowed"},
 	dropChannelOutbox:   {"dropped_channel_outbox", "bridge channel messages that a slow client had no room for"},
-	dropDTLS:            {"dropped_dtls", "DTLS records of an endpoint with too many waiting"},
 }
 
 // counters belongs to one worker; shared is the copy others may read.

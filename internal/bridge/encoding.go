@@ -127,11 +127,28 @@ func (e *encoding) reportAt(now mono.Time, offset, packets, octets uint32) rtp.S
 type keyRequests struct {
 	last   mono.Time
 	wanted bool // somebody still waits
+	vain   uint // requests since the last key frame
 	timer  mono.Timer
 }
 
-// keyFrameEvery is the least time between two requests.
-const keyFrameEvery = 200 * time.Millisecond
+// The least time between two requests, and what it grows to while they are in
+// vain.
+const (
+	keyFrameEvery   = 200 * time.Millisecond
+	keyFrameAtLeast = 2 * time.Second
+)
+
+// wait is how long after the last request the next one may follow.
+func (k *keyRequests) wait(rtt time.Duration) time.Duration {
+	base := max(keyFrameEvery, rtt+10*time.Millisecond)
+	if k.vain <= patientFor {
+		return base
+	}
+	return max(base, min(base<<min(k.vain-patientFor, 8), keyFrameAtLeast))
+}
+
+// patientFor is how many requests in vain change nothing: senders drop some.
+const patientFor = 5
 
 // wantKeyFrame asks the sender of e for a key frame, now or when it may be
 // asked again.
@@ -141,7 +158,7 @@ func (e *encoding) wantKeyFrame() {
 		return
 	}
 	ep := e.src.owner
-	wait := max(keyFrameEvery, ep.rtt+10*time.Millisecond)
+	wait := e.keys.wait(ep.rtt)
 	if since := ep.w.now.Sub(e.keys.last); e.keys.last != 0 && since < wait {
 		ep.w.wheel.Schedule(&e.keys.timer, e.keys.last.Add(wait))
 		return
@@ -154,10 +171,11 @@ func (e *encoding) requestKeyFrame(now mono.Time) {
 		return
 	}
 	e.keys.wanted, e.keys.last = false, now
+	e.keys.vain++
 	ep := e.src.owner
 	ep.sendRTCP(rtp.AppendPLI(ep.compound(), ep.c.feedbackVideo, e.ssrc))
 	ep.w.count.inc(cKeyFrameRequests)
 }
 
 // keyFrameCame ends the waiting of all who asked.
-func (e *encoding) keyFrameCame() { e.keys.wanted = false }
+func (e *encoding) keyFrameCame() { e.keys.wanted, e.keys.vain = false, 0 }

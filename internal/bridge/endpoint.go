@@ -114,6 +114,7 @@ func (ep *endpoint) everySecond(now mono.Time) {
 	}
 	ep.checkConnectivity(now)
 	ep.checkChannelless(now)
+	ep.catchUp()
 	ep.rollRates()
 	ep.sendReports(now)
 }

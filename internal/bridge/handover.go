@@ -3,6 +3,9 @@ package bridge
 import (
 	"net/netip"
 	"sync"
+	"time"
+
+	"github.com/plenum-conf/plenum/internal/mono"
 )
 
 // The kernel spreads datagrams over the workers' sockets by a hash of the
@@ -22,7 +25,12 @@ type batch struct {
 		from, to int
 	}
 	n, used int
+	begun   mono.Time
 }
+
+// handoverAge is how old a batch may become: media that has waited longer for
+// a stalled worker is worth nothing.
+const handoverAge = 200 * time.Millisecond
 
 var batches = sync.Pool{New: func() any { return new(batch) }}
 
@@ -45,7 +53,7 @@ func (w *worker) handOver(to int, addr netip.AddrPort, pkt []byte) {
 	}
 	if b == nil {
 		b = batches.Get().(*batch)
-		b.n, b.used = 0, 0
+		b.n, b.used, b.begun = 0, 0, w.now
 		w.handing[to] = b
 	}
 	b.add(addr, pkt)
@@ -73,6 +81,11 @@ func (w *worker) sendBatches() {
 // handle implements event: the packets are treated as if they had arrived
 // here, except that nothing is handed over twice.
 func (b *batch) handle(w *worker) {
+	if w.now.Sub(b.begun) > handoverAge {
+		w.count.add(dropHandover, uint64(b.n))
+		batches.Put(b)
+		return
+	}
 	for i := range b.n {
 		e := &b.at[i]
 		w.packet(e.addr, b.buf[e.from:e.to], true)

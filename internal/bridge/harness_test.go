@@ -25,6 +25,8 @@ const patience = 10 * time.Second
 // Payload types and extension ids as an offer has them.
 const (
 	ptOpus, ptVP8, ptRTX           = 111, 100, 96
+	ptVP9, ptH264, ptAV1           = 101, 107, 41
+	extDependency                  = 11
 	extLevel, extTCC, extMIDNumber = 1, 5, 10
 )
 
@@ -38,8 +40,15 @@ func offer() []media.Description {
 		{Kind: media.Video, PayloadTypes: []media.PayloadType{
 			{ID: ptVP8, Name: "VP8", ClockRate: 90000},
 			{ID: ptRTX, Name: "rtx", ClockRate: 90000, Parameters: []media.Parameter{{Name: "apt", Value: "100"}}},
+			{ID: ptVP9, Name: "VP9", ClockRate: 90000},
+			{ID: 97, Name: "rtx", ClockRate: 90000, Parameters: []media.Parameter{{Name: "apt", Value: "101"}}},
+			{ID: ptH264, Name: "H264", ClockRate: 90000},
+			{ID: 99, Name: "rtx", ClockRate: 90000, Parameters: []media.Parameter{{Name: "apt", Value: "107"}}},
+			{ID: ptAV1, Name: "AV1", ClockRate: 90000},
+			{ID: 42, Name: "rtx", ClockRate: 90000, Parameters: []media.Parameter{{Name: "apt", Value: "41"}}},
 		}, HeaderExtensions: []media.HeaderExtension{
 			{ID: extTCC, URI: media.ExtTransportCC}, {ID: extMIDNumber, URI: media.ExtMID},
+			{ID: extDependency, URI: media.ExtDependencyDescriptor},
 		}},
 	}
 }

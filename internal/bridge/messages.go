@@ -1,8 +1,8 @@
 package bridge
 
 import (
-	"bytes"
 	"errors"
+	"slices"
 
 	"github.com/plenum-conf/plenum/internal/colibri"
 	"github.com/plenum-conf/plenum/internal/media"
@@ -51,7 +51,7 @@ func (ep *endpoint) message(m colibri.Message) {
 // greet tells a channel that has just opened everything that was told before.
 func (ep *endpoint) greet() {
 	ep.tellConstraints()
-	ep.forwarded.told = nil
+	ep.forwarded.told = false
 	ep.tellForwarded()
 	if msg := ep.c.speakerMessage(); msg != nil {
 		ep.sendChannel(msg)
@@ -178,21 +178,30 @@ func (ep *endpoint) shows(from *endpoint) bool {
 // forwardedList is the ForwardedSources of an endpoint.
 type forwardedList struct {
 	names []string
-	told  []byte // the message that was sent last, nil before the first
+	known bool // names were decided about
+	told  bool // and the client knows
 }
 
-// tellForwarded sends the list if it differs from what the client knows. An
-// empty list is not the first thing a client is told: without any list it
-// takes everything for forwarded, which it is then about to be.
+// tellForwarded sends the list if it is not what the client knows. Before
+// anything was decided nothing is sent: without a list clients take
+// everything for forwarded.
 func (ep *endpoint) tellForwarded() {
-	if ep.forwarded.names == nil {
+	f := &ep.forwarded
+	if !f.known || f.told {
 		return
 	}
-	msg := encode(&colibri.ForwardedSources{Sources: ep.forwarded.names})
-	if !bytes.Equal(msg, ep.forwarded.told) {
-		ep.forwarded.told = msg
-		ep.sendChannel(msg)
+	f.told = true
+	ep.sendChannel(encode(&colibri.ForwardedSources{Sources: f.names}))
+}
+
+// setForwarded takes the names of what is forwarded now; they are copied.
+func (ep *endpoint) setForwarded(names []string) {
+	f := &ep.forwarded
+	if f.known && slices.Equal(f.names, names) {
+		return
 	}
+	f.names, f.known, f.told = slices.Clone(names), true, false
+	ep.tellForwarded()
 }
 
 func connectivityMessage(id string, active bool) []byte {

@@ -168,8 +168,20 @@ func (ep *endpoint) sendSenderReports(now mono.Time) {
 	ep.sendRTCP(buf)
 }
 
+// reportRecent is how recent a source's packets must be to be reported on.
+const reportRecent = 3 * time.Second
+
+func (s *mediaSource) heardWithin(now mono.Time, d time.Duration) bool {
+	for _, e := range s.encodings {
+		if e.heard != 0 && now.Sub(e.heard) < d {
+			return true
+		}
+	}
+	return false
+}
+
 func (ep *endpoint) appendSenderReport(buf []byte, s *mediaSource, now mono.Time) []byte {
-	if s.owner == ep || !s.owner.clock.known {
+	if s.owner == ep || !s.owner.clock.known || !s.heardWithin(now, reportRecent) {
 		return buf
 	}
 	info, ok := s.audioReport(ep)

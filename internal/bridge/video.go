@@ -1,7 +1,10 @@
 package bridge
 
 import (
+	"time"
+
 	"github.com/plenum-conf/plenum/internal/media"
+	"github.com/plenum-conf/plenum/internal/mono"
 	"github.com/plenum-conf/plenum/internal/rtp"
 	"github.com/plenum-conf/plenum/internal/rtp/codec"
 	"github.com/plenum-conf/plenum/internal/rtp/simulcast"
@@ -26,6 +29,7 @@ type videoSub struct {
 	epoch   uint32 // of seq: how often it has switched, less one
 	rewrite rewriter
 	repeats repeats
+	asks    asks
 	ended   bool // the newest packet was the last of its frame
 	packets uint32
 	octets  uint32
@@ -238,6 +242,10 @@ func (ep *endpoint) wantsKeyFrame(ssrc uint32) {
 	if v == nil || v.src == nil {
 		return
 	}
+	if !v.asks.allow(ep.w.now) {
+		ep.w.count.inc(dropKeyFrameLimit)
+		return
+	}
 	i := v.sel.Current()
 	if i == simulcast.None {
 		i = v.sel.Target()
@@ -245,6 +253,26 @@ func (ep *endpoint) wantsKeyFrame(ssrc uint32) {
 	if i != simulcast.None && i < len(v.src.encodings) {
 		v.src.encodings[i].wantKeyFrame()
 	}
+}
+
+// asks remembers when a receiver asked for key frames: one that cannot be
+// satisfied must not make the sender bad for everybody else.
+type asks struct {
+	last [3]mono.Time
+	next int
+}
+
+// asksWithin is the time within which a receiver may ask len(asks.last) times.
+const asksWithin = 10 * time.Second
+
+func (a *asks) allow(now mono.Time) bool {
+	oldest, newest := a.last[a.next], a.last[(a.next+len(a.last)-1)%len(a.last)]
+	if (oldest != 0 && now.Sub(oldest) < asksWithin) || (newest != 0 && now.Sub(newest) < keyFrameEvery) {
+		return false
+	}
+	a.last[a.next] = now
+	a.next = (a.next + 1) % len(a.last)
+	return true
 }
 
 // dropReceivers ends all subscriptions of a source that goes.

@@ -92,12 +92,19 @@ func (w *worker) run() {
 	w.shutdown()
 }
 
+// packetsPerClock is after how many packets of a large batch the clock is read
+// again.
+const packetsPerClock = 64
+
 func (w *worker) turn() {
 	n, _ := w.wait()
 	w.now = mono.Now()
 	w.count.inc(cTurns)
 	for i := range n {
 		p := &w.in.Packets[i]
+		if i%packetsPerClock == packetsPerClock-1 {
+			w.now = mono.Now()
+		}
 		w.count.inc(cPacketsIn)
 		w.count.add(cBytesIn, uint64(len(p.Data)))
 		w.packet(p.Addr, p.Data, false)

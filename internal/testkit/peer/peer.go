@@ -106,9 +106,11 @@ func (p *Peer) Local() *media.Transport {
 // Addr is the peer's own address.
 func (p *Peer) Addr() netip.AddrPort { return p.conn.LocalAddr().(*net.UDPAddr).AddrPort() }
 
-// OnRTP and OnRTCP take what arrives, decrypted; pkt is the callee's to keep.
-// Set them before Connect.
-func (p *Peer) OnRTP(f func(pkt []byte))  { p.onRTP = f }
+// OnRTP sets who takes the RTP packets that arrive, decrypted; pkt is the
+// callee's to keep. Call it before Connect.
+func (p *Peer) OnRTP(f func(pkt []byte)) { p.onRTP = f }
+
+// OnRTCP is OnRTP for RTCP compounds.
 func (p *Peer) OnRTCP(f func(pkt []byte)) { p.onRTCP = f }
 
 // Browsers offer the profiles in this order.
