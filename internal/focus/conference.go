@@ -8,6 +8,7 @@ import (
 	"time"
 
 	"github.com/plenum-conf/plenum/internal/colibri"
+	"github.com/plenum-conf/plenum/internal/jingle"
 	"github.com/plenum-conf/plenum/internal/source"
 	"github.com/plenum-conf/plenum/internal/xmpp"
 )
@@ -133,8 +134,6 @@ func (c *conference) request(now time.Time, answer func(ready bool, err *xmpp.St
 		}
 		c.ready = now
 		answer(true, nil)
-	case over:
-		answer(false, nil)
 	}
 }
 
@@ -198,9 +197,6 @@ func (c *conference) populated() {
 // stanza takes a stanza that came from the room or one of its occupants.
 func (c *conference) stanza(now time.Time, st xmpp.Stanza, from xmpp.JID) {
 	c.now = now
-	if c.phase == over {
-		return
-	}
 	switch st.Kind {
 	case xmpp.Presence:
 		c.onPresence(readPresence(st, from.Resource))
@@ -249,6 +245,7 @@ func (c *conference) onOccupant(pr presence) {
 	}
 	was := p.pres
 	p.pres = pr
+	c.noteSending(p)
 	if was.caps != pr.caps {
 		p.known = false
 	}
@@ -262,6 +259,7 @@ func (c *conference) onJoin(pr presence) {
 	c.orders++
 	p := &participant{nick: pr.nick, occupant: c.address(pr.nick).String(), order: c.orders, pres: pr}
 	c.people[pr.nick] = p
+	c.noteSending(p)
 	c.log.Info("participant joins", "participant", p.nick)
 	c.met.participants.Inc()
 	c.populated()
@@ -349,21 +347,32 @@ func (c *conference) presence() ownPresence {
 
 // senderLimits tells which kinds of media nobody else may start to send.
 func (c *conference) senderLimits() (audio, video bool) {
-	if c.opts.MaxAudioSenders == 0 && c.opts.MaxVideoSenders == 0 {
+	if !c.countsSenders() {
 		return false, false
 	}
 	var a, v int
 	for _, p := range c.people {
-		hasAudio, hasVideo := countSenders(p.pres.sourceInfo)
-		if hasAudio {
+		if p.sendsAudio {
 			a++
 		}
-		if hasVideo {
+		if p.sendsVideo {
 			v++
 		}
 	}
 	return c.opts.MaxAudioSenders > 0 && a >= c.opts.MaxAudioSenders,
 		c.opts.MaxVideoSenders > 0 && v >= c.opts.MaxVideoSenders
+}
+
+func (c *conference) countsSenders() bool {
+	return c.opts.MaxAudioSenders > 0 || c.opts.MaxVideoSenders > 0
+}
+
+// noteSending reads from a participant's presence whether it is unmuted.
+func (c *conference) noteSending(p *participant) {
+	if c.countsSenders() {
+		p.sendsAudio, p.sendsVideo = readSourceInfo(p.pres.sourceInfo)
+	}
+	p.pres.sourceInfo = "" // it points into the stanza
 }
 
 // electOwner gives the room an owner if it has none (XEP-0045 §10.3).
@@ -417,11 +426,22 @@ func (c *conference) queryFor(d time.Duration, typ, to string, payload []byte, a
 
 // tell sends an IQ and returns its id.
 func (c *conference) tell(typ, to string, payload []byte) string {
+	return c.tellWith(typ, to, len(payload), func(w *xmpp.Writer) { w.Raw(payload) })
+}
+
+// tellJingle sends a Jingle message and returns the id of its IQ.
+func (c *conference) tellJingle(p *participant, m *jingle.Message) string {
+	c.met.sent.WithLabelValues(string(m.Action)).Inc()
+	return c.tellWith("set", p.occupant, m.Size(), m.AppendTo)
+}
+
+// tellWith sends an IQ whose content, of about size bytes, is written by fill.
+func (c *conference) tellWith(typ, to string, size int, fill func(*xmpp.Writer)) string {
 	c.nextIQ++
 	id := "f" + strconv.FormatUint(c.nextIQ, 10)
-	w := xmpp.NewWriter(128 + len(payload))
+	w := xmpp.NewWriter(192 + size)
 	w.Open("iq", "xmlns", xmpp.NSClient, "type", typ, "id", id, "to", to)
-	w.Raw(payload)
+	fill(w)
 	w.Close("iq")
 	c.out.send(w.Bytes())
 	return id

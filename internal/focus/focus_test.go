@@ -226,6 +226,31 @@ func TestStopDoesNotWaitForEver(t *testing.T) {
 	})
 }
 
+// Requests that wait behind the end of their conference are answered too: an
+// IQ by an error, a conference request by the next conference.
+func TestOrphans(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		w := newWorld(t, nil)
+		defer w.stop()
+		w.pair()
+		o := w.f.rooms[xmpp.JID{Local: "daily", Domain: "conference." + domain}]
+		gate := make(chan struct{})
+		o.mail.post(event{do: func(*conference, time.Time) { <-gate }})
+		w.toFocus(`<presence type="unavailable" from="` + roomName + `/focus"/>`)
+		w.toFocus(`<iq type="set" id="x1" from="` + roomName + `/aaaaaaaa"><mute xmlns="http://jitsi.org/jitmeet/audio" jid="x@y/z">true</mute></iq>`)
+		w.ask(roomName)
+		delete(w.rooms, roomName)
+		close(gate)
+		w.pass(time.Second)
+		w.settle()
+		for _, want := range []string{`id="x1" to="daily@…/aaaaaaaa"><error type="cancel"><item-not-found`, `ready="true"`} {
+			if !strings.Contains(w.log.String(), want) {
+				t.Errorf("no %s in\n%s", want, &w.log)
+			}
+		}
+	})
+}
+
 func TestState(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		w := newWorld(t, nil)

@@ -134,8 +134,7 @@ func (c *conference) offer(s *stay, p *participant, t *media.Transport) {
 		sid: sid, initiator: c.me, features: p.features, stay: s.id, region: s.Region,
 		transport: t, sources: p.told.List(p.nick), feedback: s.feedback,
 	})
-	p.offerID = c.tell("set", p.occupant, m.Encode())
-	c.met.sent.WithLabelValues(string(jingle.SessionInitiate)).Inc()
+	p.offerID = c.tellJingle(p, m)
 	c.log.Info("participant invited", "participant", p.nick, "sid", sid, "bridge", s.Name)
 }
 
@@ -165,12 +164,10 @@ func (c *conference) dismiss(p *participant, condition, text string) {
 }
 
 func (c *conference) tellTerminate(p *participant, condition, text string) {
-	m := jingle.Message{
+	c.tellJingle(p, &jingle.Message{
 		Action: jingle.SessionTerminate, SID: p.session.SID, Initiator: c.me,
 		Reason: &jingle.Reason{Condition: condition, Text: text},
-	}
-	c.tell("set", p.occupant, m.Encode())
-	c.met.sent.WithLabelValues(string(jingle.SessionTerminate)).Inc()
+	})
 }
 
 // inviteFailed gives up an invitation and tries again later.

@@ -51,13 +51,18 @@ func (o *owner) run() {
 		case <-clock.C:
 		}
 		o.conf.tick(time.Now())
-		for _, ev := range o.mail.take() {
-			ev.do(o.conf, time.Now())
-		}
+		o.handle(o.mail.take())
 	}
 	o.f.forget(o)
-	for _, ev := range o.mail.close() {
-		if ev.orphaned != nil {
+	o.handle(o.mail.close())
+}
+
+// handle gives events to the conference until it is over.
+func (o *owner) handle(mail []event) {
+	for _, ev := range mail {
+		if o.conf.phase != over {
+			ev.do(o.conf, time.Now())
+		} else if ev.orphaned != nil {
 			ev.orphaned()
 		}
 	}
@@ -129,9 +134,7 @@ func (o *owner) askNow(j job) {
 	}
 	o.mail.post(event{do: func(c *conference, now time.Time) {
 		c.now = now
-		if c.phase != over {
-			j.done(resp, err)
-		}
+		j.done(resp, err)
 	}})
 }
 

@@ -39,14 +39,16 @@ type participant struct {
 	stage stage
 	// gen changes whenever a running invitation becomes pointless; answers
 	// that carry an older one are ignored.
-	gen      int
-	session  jingle.Session
-	offerID  string // of the IQ that carries the offer
-	endpoint bool   // the bridge has, or is about to have, its endpoint
-	mute     colibri.ForceMute
-	crowned  bool       // has been made owner once; taking it away again is the room's business
-	told     source.Map // what it has been told of the others
-	heard    time.Time  // when it was last told of anything new
+	gen                    int
+	session                jingle.Session
+	offerID                string // of the IQ that carries the offer
+	endpoint               bool   // the bridge has, or is about to have, its endpoint
+	mute                   colibri.ForceMute
+	sendsAudio, sendsVideo bool // unmuted; only kept up when senders are limited
+
+	crowned bool       // has been made owner once; taking it away again is the room's business
+	told    source.Map // what it has been told of the others
+	heard   time.Time  // when it was last told of anything new
 
 	restarts rateLimit
 	failures int // of invitations in a row

@@ -23,7 +23,7 @@ type presence struct {
 	statsID     string
 	status      string
 	service     bool   // a recorder, gateway or transcriber
-	sourceInfo  string // JSON; see countSenders
+	sourceInfo  string // JSON; points into the stanza
 	condition   string // of an error
 }
 
@@ -97,9 +97,9 @@ func bounded(s string) string { return strings.Clone(s[:min(len(s), 3*xmpp.MaxJI
 // maxSourceInfo is the longest SourceInfo that is looked at, in bytes.
 const maxSourceInfo = 16 << 10
 
-// countSenders tells from a SourceInfo whether an occupant has unmuted audio
+// readSourceInfo tells from a SourceInfo whether an occupant has unmuted audio
 // and unmuted video. A source that is not mentioned is muted.
-func countSenders(text string) (audio, video bool) {
+func readSourceInfo(text string) (audio, video bool) {
 	if text == "" || len(text) > maxSourceInfo {
 		return false, false
 	}

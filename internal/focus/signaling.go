@@ -102,9 +102,9 @@ func (c *conference) tellPart(p *participant, d *change, key bodyKey, list []sou
 	if len(body) == 0 {
 		return false
 	}
-	w := xmpp.NewWriter(256 + len(body))
-	jingle.AppendSources(w, key.action, p.session.SID, c.me, body)
-	c.tell("set", p.occupant, w.Bytes())
+	c.tellWith("set", p.occupant, 256+len(body), func(w *xmpp.Writer) {
+		jingle.AppendSources(w, key.action, p.session.SID, c.me, body)
+	})
 	c.met.sent.WithLabelValues(string(key.action)).Inc()
 	return true
 }

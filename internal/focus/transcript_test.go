@@ -39,6 +39,7 @@ func TestTranscript(t *testing.T) {
 		{"bridge_refuses_one", nil, scriptBridgeRefusesOne},
 		{"bridge_lost", func(o *Options) { o.InvitesPerTick = 2 }, scriptBridgeLost},
 		{"offer_refused", nil, scriptOfferRefused},
+		{"gone_meanwhile", nil, scriptGoneMeanwhile},
 		{"mute", nil, scriptMute},
 		{"unanswerable", nil, scriptUnanswerable},
 		{"sender_limits", func(o *Options) { o.MaxAudioSenders = 1 }, scriptSenderLimits},
@@ -483,6 +484,19 @@ func scriptOfferRefused(w *world) {
 	b := w.join("bbbbbbbb", func(p *person) { p.refuse = "session-initiate" })
 	b.refuse = ""
 	w.pass(4 * time.Second)
+}
+
+func scriptGoneMeanwhile(w *world) {
+	w.pair()
+	w.bridge.set(nil, time.Second)
+	w.say("somebody leaves while the bridge prepares its endpoint: it is not sent an offer")
+	c := w.join("cccccccc")
+	c.leave()
+	w.pass(5 * time.Second)
+	w.say("somebody leaves before it has told what it can do")
+	d := w.join("dddddddd", func(p *person) { p.mute, p.lies = true, true })
+	d.leave()
+	w.pass(10 * time.Second)
 }
 
 func scriptMute(w *world) {

@@ -11,9 +11,23 @@ import (
 
 // Encode returns the <jingle/> element.
 func (m *Message) Encode() []byte {
-	w := xmpp.NewWriter(4096)
+	w := xmpp.NewWriter(m.Size())
 	m.AppendTo(w)
 	return w.Bytes()
+}
+
+// Size estimates the length of the encoded message, in bytes, so that a buffer
+// can be had at once.
+func (m *Message) Size() int {
+	n := 512 + 4096*len(m.Contents)
+	for _, o := range m.Sources {
+		if m.JSON {
+			n += 32 + 96*len(o.Set.Sources) + 40*len(o.Set.Groups)
+		} else {
+			n += 256*len(o.Set.Sources) + 256*len(o.Set.Groups)
+		}
+	}
+	return n
 }
 
 // AppendTo writes the <jingle/> element.
@@ -60,8 +74,9 @@ func present(attrs []string, pairs ...string) []string {
 // EncodeSources returns the children of a source-add or source-remove, to be
 // sent to many receivers with [AppendSources].
 func EncodeSources(list []source.Owned, json bool) []byte {
-	w := xmpp.NewWriter(1024)
-	(&Message{Sources: list, JSON: json}).appendStraySources(w)
+	m := Message{Sources: list, JSON: json}
+	w := xmpp.NewWriter(m.Size())
+	m.appendStraySources(w)
 	return w.Bytes()
 }
 
@@ -133,7 +148,7 @@ func appendPayloadType(w *xmpp.Writer, p *media.PayloadType) {
 func (m *Message) appendStraySources(w *xmpp.Writer) {
 	if m.JSON {
 		w.Open("json-message", "xmlns", NSJitmeet)
-		w.Text(string(source.AppendJSON(nil, m.Sources)))
+		w.Text(string(source.AppendJSON(make([]byte, 0, m.Size()), m.Sources)))
 		w.Close("json-message")
 		return
 	}
