@@ -26,6 +26,7 @@ type encoding struct {
 	bytes  rate
 
 	// Video only.
+	settled   videoList // who gets this encoding and no other
 	ring      rtp.Ring
 	nack      rtp.NackGenerator
 	nackTimer mono.Timer
@@ -80,11 +81,7 @@ func (e *encoding) payloadChanged(pt uint8) {
 	f := &e.src.owner.formats
 	if f.codec[pt] != f.codec[e.pt] {
 		e.av1, e.height = nil, 0
-		for _, v := range e.src.video.subs {
-			if v.sel.Current() == e.index {
-				v.sel.Restart()
-			}
-		}
+		e.src.restart(e)
 	}
 	e.pt, e.clock = pt, f.clock[pt]
 }

@@ -142,6 +142,9 @@ func TestForwardAllocatesNothing(t *testing.T) {
 				n := newBench(t, receivers, profile)
 				var e rtp.Egress
 				n.warm(t, &e, tc.ssrc, tc.pt, tc.key, tc.delta)
+				if got := len(n.sender.sources[1].encodings[2].settled); tc.count == cVideoForwarded && got != receivers {
+					t.Errorf("%d of %d receivers are in the list of their encoding", got, receivers)
+				}
 				before := n.w.count.own[tc.count]
 				const runs = 500
 				if a := testing.AllocsPerRun(runs, func() {

@@ -271,6 +271,10 @@ func TestReports(t *testing.T) {
 	if info.NTP>>32 < 0xdeadbeef || info.NTP>>32 > 0xdeadbeef+60 || info.Packets == 0 {
 		t.Errorf("sender report %+v", info)
 	}
+	elapsed := int64(info.NTP-0xdeadbeef_00000000) >> 16 * 90000 >> 16
+	if off := int64(info.RTPTime) - 5_000_000 - elapsed; off < -90 || off > 90 {
+		t.Errorf("the clocks of the sender report are %d apart", off)
+	}
 	a.until("RR", nil, func() bool {
 		return a.rtcpMessages(func(p rtp.RTCP) bool {
 			return p.Type == rtp.TypeRR && p.Reports() > 0 && p.Report(0).SSRC >= 1001 && p.Report(0).SSRC <= 1003

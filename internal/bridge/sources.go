@@ -24,7 +24,7 @@ type mediaSource struct {
 	rtx       uint32 // its retransmission SSRC, 0 if there is none
 	encodings []*encoding
 	audio     audioFan
-	video     videoFan
+	switching videoList // who gets video, but not yet the encoding it should
 	demand    demand
 	layers    []alloc.Layer // as offered to receivers
 }

@@ -208,7 +208,7 @@ func (ch *channel) kind() string {
 func (s *mediaSource) state(now mono.Time) SourceState {
 	out := SourceState{
 		Name: s.name, Kind: s.kind.String(), VideoType: string(s.videoType),
-		Receivers: len(s.audio.subs) + len(s.video.subs),
+		Receivers: len(s.audio.subs) + s.videoReceivers(),
 	}
 	if s.kind == media.Video {
 		out.Wanted = s.demand.told

@@ -11,18 +11,14 @@ import (
 	"github.com/plenum-conf/plenum/internal/srtp"
 )
 
-// videoFan is who gets a video source, whatever encoding of it.
-type videoFan struct {
-	subs []*videoSub
-}
-
 // videoSub is one receiver's stream of a video source. It outlives the
 // subscription, and even the source: neither a sequence number nor a picture
 // id may be used twice under one SSRC.
 type videoSub struct {
 	to    *endpoint
 	src   *mediaSource // nil while nothing is subscribed to
-	index int          // in the source's list
+	list  *videoList   // in which it is, nil while nothing is subscribed to
+	index int          // in that list
 
 	sel     simulcast.Selector
 	seq     rtp.SeqMap
@@ -71,7 +67,7 @@ func (e *encoding) videoIn(h *rtp.Header) {
 		return
 	}
 	e.watchFrames(p)
-	if len(e.src.video.subs) == 0 {
+	if e.src.videoReceivers() == 0 {
 		return
 	}
 	e.ring.Put(h.Raw, h.Seq, w.now)
@@ -87,22 +83,6 @@ func (e *encoding) watchFrames(p *videoPacket) {
 	if p.height != 0 && p.height != e.height {
 		e.height = p.height
 		e.src.layersChanged()
-	}
-}
-
-// dropVideo closes up a sequence number nobody is to miss.
-func (s *mediaSource) dropVideo(e *encoding, seq uint16) {
-	for _, v := range s.video.subs {
-		if v.sel.Current() == e.index {
-			v.seq.Drop(seq)
-		}
-	}
-}
-
-func (s *mediaSource) forwardVideo(p *videoPacket) {
-	s.owner.w.head.reset()
-	for _, v := range s.video.subs {
-		v.packet(p)
 	}
 }
 
@@ -190,38 +170,19 @@ func (ep *endpoint) setVideo(s *mediaSource, enc, temporal int) {
 		v.seq.Init(videoClock, minVideoStep)
 		ep.out[s.ssrc] = v
 	}
-	if v.src != s {
+	if v.src != s || enc == simulcast.None {
 		v.stop()
 	}
 	v.sel.SetTarget(enc, temporal)
-	switch {
-	case enc == simulcast.None:
-		v.stop()
-	case v.src == nil:
-		v.src, v.index = s, len(s.video.subs)
-		s.video.subs = append(s.video.subs, v)
-	}
-	if v.src != nil {
+	if enc != simulcast.None {
+		v.src = s
+		v.settle()
 		v.askKeyFrame()
 	}
 }
 
 // videoClock is the clock rate of all video (RFC 7741, 9628, 6184).
 const videoClock = 90000
-
-// stop takes the subscription out of its source's list.
-func (v *videoSub) stop() {
-	if v.src == nil {
-		return
-	}
-	f := &v.src.video
-	last := f.subs[len(f.subs)-1]
-	f.subs[v.index], last.index = last, v.index
-	f.subs[len(f.subs)-1] = nil
-	f.subs = f.subs[:len(f.subs)-1]
-	v.src = nil
-	v.sel.Restart()
-}
 
 // videoReport is what a sender report says to ep about the source.
 func (ep *endpoint) videoReport(s *mediaSource) (rtp.SenderInfo, bool) {
@@ -273,27 +234,4 @@ func (a *asks) allow(now mono.Time) bool {
 	a.last[a.next] = now
 	a.next = (a.next + 1) % len(a.last)
 	return true
-}
-
-// dropReceivers ends all subscriptions of a source that goes.
-func (s *mediaSource) dropReceivers() {
-	for _, ep := range s.owner.c.order {
-		delete(ep.heights, s)
-	}
-	for len(s.audio.subs) > 0 {
-		s.audio.subs[0].stop()
-	}
-	for len(s.video.subs) > 0 {
-		s.video.subs[0].stop()
-	}
-}
-
-// unsubscribeAll ends everything a receiver gets.
-func (c *conference) unsubscribeAll(ep *endpoint) {
-	for _, a := range ep.audioOut {
-		a.stop()
-	}
-	for _, v := range ep.out {
-		v.stop()
-	}
 }
