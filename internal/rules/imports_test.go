@@ -30,6 +30,7 @@ var allowed = map[string][]string{
 	"internal/ice":            {},
 	"internal/srtp":           {},
 	"internal/rtp":            {"internal/rtp/..."},
+	"internal/bwe":            {"internal/rtp"},
 	"internal/netio":          {},
 	"internal/mono":           {},
 	"internal/config":         {},

@@ -1,0 +1,328 @@
+package bwe
+
+import (
+	"math"
+	"time"
+
+	"github.com/plenum-conf/plenum/internal/mono"
+	"github.com/plenum-conf/plenum/internal/rtp"
+)
+
+const (
+	// clockJump is a change of the delay that no queue makes: the receiver's
+	// clock was set, or the path is a different one.
+	clockJump = 3 * time.Second
+	maxRTT    = 10 * time.Second
+	// silence is how long nothing may be heard of what was sent; silenceStep
+	// and silenceFactor say what happens then.
+	silence       = 1500 * time.Millisecond
+	silenceStep   = 500 * time.Millisecond
+	silenceFactor = 0.8
+	// calmQueue is a queue that does not speak against probing.
+	calmQueue = 100 * time.Millisecond
+)
+
+// Estimator estimates how much may be sent to one receiver. Make one with
+// [New]; it belongs to one goroutine, like the engine it is part of, and all
+// times given to it must come from one clock and not go back.
+type Estimator struct {
+	opt     Options
+	history history
+
+	clock    receiverClock
+	groups   grouper
+	base     baseDelay
+	trend    trendline
+	detector detector
+	queue    time.Duration // of the last sample
+
+	delivered rateMeter // by arrival
+	offered   rateMeter // the same packets and the lost ones, by sending
+
+	aimd   aimd
+	loss   lossModel
+	prober prober
+	legacy legacy
+
+	estimate      int64
+	target, ideal float64
+	rtt           time.Duration
+	reported      int64     // highest number a report was about
+	waiting       mono.Time // since when something sent is not reported
+	heard         mono.Time // last useful feedback
+	count         counts
+}
+
+// counts are events since the beginning.
+type counts struct {
+	sent, bytes                      [numKinds]uint64
+	feedback, useless                uint64
+	received, lost, found, duplicate uint64
+	unknown, outOfOrder              uint64
+	decreases, timeouts, rembIgnored uint64
+	jumps                            uint64
+}
+
+// New returns an estimator that starts at opt.Initial. Missing options are
+// those of [DefaultOptions].
+func New(opt Options) *Estimator {
+	opt = opt.withDefaults()
+	return &Estimator{
+		opt: opt, estimate: opt.Initial,
+		detector: newDetector(), loss: newLossModel(),
+		aimd:   aimd{rate: float64(opt.Initial)},
+		legacy: legacy{rate: float64(opt.Initial), remb: math.Inf(1)},
+	}
+}
+
+// Sent notes a packet that is being sent: its transport-wide number, which
+// must go up by one with each packet, and its size in bytes as it appears on
+// the path, as well as the caller knows it.
+func (e *Estimator) Sent(seq uint16, size int, now mono.Time, kind Kind) {
+	size = min(max(size, 0), math.MaxUint16)
+	if !e.history.add(seq, sentPacket{at: now, size: uint16(size), fate: fateSent}) {
+		e.count.outOfOrder++
+		return
+	}
+	_, p := e.history.find(seq)
+	p.cluster = e.prober.onSent(e.history.newest, now, size)
+	if kind < numKinds {
+		e.count.sent[kind]++
+		e.count.bytes[kind] += uint64(size)
+	}
+	if e.waiting == 0 {
+		e.waiting = now
+	}
+	if e.heard == 0 {
+		e.legacy.offered.add(time.Duration(now), size)
+	}
+}
+
+// Feedback takes a transport-wide feedback message, which it does not keep.
+// Packets that are not known, or not any more, are ignored, so that messages
+// may be lost, repeated or out of order.
+func (e *Estimator) Feedback(fb rtp.TransportCC, now mono.Time) {
+	e.count.feedback++
+	if e.history.ring == nil || e.outdated(&fb) {
+		e.count.useless++
+		return
+	}
+	var newest *sentPacket
+	for {
+		s, ok := fb.Next()
+		if !ok {
+			break
+		}
+		n, p := e.history.find(s.Seq)
+		if n > e.history.newest {
+			e.count.unknown++
+			break // never sent, nor anything behind it
+		}
+		if p == nil {
+			e.count.unknown++
+			continue
+		}
+		if s.Received && p.fate != fateReceived {
+			newest = p
+		}
+		e.report(n, p, s)
+	}
+	if newest == nil {
+		e.count.useless++
+		return
+	}
+	e.hear(now, newest.at)
+}
+
+// outdated spares the walk over a message that ends before the history.
+func (e *Estimator) outdated(fb *rtp.TransportCC) bool {
+	first := e.history.unwrap(fb.BaseSeq)
+	return first+int64(fb.Count) <= e.history.oldest()
+}
+
+// report takes the status of one packet.
+func (e *Estimator) report(n int64, p *sentPacket, s rtp.TransportStatus) {
+	late := n <= e.reported
+	switch {
+	case !s.Received && p.fate == fateSent:
+		p.fate = fateLost
+		e.count.lost++
+		e.observeLoss(p, false)
+	case s.Received && p.fate == fateReceived:
+		e.count.duplicate++
+	case s.Received:
+		if p.fate == fateLost {
+			e.count.found++
+			e.loss.found()
+		} else {
+			e.observeLoss(p, true)
+		}
+		p.fate = fateReceived
+		e.count.received++
+		e.received(p, s.At, late)
+	}
+	e.reported = max(e.reported, n)
+}
+
+// observeLoss feeds the loss model and what was offered to the path.
+func (e *Estimator) observeLoss(p *sentPacket, received bool) {
+	e.offered.add(time.Duration(p.at), int(p.size))
+	if e.loss.add(p.at, int(p.size), received) {
+		e.loss.update(e.aimd.rate)
+	}
+}
+
+// received takes an arrival, late if newer packets were reported before.
+func (e *Estimator) received(p *sentPacket, at time.Duration, late bool) {
+	s := delaySample{sent: p.at, at: e.clock.unwrap(at)}
+	e.delivered.add(s.at, int(p.size))
+	e.prober.onReceived(p, s.at)
+	if late || p.cluster != 0 {
+		return
+	}
+	e.base.add(s)
+	done, ok := e.groups.add(s)
+	if !ok {
+		return
+	}
+	if e.trend.samples > 0 && (done.delay()-e.detector.last.delay()).Abs() > clockJump {
+		e.jump()
+		return
+	}
+	e.queue = e.base.above(done)
+	e.trend.add(done)
+	if slope, ok := e.trend.slope(); ok {
+		e.detector.update(slope, e.trend.samples, done)
+	} else {
+		e.detector.last = done
+	}
+}
+
+// jump forgets everything that compares delays.
+func (e *Estimator) jump() {
+	e.count.jumps++
+	e.trend.reset()
+	e.base, e.groups = baseDelay{}, grouper{}
+	e.detector.clear(normal)
+	e.delivered.reset()
+	e.offered.reset()
+}
+
+// hear ends a message that told something new; sent is when the newest packet
+// it reported was sent.
+func (e *Estimator) hear(now, sent mono.Time) {
+	e.heard = now
+	e.waiting = 0
+	if e.reported < e.history.newest {
+		e.waiting = now
+	}
+	e.learnRTT(now.Sub(sent))
+	m := measured{signal: e.detector.signal, rtt: e.rtt}
+	m.delivered, _ = e.delivered.rate()
+	m.offered, _ = e.offered.rate()
+	before := float64(e.estimate)
+	if e.aimd.update(now, &m) {
+		e.count.decreases++
+	}
+	if rate := e.prober.settle(now, e.reported, e.rtt); rate > 0 {
+		e.proved(rate)
+	}
+	e.finish(now, before)
+}
+
+// proved takes the result of a probe. It only raises: a probe that met a full
+// queue says nothing that the trend does not say better.
+func (e *Estimator) proved(rate float64) {
+	if rate > float64(e.estimate) && e.detector.signal != overuse {
+		e.aimd.raise(rate)
+		e.loss.raise(rate)
+	}
+}
+
+// finish makes the estimate from its parts.
+func (e *Estimator) finish(now mono.Time, before float64) {
+	e.aimd.rate = min(max(e.aimd.rate, float64(e.opt.Min)), float64(e.opt.Max))
+	rate := min(e.aimd.rate, e.loss.limit)
+	if e.heard == 0 {
+		rate = min(e.legacy.rate, e.legacy.remb)
+	}
+	e.estimate = e.opt.clamp(int64(rate))
+	if rate < before {
+		e.prober.onDecrease(now, before, rate)
+	}
+}
+
+func (e *Estimator) learnRTT(d time.Duration) {
+	if d < 0 || d > maxRTT {
+		return
+	}
+	if e.rtt == 0 {
+		e.rtt = d
+	}
+	e.rtt += (d - e.rtt) / 8
+}
+
+// SetDemand tells, in bit/s, what the caller means to send now, and what it
+// would like to send if there were room. Probing happens only while ideal is
+// above the estimate.
+func (e *Estimator) SetDemand(target, ideal int64) {
+	e.target, e.ideal = float64(max(target, 0)), float64(max(ideal, 0))
+}
+
+// Estimate is how much may be sent now, in bit/s, everything included.
+func (e *Estimator) Estimate() int64 { return e.estimate }
+
+// Deadline is when Tick and then NextProbe want to be called, 0 for not before
+// something else happens. It may change with every call, also of SetDemand.
+func (e *Estimator) Deadline() mono.Time {
+	at, _ := e.plan(0)
+	return mono.Earliest(mono.Earliest(at, e.silentAt()), e.prober.wake(e.rtt))
+}
+
+// Tick does what is due.
+func (e *Estimator) Tick(now mono.Time) {
+	if at := e.silentAt(); at != 0 && now >= at {
+		e.silent(now)
+	}
+	if rate := e.prober.settle(now, e.reported, e.rtt); rate > 0 {
+		before := float64(e.estimate)
+		e.proved(rate)
+		e.finish(now, before)
+	}
+	if at, rate := e.plan(now); at != 0 && now >= at {
+		e.prober.start(now, rate, e.ideal)
+	}
+}
+
+// NextProbe returns what padding to send now; call it after Tick. The caller
+// need not send all of it, or any.
+func (e *Estimator) NextProbe(now mono.Time) (Probe, bool) { return e.prober.request(now) }
+
+// plan asks the prober for the next probe; now is 0 if that does not matter.
+func (e *Estimator) plan(now mono.Time) (mono.Time, float64) {
+	if e.heard == 0 {
+		return 0, 0
+	}
+	return e.prober.plan(&probeView{
+		now: max(now, e.heard), estimate: float64(e.estimate), ideal: e.ideal, ceiling: float64(e.opt.Max),
+		calm:         e.detector.signal == normal && e.queue < calmQueue,
+		lastDecrease: e.prober.dropped,
+	})
+}
+
+// silentAt is when the lack of feedback becomes a reason to send less.
+func (e *Estimator) silentAt() mono.Time {
+	if e.heard == 0 || e.waiting == 0 || e.estimate <= e.opt.Min {
+		return 0
+	}
+	return e.waiting.Add(silence + e.rtt)
+}
+
+// silent lowers the rate: nothing of what was sent is known to have arrived.
+func (e *Estimator) silent(now mono.Time) {
+	e.count.timeouts++
+	e.waiting = now.Add(silenceStep - silence - e.rtt)
+	before := float64(e.estimate)
+	e.aimd.rate = silenceFactor * min(before, e.aimd.rate)
+	e.finish(now, before)
+}
