@@ -4,7 +4,7 @@ import { DeviceError, type Devices } from "./devices";
 import { confirm, showHelp } from "./dialogs";
 import { h, toggleClass } from "./dom";
 import { icon } from "./icons";
-import { people, stagedTile, tileStates, type View } from "./model";
+import { mostTiles, people, stagedTile, tileStates, type View } from "./model";
 import { Notices } from "./notices";
 import { remember } from "./options";
 import { People, type PersonAction } from "./people";
@@ -30,6 +30,7 @@ export class Meeting {
   readonly #people: People;
   readonly #shortcuts: Shortcuts;
   readonly #clock = h("span", { class: "clock" });
+  readonly #more = h("span", { class: "clock" });
   readonly #lock = h("span", { class: "lock", hidden: true }, icon("lock"), h("span", { class: "sr-only" }, "locked with a password"));
   #linkBad = false;
   readonly #lonely = h(
@@ -54,7 +55,7 @@ export class Meeting {
     readonly devices: Devices,
     readonly room: string,
   ) {
-    this.#view = { conference, speaker: "", forwarded: undefined, pinned: "" };
+    this.#view = { conference, speaker: "", earlier: [], forwarded: undefined, pinned: "" };
     const canShare = navigator.mediaDevices?.getDisplayMedia !== undefined;
     this.#toolbar = new Toolbar(tools.filter((t) => t !== "screen" || canShare), (name) => this.#press(name));
     this.#chat = new Chat(() => this.#togglePanel("chat"));
@@ -65,7 +66,7 @@ export class Meeting {
 
   /** Shows the meeting until it ends. */
   run(root: HTMLElement): Promise<EndReason> {
-    const header = h("header", { class: "top" }, h("h1", {}, this.room), this.#lock, this.#clock);
+    const header = h("header", { class: "top" }, h("h1", {}, this.room), this.#lock, this.#clock, this.#more);
     const center = h("main", { class: "center-column" }, header, this.#tiles.element, this.#lonely, this.#toolbar.element, this.#notices.element);
     this.#body.append(center, this.#sound.element);
     root.replaceChildren(this.#body);
@@ -73,6 +74,7 @@ export class Meeting {
     const clock = setInterval(() => this.#tick(), 1000);
     this.#catchUp();
     this.#render();
+    void keepAwake();
     return new Promise((resolve) => {
       const done = (end: EndReason): void => {
         clearInterval(clock);
@@ -103,7 +105,7 @@ export class Meeting {
     c.on("changed", () => this.#queueRender());
     c.on("track", (t) => this.#onTrack(t));
     c.on("untrack", (t) => this.#onUntrack(t));
-    c.on("speaker", (id) => this.#onSpeaker(id));
+    c.on("speaker", (id, earlier) => this.#onSpeaker(id, earlier));
     c.on("forwarded", (names) => this.#onForwarded(names));
     c.on("chat", (m) => this.#onChat(m));
     c.on("muted", (kind, by) => this.#onMuted(kind, by));
@@ -118,9 +120,14 @@ export class Meeting {
     this.#people.onAction = (id, action) => void this.#moderate(id, action);
     this.#sound.onBlocked = () => this.#askForClick();
     const signal = this.#abort.signal;
-    document.addEventListener("visibilitychange", () => this.#tiles.pageShown(!document.hidden), { signal });
+    document.addEventListener("visibilitychange", () => this.#onVisibility(), { signal });
     navigator.mediaDevices?.addEventListener?.("devicechange", () => this.#queueRender(), { signal });
     window.addEventListener("pagehide", () => c.leave(), { signal });
+  }
+
+  #onVisibility(): void {
+    this.#tiles.pageShown(!document.hidden);
+    if (!document.hidden) void keepAwake();
   }
 
   /** What happened between joining and being shown. */
@@ -152,8 +159,8 @@ export class Meeting {
     this.#queueRender();
   }
 
-  #onSpeaker(id: string): void {
-    this.#view.speaker = id;
+  #onSpeaker(id: string, earlier: string[]): void {
+    [this.#view.speaker, this.#view.earlier] = [id, earlier];
     this.#queueRender();
   }
 
@@ -209,14 +216,17 @@ export class Meeting {
 
   #render(): void {
     const states = tileStates(this.#view);
-    this.#tiles.show(states, stagedTile(this.#view, states, this.#asGrid));
+    const staged = stagedTile(this.#view, states, this.#asGrid);
+    this.#tiles.show(states, staged);
+    const hidden = this.conference.members.length - [...states.values()].filter((s) => !s.desktop && !s.self).length;
+    this.#more.textContent = hidden > 0 ? `and ${hidden} more` : "";
     this.#people.show(people(this.#view), this.conference.isModerator);
     this.#lock.hidden = !this.conference.info?.locked;
-    this.#renderTools();
+    this.#renderTools(staged !== "");
     this.#renderLink();
   }
 
-  #renderTools(): void {
+  #renderTools(staged: boolean): void {
     const { slots } = this.conference;
     const [mic, camera, screen] = [slots.a0.track !== null, slots.v0.track !== null, slots.v1.track !== null];
     const t = this.#toolbar;
@@ -226,7 +236,6 @@ export class Meeting {
     t.set("hand", { icon: "hand", label: this.conference.raisedHand ? "Lower your hand" : "Raise your hand", pressed: this.conference.raisedHand });
     t.set("chat", { icon: "chat", label: this.#panel === "chat" ? "Close chat" : "Open chat", pressed: this.#panel === "chat", badge: this.#unread });
     t.set("people", { icon: "people", label: this.#panel === "people" ? "Close participants" : "Open participants", pressed: this.#panel === "people" });
-    const staged = stagedTile(this.#view, tileStates(this.#view), this.#asGrid) !== "";
     t.set("tiles", { icon: staged ? "tiles" : "stage", label: staged ? "Show everybody equally large" : "Show one large" });
     t.set("settings", { icon: "settings", label: "Settings" });
     t.set("leave", { icon: "leave", label: "Leave the meeting" });
@@ -256,7 +265,9 @@ export class Meeting {
     const heights = new Map(w.heights);
     for (const name of [...heights.keys()]) if (name.startsWith(`${this.conference.id}-`)) heights.delete(name);
     const { lastN } = this.conference.options.settings;
-    this.conference.setReceive({ lastN, onStage: w.onStage, selected: [], defaultHeight: 180, heights });
+    // Who has no tile yet will get one in a moment, unless there are too many.
+    const defaultHeight = this.conference.members.length < mostTiles ? 180 : 0;
+    this.conference.setReceive({ lastN, onStage: w.onStage, selected: [], defaultHeight, heights });
   }
 
   // Doing.
@@ -470,5 +481,14 @@ export class Meeting {
     this.#notices.say("Click anywhere to hear the others");
     document.addEventListener("click", () => this.#sound.resume(), { once: true });
     document.addEventListener("keydown", () => this.#sound.resume(), { once: true });
+  }
+}
+
+/** Keeps a phone's screen on; the browser ends it whenever the page is hidden. */
+async function keepAwake(): Promise<void> {
+  try {
+    await navigator.wakeLock?.request("screen");
+  } catch {
+    // Low battery, or not allowed: the screen goes dark as usual.
   }
 }

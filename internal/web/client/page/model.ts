@@ -7,42 +7,60 @@ import { nameOf } from "./words";
 export interface View {
   conference: Conference;
   speaker: string;
+  /** Who spoke before, latest first. */
+  earlier: string[];
   /** Video sources that the bridge forwards; undefined while it has not said. */
   forwarded: Set<string> | undefined;
   pinned: string;
 }
 
+/** A page with more tiles than this is slow and tells nothing; the list has everybody. */
+export const mostTiles = 49;
+
 /** All tiles, screens first, then the others, ourselves last. */
 export function tileStates(v: View): Map<string, TileState> {
   const c = v.conference;
+  const tracks: Tracks = new Map(c.tracks.map((t) => [t.source.name, t.track]));
   const screens: [string, TileState][] = [];
-  const people: [string, TileState][] = [];
   for (const m of c.members) {
-    people.push([`${m.id}-v0`, personTile(v, m)]);
-    for (const [name, s] of m.sources) if (s.videoType === "desktop" && !s.muted) screens.push([name, screenTile(v, m, name)]);
+    for (const [name, s] of m.sources) if (s.videoType === "desktop" && !s.muted) screens.push([name, screenTile(v, tracks, m, name)]);
   }
   if (c.slots.v1.track) screens.push([`${c.id}-v1`, ownScreen(v)]);
+  const people = shownMembers(v).map((m): [string, TileState] => [`${m.id}-v0`, personTile(v, tracks, m)]);
   return new Map([...screens, ...people, [`${c.id}-v0`, ownTile(v)]]);
 }
 
-function trackOf(v: View, source: string): MediaStreamTrack | null {
-  return v.conference.tracks.find((t) => t.source.name === source)?.track ?? null;
+type Tracks = Map<string, MediaStreamTrack>;
+
+/** In a large meeting those who speak, ask to or are seen, in the order they came. */
+function shownMembers(v: View): Member[] {
+  const all = v.conference.members;
+  if (all.length < mostTiles) return all;
+  const recent = [v.speaker, ...v.earlier];
+  const rank = (m: Member): number => {
+    if (v.pinned === `${m.id}-v0`) return 0;
+    const spoke = recent.indexOf(m.id);
+    if (spoke >= 0) return 1 + spoke;
+    return 100 + (m.raisedHand > 0 ? 0 : m.sources.get(`${m.id}-v0`)?.muted === false ? 1 : 2);
+  };
+  const chosen = new Set([...all].sort((a, b) => rank(a) - rank(b)).slice(0, mostTiles - 1));
+  return all.filter((m) => chosen.has(m));
 }
 
-function personTile(v: View, m: Member): TileState {
+function personTile(v: View, tracks: Tracks, m: Member): TileState {
   const source = `${m.id}-v0`;
   const state = m.sources.get(source);
   const on = state !== undefined && !state.muted && state.videoType !== "desktop";
   return {
-    name: nameOf(m.name, m.id), self: false, desktop: false, video: on ? trackOf(v, source) : null, micMuted: micMuted(m),
+    name: nameOf(m.name, m.id), self: false, desktop: false, video: on ? (tracks.get(source) ?? null) : null, micMuted: micMuted(m),
     speaking: v.speaker === m.id && !micMuted(m), handUp: m.raisedHand > 0, pinned: v.pinned === source,
     paused: on && v.forwarded !== undefined && !v.forwarded.has(source), avatarUrl: m.avatarUrl,
   };
 }
 
-function screenTile(v: View, m: Member, source: string): TileState {
+function screenTile(v: View, tracks: Tracks, m: Member, source: string): TileState {
   return {
-    name: nameOf(m.name, m.id), self: false, desktop: true, video: trackOf(v, source), micMuted: false, speaking: false, handUp: false,
+    name: nameOf(m.name, m.id), self: false, desktop: true, video: tracks.get(source) ?? null, micMuted: false, speaking: false, handUp: false,
     pinned: v.pinned === source, paused: v.forwarded !== undefined && !v.forwarded.has(source), avatarUrl: "",
   };
 }
