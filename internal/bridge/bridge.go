@@ -216,7 +216,7 @@ func (w *worker) shutdown() {
 			r.refuse()
 		}
 	}
-	w.count.publish()
+	w.publish()
 }
 
 // awaitSessions makes Stop wait for the DTLS associations of a conference.

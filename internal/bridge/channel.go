@@ -36,12 +36,14 @@ func (ep *endpoint) channelClosed(l *wsLink) {
 // channelReceived parses on the goroutine that has read the message, so that
 // a worker only ever sees valid ones.
 func (ep *endpoint) channelReceived(l *wsLink, raw []byte) {
+	if ep.channel.waiting.Add(1) > maxWaiting {
+		ep.channel.waiting.Add(-1)
+		ep.w.mail.busy.Add(1)
+		return
+	}
 	m := channelMessage{ep: ep, link: l}
 	m.msg, m.err = colibri.ParseMessage(raw)
-	if ep.channel.waiting.Add(1) > maxWaiting {
-		m.msg, m.err = nil, errBusy
-	}
-	if m.err == errBusy || !ep.w.mail.post(m) {
+	if !ep.w.mail.post(m) {
 		ep.channel.waiting.Add(-1)
 	}
 }

@@ -313,3 +313,22 @@ func TestAudioSubscription(t *testing.T) {
 	b.ask(&colibri.ReceiverAudioSubscription{All: true})
 	hears(true)
 }
+
+// TestBusyChannel: a client that sends faster than its worker reads loses
+// messages, and nobody else does.
+func TestBusyChannel(t *testing.T) {
+	b := idleWorkers(t, 1)
+	ep, other := &endpoint{w: b.workers[0]}, &endpoint{w: b.workers[0]}
+	for range 2 * maxWaiting {
+		ep.channelReceived(nil, []byte(`{"colibriClass":"ClientHello"}`))
+	}
+	other.channelReceived(nil, []byte(`{"colibriClass":"ClientHello"}`))
+	b.deliver()
+	b.workers[0].publish()
+	if n := b.workers[0].count.snapshot()[dropChannelBusy]; n != maxWaiting {
+		t.Errorf("%d messages were dropped", n)
+	}
+	if ep.channel.waiting.Load()+other.channel.waiting.Load() != 0 {
+		t.Error("messages still wait")
+	}
+}

@@ -1,6 +1,9 @@
 package bridge
 
-import "sync"
+import (
+	"sync"
+	"sync/atomic"
+)
 
 // event is something another goroutine asks of a worker. handle runs on the
 // worker's goroutine.
@@ -14,6 +17,10 @@ type mailbox struct {
 	max    int
 	closed bool
 	wake   func()
+
+	// What others had to drop on the way here.
+	refused atomic.Uint64 // letters that found the box full or closed
+	busy    atomic.Uint64 // messages of endpoints with too many waiting
 }
 
 // post leaves ev, unless the box is full or closed. It never blocks.
@@ -27,6 +34,7 @@ func (m *mailbox) put(ev event, max int) bool {
 	m.mu.Lock()
 	if m.closed || len(m.items) >= max {
 		m.mu.Unlock()
+		m.refused.Add(1)
 		return false
 	}
 	first := len(m.items) == 0

@@ -1,7 +1,6 @@
 package bridge
 
 import (
-	"errors"
 	"slices"
 
 	"github.com/plenum-conf/plenum/internal/colibri"
@@ -9,9 +8,6 @@ import (
 	"github.com/plenum-conf/plenum/internal/mono"
 	"github.com/plenum-conf/plenum/internal/source"
 )
-
-// errBusy stands for a message of an endpoint that has too many waiting.
-var errBusy = errors.New("bridge: too many messages waiting")
 
 // encode writes a message of ours; those cannot fail.
 func encode(m colibri.Message) []byte {

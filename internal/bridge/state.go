@@ -129,7 +129,7 @@ type stateWanted struct{ answer chan<- WorkerState }
 func (e stateWanted) handle(w *worker) { e.answer <- w.state() }
 
 func (w *worker) state() WorkerState {
-	w.count.publish()
+	w.publish()
 	s := WorkerState{
 		Index: w.index, Socket: w.sock.Stats(), Counters: map[string]uint64{},
 		Addresses: len(w.byAddr), Foreign: len(w.foreign), Timers: w.wheel.Len(),

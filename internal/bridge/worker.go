@@ -115,8 +115,15 @@ func (w *worker) turn() {
 	w.flush()
 	if w.now.Sub(w.published) >= time.Second {
 		w.published = w.now
-		w.count.publish()
+		w.publish()
 	}
+}
+
+// publish lets others see what this worker has counted.
+func (w *worker) publish() {
+	w.count.own[dropMailbox] = w.mail.refused.Load()
+	w.count.own[dropChannelBusy] = w.mail.busy.Load()
+	w.count.publish()
 }
 
 // wait blocks in the socket. The order - deadline, mailbox, read - is what
