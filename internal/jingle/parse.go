@@ -22,7 +22,7 @@ type Limits struct {
 }
 
 // DefaultLimits leave room for twice what any client sends.
-var DefaultLimits = Limits{Contents: 16, PayloadTypes: 128, Extensions: 32, Candidates: 64, Sources: 64}
+var DefaultLimits = Limits{Contents: 16, PayloadTypes: 128, Extensions: 32, Candidates: 32, Sources: 64}
 
 // maxSID bounds the length of a session id, in bytes.
 const maxSID = 256

@@ -55,13 +55,13 @@ type Part struct {
 	Message func(r *muc.Room, from *muc.Occupant, st xmpp.Stanza) *xmpp.StanzaError
 }
 
-// JSON encodes v for a json-message. Jitsi clients pass the text through
-// JavaScript's unescape before they parse it, so that a percent sign followed
-// by two hex digits would not survive: percent signs are written as \u0025.
+// JSON encodes v for a json-message. Jitsi clients decode HTML entities in the
+// text before they parse it, so that a name with a literal &quot; would end a
+// string: ampersands and angle brackets are written as \u0026, \u003c and
+// \u003e. Older clients undo percent escapes as well: \u0025.
 func JSON(v any) []byte {
 	var b bytes.Buffer
 	enc := json.NewEncoder(&b)
-	enc.SetEscapeHTML(false) // XML escapes are XML's business
 	if err := enc.Encode(v); err != nil {
 		panic("service: " + err.Error()) // values are our own types and checked JSON
 	}

@@ -171,7 +171,7 @@ func TestSpeakerStats(t *testing.T) {
 }
 
 func TestJSON(t *testing.T) {
-	if got := string(service.JSON(map[string]string{"a": "100%41 <>&"})); got != `{"a":"100\u002541 <>&"}` {
+	if got := string(service.JSON(map[string]string{"a": "100%41 <>&"})); got != `{"a":"100\u002541 \u003c\u003e\u0026"}` {
 		t.Error(got)
 	}
 }
