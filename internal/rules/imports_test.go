@@ -28,6 +28,7 @@ var allowed = map[string][]string{
 	"internal/source":         {},
 	"internal/media":          {},
 	"internal/ice":            {},
+	"internal/bwe":            {"internal/rtp"},
 	"internal/srtp":           {},
 	"internal/rtp":            {"internal/rtp/..."},
 	"internal/bwe":            {"internal/rtp"},
