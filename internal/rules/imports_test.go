@@ -31,7 +31,6 @@ var allowed = map[string][]string{
 	"internal/bwe":            {"internal/rtp"},
 	"internal/srtp":           {},
 	"internal/rtp":            {"internal/rtp/..."},
-	"internal/bwe":            {"internal/rtp"},
 	"internal/netio":          {},
 	"internal/mono":           {},
 	"internal/config":         {},
