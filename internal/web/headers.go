@@ -8,9 +8,9 @@ import (
 
 // pagePolicy is the Content-Security-Policy of our own pages. Scripts and
 // styles come from this server only. Bridges may stand on other hosts, so
-// WebSockets may go anywhere; avatars too. Meetings may be embedded in frames,
-// so there is no frame-ancestors.
-const pagePolicy = "default-src 'none'; script-src 'self'; style-src 'self'; img-src 'self' data: blob: https:; " +
+// WebSockets may go anywhere. Meetings may be embedded in frames, so there is
+// no frame-ancestors.
+const pagePolicy = "default-src 'none'; script-src 'self'; style-src 'self'; img-src 'self' data: blob:; " +
 	"media-src 'self' blob: mediastream:; font-src 'self'; manifest-src 'self'; base-uri 'none'; form-action 'self'; " +
 	"connect-src 'self' wss: ws:"
 

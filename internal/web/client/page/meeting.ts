@@ -176,7 +176,7 @@ export class Meeting {
 
   #onChat(m: Parameters<Chat["add"]>[0]): void {
     const name = nameOf(m.name, m.from);
-    this.#chat.add(m, m.private && m.own ? "one participant" : "");
+    this.#chat.add(m, nameOf(this.conference.member(m.to)?.name ?? "", m.to));
     if (m.own || m.history || this.#panel === "chat") return;
     this.#unread++;
     this.#notices.announce(`Message from ${name}: ${m.text}`);

@@ -15,6 +15,7 @@ export interface TileState {
   pinned: boolean;
   /** The bridge does not send this picture now, though there is one. */
   paused: boolean;
+  /** Shown when it is a data URL: pictures elsewhere would tell others our address. */
   avatarUrl: string;
 }
 
@@ -53,7 +54,7 @@ export class Tile {
     toggleClass(this.element, "pinned", s.pinned);
     setProps(this.element, { "aria-label": describe(s) });
     setProps(this.#pin, { "aria-label": s.pinned ? `Unpin ${s.name}` : `Pin ${s.name} large`, "aria-pressed": String(s.pinned), title: s.pinned ? "Unpin" : "Pin" });
-    fill(this.#avatar, s.avatarUrl.startsWith("https://") ? h("img", { src: s.avatarUrl, alt: "", referrerpolicy: "no-referrer" }) : initials(s.name));
+    fill(this.#avatar, s.avatarUrl.startsWith("data:image/") ? h("img", { src: s.avatarUrl, alt: "" }) : initials(s.name));
     fill(
       this.#label,
       s.desktop && icon("screen"),

@@ -50,6 +50,7 @@ export function goodbye(end: EndReason): [string, string] {
     case "destroyed":
       return ["The meeting has ended", end.reason || "It was ended for everybody."];
     case "failed":
+      if (end.reason === "media") return ["Sound and pictures do not get through", "Perhaps a firewall on your side blocks them. Try another network, or ask whoever looks after yours to allow UDP."];
       return ["The meeting was interrupted", joinTexts[end.reason as JoinReason] ?? "The connection could not be restored."];
   }
 }

@@ -1,68 +1,22 @@
 import { BridgeChannel, receiveMessage, type BridgeMessage, type ReceiveConstraints } from "./channel";
 import { answerCommon, connect, fetchServices, keepAlive } from "./connection";
 import { Emitter } from "./emitter";
+import type { ConferenceEvents, ConferenceOptions, ConferenceState, EndReason } from "./events";
 import { parseOffer, parseSources } from "./jingle";
 import { joinError } from "./join";
 import { LocalSlots, type SlotName } from "./local";
 import { endpointId, NS, nodeOf, roomNode, sleep, type MuteKind } from "./names";
 import type { Member, OwnPresence, RoomStatus } from "./presence";
-import { Room, type ChatMessage, type RoomInfo } from "./room";
+import { Room, type RoomInfo } from "./room";
 import { belongsTo, Session, type MediaState, type RemoteTrack } from "./session";
-import { chooseCodec, iceServers, type Service, type Settings } from "./settings";
+import { chooseCodec, iceServers, type Service } from "./settings";
 import { refusalOf, resultOf } from "./stanza";
 import { EndpointStats, readStats, type SessionStats } from "./stats";
-import type { Socket, Stream, StreamState } from "./stream";
+import type { Stream, StreamState } from "./stream";
 import { el, type Element } from "./xml";
 
-export interface ConferenceOptions {
-  settings: Settings;
-  /** The room's name as in the address. */
-  room: string;
-  /** Display name. */
-  name: string;
-  /** JWT, when the deployment wants one. */
-  token?: string;
-  /** Makes XMPP sockets; for tests. */
-  socket?: (url: string) => Socket;
-}
-
-/** idle -> connecting -> joined <-> reconnecting -> ended. */
-export type ConferenceState = "idle" | "connecting" | "joined" | "reconnecting" | "ended";
-
-/** Why it is over. */
-export interface EndReason {
-  kind: "left" | "kicked" | "destroyed" | "failed";
-  /** Display name of who did it, when somebody did. */
-  by: string;
-  reason: string;
-}
-
-export interface ConferenceEvents {
-  state: [ConferenceState];
-  ended: [EndReason];
-  joined: [Member];
-  changed: [Member];
-  left: [Member, RoomStatus];
-  track: [RemoteTrack];
-  untrack: [RemoteTrack];
-  /** What the media transport does; "closed" also when there is nobody to send to. */
-  media: [MediaState];
-  /** Who speaks now, and who did before, latest first. */
-  speaker: [string, string[]];
-  /** Names of the video sources that the bridge sends us now. */
-  forwarded: [Set<string>];
-  chat: [ChatMessage];
-  subject: [string];
-  info: [RoomInfo];
-  /** Somebody silenced us; the page should take the track away. by is "" for the room's rules. */
-  muted: [MuteKind, string];
-  /** We may not unmute without being let, or may again. */
-  moderation: [MuteKind, boolean];
-  /** The server did not let us send this. */
-  refused: [SlotName, Error];
-}
-
 const restartAttempts = 3;
+const restartInterval = 5_500;
 const statsEvery = 10_000;
 const longestRejoin = 30_000;
 const focusAbsence = 15_000;
@@ -80,6 +34,8 @@ export class Conference extends Emitter<ConferenceEvents> {
   #services: Service[] = [];
   #receive: ReceiveConstraints = { lastN: -1, onStage: [], selected: [], defaultHeight: 180, heights: new Map() };
   #restarts = 0;
+  #startedOver = 0;
+  #lastRestart = 0;
   #abort = new AbortController();
   #stats = new EndpointStats();
   #timer: ReturnType<typeof setInterval> | undefined;
@@ -481,22 +437,33 @@ export class Conference extends Emitter<ConferenceEvents> {
   #onMediaState(session: Session, s: MediaState): void {
     if (session !== this.#session) return;
     this.emit("media", s);
-    if (s === "connected") this.#restarts = 0;
+    if (s === "connected") [this.#restarts, this.#startedOver] = [0, 0];
     if (s === "failed") void this.#restart(session, "ICE FAILED");
   }
 
-  /** Asks the focus for a new session. After three in vain the whole meeting is joined anew. */
+  /**
+   * Asks the focus for a new session. After three in vain the meeting is
+   * joined anew, and after three of those it is over.
+   */
   async #restart(session: Session, why: string): Promise<void> {
     if (session !== this.#session || this.#state === "ended") return;
-    if (this.#restarts >= restartAttempts) return this.#rejoin();
-    const attempt = this.#restarts++;
-    await sleep(Math.random() * 1000 * 2 ** attempt);
+    if (this.#restarts >= restartAttempts) return this.#startOver();
+    const pause = Math.random() * 1000 * 2 ** this.#restarts++;
+    // The focus refuses a second request within five seconds.
+    await sleep(Math.max(pause, this.#lastRestart + restartInterval - Date.now()));
     if (session !== this.#session || session.state === "connected") return;
+    this.#lastRestart = Date.now();
     try {
       await session.terminate("connectivity-error", why, true);
     } catch {
-      if (session === this.#session && this.#stream?.state === "online") await this.#rejoin();
+      if (session === this.#session && this.#stream?.state === "online") await this.#startOver();
     }
+  }
+
+  async #startOver(): Promise<void> {
+    if (++this.#startedOver > restartAttempts) return this.#end({ kind: "failed", by: "", reason: "media" });
+    this.#restarts = 0;
+    await this.#rejoin();
   }
 
   // The bridge channel.

@@ -1,9 +1,8 @@
 /** The protocol library: everything a Jitsi client says on the wire, and no user interface. */
 export { BridgeChannel, receiveMessage, type BridgeMessage, type ReceiveConstraints } from "./channel";
-export {
-  Conference, type ConferenceEvents, type ConferenceOptions, type ConferenceState, type EndReason,
-} from "./conference";
+export { Conference } from "./conference";
 export { Emitter } from "./emitter";
+export type { ConferenceEvents, ConferenceOptions, ConferenceState, EndReason } from "./events";
 export { JoinError, type JoinReason } from "./join";
 export type { SlotName } from "./local";
 export type { Source } from "./media";

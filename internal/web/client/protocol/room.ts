@@ -16,8 +16,10 @@ export interface ChatMessage {
   from: string;
   name: string;
   text: string;
-  /** Sent to us alone. */
+  /** Sent to one person alone. */
   private: boolean;
+  /** Endpoint id of that person when we wrote it; else "". */
+  to: string;
   /** Written by us. */
   own: boolean;
   /** In ms since 1970. */
@@ -190,6 +192,7 @@ export class Room extends Emitter<RoomEvents> {
       name: this.members.get(from)?.name || m.child("display-name")?.text() || "",
       text,
       private: m.attr("type") === "chat",
+      to: "",
       own: from === this.id,
       time: Number.isNaN(stamp) ? Date.now() : stamp,
       history: delay !== undefined,
@@ -220,7 +223,7 @@ export class Room extends Emitter<RoomEvents> {
     const target = to ? `${this.jid}/${to}` : this.jid;
     this.stream.send(el("message", { to: target, type: to ? "chat" : "groupchat", id }, el("body", {}, text)));
     if (!to) return;
-    const own = { id, from: this.id, name: this.own.name, private: true, own: true, history: false };
+    const own = { id, from: this.id, name: this.own.name, private: true, to, own: true, history: false };
     this.emit("chat", { ...own, text, time: Date.now() });
   }
 
