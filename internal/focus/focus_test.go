@@ -76,12 +76,12 @@ func TestRequestNotReady(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		w := newWorld(t, nil)
 		defer w.stop()
-		w.shut = true
+		w.shut.Store(true)
 		rec := post(w.f, `{"room":"daily@conference.meet.example"}`)
 		if rec.Code != http.StatusOK || !strings.Contains(rec.Body.String(), `"ready":false`) {
 			t.Fatalf("%d %s", rec.Code, rec.Body)
 		}
-		w.shut = false
+		w.shut.Store(false)
 		if rec = post(w.f, `{"room":"daily@conference.meet.example"}`); !strings.Contains(rec.Body.String(), `"ready":true`) {
 			t.Fatalf("the next attempt: %d %s", rec.Code, rec.Body)
 		}
@@ -92,7 +92,7 @@ func TestRequestRefusedByRoom(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		w := newWorld(t, nil)
 		defer w.stop()
-		w.shut = true
+		w.shut.Store(true)
 		done := make(chan *httptest.ResponseRecorder, 1)
 		go func() { done <- post(w.f, `{"room":"daily@conference.meet.example"}`) }()
 		synctest.Wait()
@@ -239,7 +239,9 @@ func TestOrphans(t *testing.T) {
 		w.toFocus(`<presence type="unavailable" from="` + roomName + `/focus"/>`)
 		w.toFocus(`<iq type="set" id="x1" from="` + roomName + `/aaaaaaaa"><mute xmlns="http://jitsi.org/jitmeet/audio" jid="x@y/z">true</mute></iq>`)
 		w.ask(roomName)
+		w.mu.Lock()
 		delete(w.rooms, roomName)
+		w.mu.Unlock()
 		close(gate)
 		w.pass(time.Second)
 		w.settle()

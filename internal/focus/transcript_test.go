@@ -482,7 +482,9 @@ func scriptOfferRefused(w *world) {
 	w.join("aaaaaaaa")
 	w.say("a client answers the offer with an error: its session ends and it is tried again")
 	b := w.join("bbbbbbbb", func(p *person) { p.refuse = "session-initiate" })
+	w.mu.Lock()
 	b.refuse = ""
+	w.mu.Unlock()
 	w.pass(4 * time.Second)
 }
 
@@ -551,6 +553,7 @@ func scriptUnanswerable(w *world) {
 	}
 	w.say("from a room in which the focus is not, or from nobody it knows")
 	w.toFocus(`<iq type="set" id="x1" from="other@conference.meet.example/aaaaaaaa"><mute xmlns="http://jitsi.org/jitmeet/audio" jid="x@y/z">true</mute></iq>`)
+	w.pass(turn)
 	w.toFocus(`<iq type="set" id="x2" from="` + roomName + `/99999999"><jingle xmlns="urn:xmpp:jingle:1" action="session-accept" sid="x"/></iq>`)
 	w.pass(turn)
 	w.say("answers nobody waits for, and what is no XML, change nothing")

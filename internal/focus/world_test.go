@@ -6,21 +6,17 @@ import (
 	"context"
 	"flag"
 	"fmt"
-	"net/netip"
 	"os"
 	"path/filepath"
-	"regexp"
 	"slices"
 	"strings"
 	"sync"
+	"sync/atomic"
 	"testing"
 	"testing/synctest"
 	"time"
 
-	"github.com/plenum-conf/plenum/internal/colibri"
 	"github.com/plenum-conf/plenum/internal/jingle"
-	"github.com/plenum-conf/plenum/internal/media"
-	"github.com/plenum-conf/plenum/internal/source"
 	"github.com/plenum-conf/plenum/internal/xmpp"
 )
 
@@ -50,7 +46,7 @@ type world struct {
 	lines   []line // since the last headline
 	ports   map[string]func([]byte)
 	rooms   map[string]map[string]*person // by room, by nick; nil person is the focus
-	shut    bool                          // the room service does not answer
+	shut    atomic.Bool                   // the room service does not answer
 	verbose bool                          // offers are written out
 	ids     int
 }
@@ -227,7 +223,7 @@ func (w *world) route(st xmpp.Stanza, to xmpp.JID) {
 }
 
 func (w *world) focusPresence(st xmpp.Stanza, to xmpp.JID) {
-	if w.shut {
+	if w.shut.Load() {
 		return
 	}
 	key := to.Bare().String()
@@ -281,198 +277,6 @@ func (w *world) open() {
 	w.mu.Lock()
 	defer w.mu.Unlock()
 	w.lines = nil
-}
-
-// person is a scripted participant.
-type person struct {
-	w                 *world
-	nick, room        string
-	jid               xmpp.JID
-	affiliation, role string
-	features          []string
-	extra             string // further presence children
-	mute              bool   // does not answer anything
-	sid, stay         string // of the last offer
-	id                int
-	refuse            string // action answered with an error
-	lies              bool   // about its version
-}
-
-// chromium are the features of a browser.
-var chromium = []string{
-	"urn:xmpp:jingle:1", "urn:xmpp:jingle:apps:rtp:audio", "urn:xmpp:jingle:apps:rtp:video",
-	"urn:xmpp:jingle:transports:dtls-sctp:1", "urn:ietf:rfc:4588", "http://jitsi.org/remb", "http://jitsi.org/tcc",
-	"http://jitsi.org/json-encoded-sources", "http://jitsi.org/source-name",
-}
-
-// join brings somebody with an 8-digit id into the usual room. Changes are
-// made before it enters.
-func (w *world) join(nick string, changes ...func(*person)) *person {
-	p := &person{
-		w: w, nick: nick, room: roomName, features: chromium, affiliation: "none", role: "participant",
-		jid: xmpp.JID{Local: nick + "-user", Domain: domain, Resource: "r"},
-	}
-	for _, change := range changes {
-		change(p)
-	}
-	w.mu.Lock()
-	if w.rooms[p.room] == nil {
-		w.mu.Unlock()
-		w.t.Fatalf("%s enters a room in which the focus is not", nick)
-	}
-	w.rooms[p.room][nick] = p
-	w.mu.Unlock()
-	w.note("%s enters", p.short())
-	p.present("")
-	w.pass(turn)
-	return p
-}
-
-func (p *person) short() string { return p.nick[:4] }
-
-func (p *person) present(typ string, more ...string) {
-	ver := capsHash([]string{"client/web//plenum"}, slices.Clone(p.features))
-	if p.lies {
-		ver = "made up"
-	}
-	p.w.toFocus(fmt.Sprintf(`<presence from="%s/%s" to="%s" type="%s"><x xmlns="%s"><item affiliation="%s" role="%s" jid="%s"/></x>`+
-		`<c xmlns="http://jabber.org/protocol/caps" hash="sha-1" node="https://jitsi.org/jitsi-meet" ver="%s"/>`+
-		`<stats-id>Zoe</stats-id>%s%s</presence>`,
-		p.room, p.nick, p.w.f.self, typ, xmpp.NSMUCUser, p.affiliation, p.role, p.jid,
-		ver, p.extra, strings.Join(more, "")))
-}
-
-// leave takes the person out of the room.
-func (p *person) leave(more ...string) {
-	p.w.mu.Lock()
-	delete(p.w.rooms[p.room], p.nick)
-	p.w.mu.Unlock()
-	p.w.note("%s leaves %s", p.short(), strings.Join(more, ""))
-	p.present("unavailable", more...)
-	p.w.pass(turn)
-}
-
-// receive answers as clients do.
-func (p *person) receive(st xmpp.Stanza) {
-	if !st.IsRequest() {
-		return
-	}
-	payload, _ := st.First()
-	action := payload.AttrOr("action", "")
-	if action == "session-initiate" {
-		p.sid = payload.AttrOr("sid", "")
-		b, _ := payload.Child("bridge-session", "")
-		p.stay = b.AttrOr("id", "")
-	}
-	switch {
-	case p.mute || payload.Name == "mute":
-	case action != "" && action == p.refuse:
-		p.reply(`<iq type="error" id="%s" from="%s/%s" to="%s"><error type="cancel"><bad-request xmlns="urn:ietf:params:xml:ns:xmpp-stanzas"/></error></iq>`,
-			st.ID, p.room, p.nick, p.w.f.self)
-	case payload.NS == xmpp.NSDiscoInfo:
-		p.reply(`<iq type="result" id="%s" from="%s/%s" to="%s"><query xmlns="%s">%s</query></iq>`,
-			st.ID, p.room, p.nick, p.w.f.self, xmpp.NSDiscoInfo, p.disco())
-	default:
-		p.reply(`<iq type="result" id="%s" from="%s/%s" to="%s"/>`, st.ID, p.room, p.nick, p.w.f.self)
-	}
-}
-
-func (p *person) disco() string {
-	out := `<identity category="client" type="web" name="plenum"/>`
-	for _, f := range p.features {
-		out += `<feature var="` + f + `"/>`
-	}
-	return out
-}
-
-func (p *person) reply(format string, args ...any) { p.w.toFocus(fmt.Sprintf(format, args...)) }
-
-// set sends an IQ to the focus and waits until everything has settled.
-func (p *person) set(payload string) {
-	p.w.note("%s > focus %s", p.short(), payload)
-	p.iq("set", payload)
-}
-
-// iq sends an IQ without writing it down.
-func (p *person) iq(typ, payload string) {
-	p.id++
-	p.reply(`<iq type="%s" id="%s-%d" from="%s/%s" to="%s">%s</iq>`, typ, p.short(), p.id, p.room, p.nick, p.w.f.self, payload)
-	p.w.pass(turn)
-}
-
-// jingle sends a Jingle request in the current session.
-func (p *person) jingle(action, inner string) { p.jingleIn(p.sid, action, inner) }
-
-func (p *person) jingleIn(sid, action, inner string) {
-	p.w.note("%s > focus %s %s", p.short(), action, gist(inner))
-	p.iq("set", fmt.Sprintf(`<jingle xmlns="urn:xmpp:jingle:1" action="%s" sid="%s">%s</jingle>`, action, sid, inner))
-}
-
-// gist keeps of a Jingle request what a reader wants to know.
-func gist(inner string) string {
-	if !strings.HasPrefix(inner, "<content") {
-		return inner
-	}
-	var words []string
-	for _, m := range regexp.MustCompile(`(ssrc|name|semantics)="([^"]*)"`).FindAllStringSubmatch(inner, -1) {
-		if m[2] != "msid" {
-			words = append(words, m[2])
-		}
-	}
-	return strings.Join(words, " ")
-}
-
-// accept answers the last offer with the given sources.
-func (p *person) accept(sources ...string) {
-	p.jingle("session-accept", `<content name="audio"><description xmlns="urn:xmpp:jingle:apps:rtp:1" media="audio">`+
-		strings.Join(sources, "")+`</description><transport xmlns="urn:xmpp:jingle:transports:ice-udp:1" ufrag="u`+p.short()+`" pwd="p">`+
-		`<fingerprint xmlns="urn:xmpp:jingle:apps:dtls:0" hash="sha-256" setup="active">AB:CD</fingerprint></transport></content>`)
-}
-
-// mic is an audio source of the person.
-func (p *person) mic(ssrc int) string {
-	return fmt.Sprintf(`<source xmlns="urn:xmpp:jingle:apps:rtp:ssma:0" ssrc="%d" name="%s-a0"><parameter name="msid" value="%s-audio-0-1 t%d"/></source>`,
-		ssrc, p.nick, p.nick, ssrc)
-}
-
-// mic2 is a second audio source of the person.
-func (p *person) mic2(ssrc int) string {
-	return fmt.Sprintf(`<source xmlns="urn:xmpp:jingle:apps:rtp:ssma:0" ssrc="%d" name="%s-a1"><parameter name="msid" value="%s-audio-1-1 t%d"/></source>`,
-		ssrc, p.nick, p.nick, ssrc)
-}
-
-// camera is a simulcast video of the person: three encodings with RTX.
-func (p *person) camera(first int) string {
-	out := ""
-	for i := range 6 {
-		out += p.video("v0", first+i, "camera")
-	}
-	out += ssrcGroup("SIM", first, first+1, first+2)
-	for i := range 3 {
-		out += ssrcGroup("FID", first+i, first+3+i)
-	}
-	return out
-}
-
-// desktop is a shared screen of the person.
-func (p *person) desktop(ssrc int) string { return p.video("v1", ssrc, "desktop") }
-
-func (p *person) video(index string, ssrc int, typ string) string {
-	return fmt.Sprintf(`<source xmlns="urn:xmpp:jingle:apps:rtp:ssma:0" ssrc="%d" name="%s-%s" videoType="%s"><parameter name="msid" value="%s-video-%s"/></source>`,
-		ssrc, p.nick, index, typ, p.nick, index)
-}
-
-func ssrcGroup(semantics string, ssrcs ...int) string {
-	out := `<ssrc-group xmlns="urn:xmpp:jingle:apps:rtp:ssma:0" semantics="` + semantics + `">`
-	for _, ssrc := range ssrcs {
-		out += fmt.Sprintf(`<source ssrc="%d"/>`, ssrc)
-	}
-	return out + `</ssrc-group>`
-}
-
-// inContent puts sources into a content, as source-add has them.
-func inContent(media, sources string) string {
-	return `<content name="` + media + `"><description xmlns="urn:xmpp:jingle:apps:rtp:1" media="` + media + `">` + sources + `</description></content>`
 }
 
 // brief shortens what a reader of a transcript has seen elsewhere.
@@ -557,116 +361,4 @@ func indent(s string) string {
 		}
 	}
 	return strings.TrimRight(out.String(), "\n")
-}
-
-// scriptedBridge answers as told.
-type scriptedBridge struct {
-	w     *world
-	mu    sync.Mutex
-	fail  func(req *colibri.ConferenceModify) error // nil: everything works
-	delay time.Duration
-	reqs  []*colibri.ConferenceModify
-}
-
-func (b *scriptedBridge) set(fail func(*colibri.ConferenceModify) error, delay time.Duration) {
-	b.mu.Lock()
-	defer b.mu.Unlock()
-	b.fail, b.delay = fail, delay
-}
-
-// Modify implements colibri.Bridge.
-func (b *scriptedBridge) Modify(ctx context.Context, req *colibri.ConferenceModify) (*colibri.ConferenceModified, error) {
-	b.w.enter(true, "focus > bridge %s", describeRequest(req))
-	b.mu.Lock()
-	b.reqs = append(b.reqs, req)
-	fail, delay := b.fail, b.delay
-	b.mu.Unlock()
-	select {
-	case <-ctx.Done():
-		return nil, ctx.Err()
-	case <-time.After(delay):
-	}
-	if fail != nil {
-		if err := fail(req); err != nil {
-			b.w.enter(true, "bridge > focus %v", err)
-			return nil, err
-		}
-	}
-	return b.answer(req), nil
-}
-
-func (b *scriptedBridge) answer(req *colibri.ConferenceModify) *colibri.ConferenceModified {
-	resp := &colibri.ConferenceModified{}
-	for _, em := range req.Endpoints {
-		out := colibri.EndpointModified{ID: em.ID}
-		if em.WantTransport {
-			out.Transport = bridgeTransport(em.ID, em.WantSCTP)
-			resp.Feedback = source.Set{Sources: []source.Source{
-				{SSRC: 1001, Kind: media.Audio, Name: "jvb-a0"}, {SSRC: 1002, Kind: media.Video, Name: "jvb-v0"},
-			}}
-		}
-		resp.Endpoints = append(resp.Endpoints, out)
-	}
-	return resp
-}
-
-func bridgeTransport(id string, sctp bool) *media.Transport {
-	t := &media.Transport{
-		Ufrag: "7c9m1", Pwd: "3v0b8k22characterslong",
-		Fingerprint: &media.Fingerprint{Hash: "sha-256", Value: "AA:BB", Setup: "actpass"},
-		Candidates: []media.Candidate{{
-			Foundation: "1", Component: 1, Protocol: "udp", Priority: 2130706431, ID: "c1",
-			Addr: netip.MustParseAddrPort("203.0.113.7:10000"), Type: "host",
-		}},
-		ChannelURL: "wss://meet.example/colibri-ws/s1/c77/" + id + "?pwd=q1w2e3",
-	}
-	if sctp {
-		t.SCTPPort = 5000
-	}
-	return t
-}
-
-// describeRequest writes a request in one line.
-func describeRequest(req *colibri.ConferenceModify) string {
-	var out []string
-	if req.Create {
-		out = append(out, "create-conference")
-	}
-	if req.Expire {
-		out = append(out, "expire-conference")
-	}
-	for _, em := range req.Endpoints {
-		out = append(out, describeEndpoint(em))
-	}
-	return strings.Join(out, " ")
-}
-
-func describeEndpoint(em colibri.EndpointModify) string {
-	words := []string{em.ID}
-	add := func(on bool, format string, args ...any) {
-		if on {
-			words = append(words, fmt.Sprintf(format, args...))
-		}
-	}
-	add(em.Create, "create stats-id=%s", em.StatsID)
-	add(em.Expire, "expire")
-	add(em.Visitor, "visitor")
-	for _, d := range em.Media {
-		add(true, "%s:%d", d.Kind, len(d.PayloadTypes))
-	}
-	add(em.WantTransport, "want-transport")
-	add(em.WantSCTP, "want-sctp")
-	if em.Transport != nil {
-		add(true, "transport=%s", em.Transport.Ufrag)
-	}
-	if em.Sources != nil {
-		add(true, "sources=%d", len(em.Sources.Sources))
-	}
-	if em.ForceMute != nil {
-		add(true, "force-mute=%+v", *em.ForceMute)
-	}
-	if em.InitialLastN != nil {
-		add(true, "last-n=%d", *em.InitialLastN)
-	}
-	return "[" + strings.Join(words, " ") + "]"
 }
