@@ -134,6 +134,10 @@ func (c *conference) bridgeFailed(why string) {
 	c.announce()
 }
 
+// quietRetries is how often a bridge is tried again before participants are
+// told that there is none: Jitsi clients give the conference up when told.
+const quietRetries = 2
+
 // repairLater tries a bridge after a pause that grows while failures follow
 // each other, also when allocations work in between.
 func (c *conference) repairLater() {

@@ -337,7 +337,7 @@ func (c *conference) announce() {
 }
 
 func (c *conference) presence() ownPresence {
-	o := ownPresence{created: c.created.UnixMilli(), noBridge: c.down}
+	o := ownPresence{created: c.created.UnixMilli(), noBridge: c.down && c.broken > quietRetries}
 	if c.stay != nil {
 		o.bridges = 1
 	}

@@ -418,7 +418,7 @@ func scriptBridgeDown(w *world) {
 	w.open()
 	a := w.join("aaaaaaaa")
 	w.bridge.set(func(*colibri.ConferenceModify) error { return errors.New("connection refused") }, time.Millisecond)
-	w.say("the bridge cannot be reached: everybody is told, and it is tried again, 1, 2, 4 s later")
+	w.say("the bridge cannot be reached: it is tried again 1, 2, 4 s later, and the third failure is told")
 	b := w.join("bbbbbbbb")
 	w.pass(8 * time.Second)
 	w.say("somebody comes in the meantime")
