@@ -53,7 +53,7 @@ func TestThreePagesMeet(t *testing.T) {
 func resumes(t *testing.T, a *app.App, pages []browser.Page) {
 	t.Helper()
 	me := statsOf(t, pages[1], pageStats).Me
-	watch := `window.left = []; plenum.conference.on('memberLeft', m => window.left.push(m.id)); 0`
+	watch := `window.left = []; plenum.conference.on('left', m => window.left.push(m.id)); 0`
 	if err := pages[0].Evaluate("(() => {"+watch+"})()", nil); err != nil {
 		t.Fatal(err)
 	}
@@ -78,9 +78,11 @@ func resumes(t *testing.T, a *app.App, pages []browser.Page) {
 }
 
 // vanishes kills one page without a goodbye: the others keep its seat until
-// hibernation ends, and then it is gone.
+// hibernation ends, and then it is gone. That [resumes] listens for the right
+// event shows here, where one has to come.
 func vanishes(t *testing.T, pages []browser.Page) {
 	t.Helper()
+	killedID := statsOf(t, pages[2], pageStats).Me
 	if err := pages[2].Evaluate("plenum.dropSocket(), Promise.resolve(0)", nil); err != nil {
 		t.Fatal(err)
 	}
@@ -96,6 +98,10 @@ func vanishes(t *testing.T, pages []browser.Page) {
 	}
 	if took := time.Since(killed); took < hibernation-2*time.Second {
 		t.Errorf("gone after %v, before the %v a seat is kept", took, hibernation)
+	}
+	var left []string
+	if err := pages[0].Evaluate("window.left", &left); err != nil || len(left) != 1 || left[0] != killedID {
+		t.Errorf("others saw %v leave, want %s (%v)", left, killedID, err)
 	}
 	mustGrow(t, "a page that is left", pages[0], pageStats, 1)
 }
