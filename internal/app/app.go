@@ -267,7 +267,9 @@ func (a *App) Stop(ctx context.Context) error {
 	a.stopping.Store(true)
 	var errs []error
 	stop := func(name string, f func(context.Context) error) {
-		if err := f(ctx); err != nil {
+		// The public listener is closed already, which its server may or may
+		// not have noticed.
+		if err := f(ctx); err != nil && !errors.Is(err, net.ErrClosed) {
 			errs = append(errs, fmt.Errorf("stopping %s: %w", name, err))
 		}
 	}
