@@ -16,6 +16,9 @@ type Page interface {
 	// Evaluate runs a JavaScript expression, awaits it when it is a promise,
 	// and decodes its JSON value into out, which may be nil.
 	Evaluate(expression string, out any) error
+	// Press presses and releases one key after the other, as a person would:
+	// pages may take it for a user's wish. "\r" is Enter.
+	Press(keys string) error
 	// Screenshot returns the visible page as PNG.
 	Screenshot() ([]byte, error)
 	// Close closes the page, as a person closes a tab.

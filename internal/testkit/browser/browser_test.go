@@ -9,7 +9,8 @@ import (
 )
 
 const testPage = `<!doctype html><title>t</title><h1>hello</h1><script>
-let tracks = 0
+let tracks = 0, keys = ''
+document.addEventListener('keydown', ev => { keys += ev.key + (navigator.userActivation.isActive ? '!' : '') })
 navigator.mediaDevices.getUserMedia({audio: true, video: true}).then(s => { tracks = s.getTracks().length })
 </script>`
 
@@ -35,6 +36,12 @@ func TestPages(t *testing.T) {
 			}
 			if err := p.Evaluate("nosuch.thing", nil); err == nil {
 				t.Error("an exception in the page is no error")
+			}
+			if err := p.Press("mv\r"); err != nil {
+				t.Error(err)
+			}
+			if err := WaitFor(p, "keys === 'm!v!Enter!'", "keys", 5*time.Second); err != nil {
+				t.Error(err)
 			}
 			if png, err := p.Screenshot(); err != nil || !bytes.HasPrefix(png, []byte("\x89PNG")) {
 				t.Errorf("screenshot: %d bytes, %v", len(png), err)

@@ -3,10 +3,12 @@ package browser
 import (
 	"context"
 	"encoding/json"
+	"fmt"
 	"iter"
 	"testing"
 	"time"
 
+	"github.com/chromedp/cdproto/network"
 	"github.com/chromedp/chromedp"
 )
 
@@ -48,6 +50,12 @@ func StartChromium(t testing.TB, flags ...string) *ChromiumBrowser {
 	}
 	t.Cleanup(func() { stop(); stopAlloc() })
 	return &ChromiumBrowser{ctx: ctx, t: t}
+}
+
+// For returns the same browser for a part of a test: pages it opens end, and
+// fail, with that part.
+func (b *ChromiumBrowser) For(t testing.TB) *ChromiumBrowser {
+	return &ChromiumBrowser{ctx: b.ctx, t: t}
 }
 
 func extraFlag(f string) chromedp.ExecAllocatorOption {
@@ -113,6 +121,30 @@ func (p *chromiumPage) Evaluate(expression string, out any) error {
 		return err
 	}
 	return json.Unmarshal(b, out)
+}
+
+// Press implements [Page].
+func (p *chromiumPage) Press(keys string) error {
+	ctx, cancel := context.WithTimeout(p.ctx, evaluationPatience)
+	defer cancel()
+	return chromedp.Do(ctx, chromedp.KeyEvent(keys))
+}
+
+// LosePackets makes a page's peer connections lose that share of all packets,
+// in percent, from now on; its WebSockets are left alone. Only pages of
+// Chromium can.
+func LosePackets(p Page, percent float64) error {
+	c, ok := p.(*chromiumPage)
+	if !ok {
+		return fmt.Errorf("a %T cannot lose packets", p)
+	}
+	ctx, cancel := context.WithTimeout(c.ctx, evaluationPatience)
+	defer cancel()
+	conditions := network.Conditions{PacketLoss: percent, DownloadThroughput: -1, UploadThroughput: -1}
+	_, err := chromedp.Call(ctx, network.EmulateNetworkConditionsByRule, network.EmulateNetworkConditionsByRuleParams{
+		MatchedNetworkConditions: []*network.Conditions{&conditions},
+	})
+	return err
 }
 
 // Screenshot implements [Page].

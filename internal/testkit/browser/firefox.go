@@ -243,6 +243,20 @@ func (p *firefoxPage) Evaluate(expression string, out any) error {
 	return json.Unmarshal([]byte(text), out)
 }
 
+// Press implements [Page].
+func (p *firefoxPage) Press(keys string) error {
+	var actions []map[string]string
+	for _, key := range keys {
+		if key == '\r' {
+			key = '\uE006' // WebDriver's name of Enter
+		}
+		actions = append(actions, map[string]string{"type": "keyDown", "value": string(key)}, map[string]string{"type": "keyUp", "value": string(key)})
+	}
+	return p.call("input.performActions", map[string]any{
+		"context": p.context, "actions": []any{map[string]any{"type": "key", "id": "keyboard", "actions": actions}},
+	}, nil)
+}
+
 // Screenshot implements [Page].
 func (p *firefoxPage) Screenshot() ([]byte, error) {
 	var res struct{ Data string }

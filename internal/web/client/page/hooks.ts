@@ -19,6 +19,7 @@ export interface PageStats {
   moderator: boolean;
   members: { id: string; name: string; sources: Record<string, unknown> }[];
   media: string;
+  sid: string;
   channelOpen: boolean;
   speaker: string;
   forwarded: string[];
@@ -49,6 +50,7 @@ async function stats(): Promise<PageStats> {
     moderator: c?.isModerator ?? false,
     members: (c?.members ?? []).map((m) => ({ id: m.id, name: m.name, sources: Object.fromEntries(m.sources) })),
     media: c?.mediaState ?? "closed",
+    sid: c?.sid ?? "",
     channelOpen: c?.channelOpen ?? false,
     speaker: current?.view.speaker ?? "",
     forwarded: [...(current?.view.forwarded ?? [])],

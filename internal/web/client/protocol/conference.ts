@@ -81,6 +81,11 @@ export class Conference extends Emitter<ConferenceEvents> {
     return this.#session?.state ?? "closed";
   }
 
+  /** The media session's id in Jingle, "" while there is none; for tests and logs. */
+  get sid(): string {
+    return this.#session?.sid ?? "";
+  }
+
   get name(): string {
     return this.#own.name;
   }

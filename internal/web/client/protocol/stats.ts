@@ -9,12 +9,16 @@ export interface ReceivedStats {
   lost: number;
   bytes: number;
   framesDecoded: number;
+  /** Pictures that came so late that one sees it. */
+  freezes: number;
   width: number;
   height: number;
   fps: number;
   /** Sum of squared samples over seconds: it grows while something is heard. */
   audioEnergy: number;
   audioLevel: number;
+  /** Lower-case. */
+  codec: string;
 }
 
 /** How one encoding that we send is doing. */
@@ -50,7 +54,7 @@ export async function readStats(session: Session): Promise<SessionStats> {
   const all = [...reports.values()];
   const pair = all.find((r) => r["type"] === "candidate-pair" && (r["nominated"] || r["selected"]) && r["state"] === "succeeded");
   return {
-    received: all.filter((r) => r["type"] === "inbound-rtp").flatMap((r) => readReceived(session, r)),
+    received: all.filter((r) => r["type"] === "inbound-rtp").flatMap((r) => readReceived(session, r, reports)),
     sent: all.filter((r) => r["type"] === "outbound-rtp").map((r) => readSent(session, r, reports)),
     rtt: num(pair, "currentRoundTripTime") * 1000,
     availableOut: num(pair, "availableOutgoingBitrate"),
@@ -59,26 +63,31 @@ export async function readStats(session: Session): Promise<SessionStats> {
   };
 }
 
-function readReceived(session: Session, r: Report): ReceivedStats[] {
+function readReceived(session: Session, r: Report, reports: Map<string, Report>): ReceivedStats[] {
   const name = session.nameOf(String(r["mid"] ?? ""));
   if (!name || name.startsWith(`${session.options.id}-`)) return [];
   return [
     {
       name, kind: r["kind"] === "audio" ? "audio" : "video", ssrc: num(r, "ssrc"), packets: num(r, "packetsReceived"),
       lost: num(r, "packetsLost"), bytes: num(r, "bytesReceived"), framesDecoded: num(r, "framesDecoded"),
-      width: num(r, "frameWidth"), height: num(r, "frameHeight"), fps: num(r, "framesPerSecond"),
+      freezes: num(r, "freezeCount"), width: num(r, "frameWidth"), height: num(r, "frameHeight"), fps: num(r, "framesPerSecond"),
       audioEnergy: num(r, "totalAudioEnergy"), audioLevel: num(r, "audioLevel"),
+      codec: codecOf(r, reports),
     },
   ];
 }
 
 function readSent(session: Session, r: Report, reports: Map<string, Report>): SentStats {
-  const codec = String(reports.get(String(r["codecId"] ?? ""))?.["mimeType"] ?? "");
   return {
     name: session.nameOf(String(r["mid"] ?? "")), ssrc: num(r, "ssrc"), active: r["active"] !== false, packets: num(r, "packetsSent"),
     bytes: num(r, "bytesSent"), framesEncoded: num(r, "framesEncoded"), width: num(r, "frameWidth"), height: num(r, "frameHeight"),
-    fps: num(r, "framesPerSecond"), codec: codec.replace(/^.*\//, "").toLowerCase(),
+    fps: num(r, "framesPerSecond"), codec: codecOf(r, reports),
   };
+}
+
+function codecOf(r: Report, reports: Map<string, Report>): string {
+  const type = String(reports.get(String(r["codecId"] ?? ""))?.["mimeType"] ?? "");
+  return type.replace(/^.*\//, "").toLowerCase();
 }
 
 function num(r: Report | undefined, key: string): number {
