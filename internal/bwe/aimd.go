@@ -9,6 +9,7 @@ import (
 
 const (
 	decreaseFactor   = 0.85
+	foreignFactor    = 0.95
 	increasePerSec   = 1.08
 	increaseMin      = 1000.0 // bit/s a second
 	additiveMin      = 4000.0
@@ -43,6 +44,7 @@ type measured struct {
 	delivered float64 // 0 if not known
 	offered   float64 // at which that was sent
 	rtt       time.Duration
+	foreign   bool // a queue stands that is not ours
 }
 
 // update reports whether the rate was decreased.
@@ -68,7 +70,7 @@ func (a *aimd) increase(seconds float64, m *measured) {
 	step := max(a.rate*(math.Pow(increasePerSec, seconds)-1), increaseMin*seconds)
 	if a.capacity.known {
 		response := (m.rtt + additiveResponse).Seconds()
-		step = max(additiveMin, additivePacket/response) * seconds
+		step = min(step, max(additiveMin, additivePacket/response)*seconds)
 	}
 	limit := growthLimit*m.delivered + growthSlack
 	a.rate = max(a.rate, min(a.rate+step, limit))
@@ -84,13 +86,17 @@ func (a *aimd) decrease(now mono.Time, m *measured) bool {
 		return false
 	}
 	a.decreased = now
-	target := decreaseFactor * a.rate
+	factor := decreaseFactor
+	if m.foreign {
+		factor = foreignFactor
+	}
+	target := factor * a.rate
 	if m.delivered > 0 {
 		if m.delivered < keepsUp*m.offered {
 			target = decreaseFactor * m.delivered
 			a.capacity.observe(m.delivered)
 		} else {
-			target = max(target, decreaseFactor*m.delivered)
+			target = max(target, factor*m.delivered)
 		}
 	}
 	a.rate = min(a.rate, target)

@@ -18,6 +18,8 @@ const (
 	silence       = 1500 * time.Millisecond
 	silenceStep   = 500 * time.Millisecond
 	silenceFactor = 0.8
+	// shadowQueue is how much of a probe's queue may be left.
+	shadowQueue = 5 * time.Millisecond
 	// calmQueue is a queue that does not speak against probing.
 	calmQueue = 100 * time.Millisecond
 )
@@ -35,6 +37,9 @@ type Estimator struct {
 	trend    trendline
 	detector detector
 	queue    time.Duration // of the last sample
+	jitter   time.Duration // mean change of the delay between groups
+	shadow   mono.Time     // end of the time in which a probe's queue is ignored
+	drain    drainer
 
 	delivered rateMeter // by arrival
 	offered   rateMeter // the same packets and the lost ones, by sending
@@ -44,12 +49,14 @@ type Estimator struct {
 	prober prober
 	legacy legacy
 
-	estimate      int64
+	rate          float64 // what the path is believed to carry
+	estimate      int64   // the same, less while a queue is drained
 	target, ideal float64
 	rtt           time.Duration
 	reported      int64     // highest number a report was about
 	waiting       mono.Time // since when something sent is not reported
 	heard         mono.Time // last useful feedback
+	silenced      bool      // none since the rate was lowered for that
 	count         counts
 }
 
@@ -68,7 +75,7 @@ type counts struct {
 func New(opt Options) *Estimator {
 	opt = opt.withDefaults()
 	return &Estimator{
-		opt: opt, estimate: opt.Initial,
+		opt: opt, estimate: opt.Initial, rate: float64(opt.Initial),
 		detector: newDetector(), loss: newLossModel(),
 		aimd:   aimd{rate: float64(opt.Initial)},
 		legacy: legacy{rate: float64(opt.Initial), remb: math.Inf(1)},
@@ -80,11 +87,11 @@ func New(opt Options) *Estimator {
 // the path, as well as the caller knows it.
 func (e *Estimator) Sent(seq uint16, size int, now mono.Time, kind Kind) {
 	size = min(max(size, 0), math.MaxUint16)
-	if !e.history.add(seq, sentPacket{at: now, size: uint16(size), fate: fateSent}) {
+	p := e.history.add(seq, sentPacket{at: now, size: uint16(size), fate: fateSent})
+	if p == nil {
 		e.count.outOfOrder++
 		return
 	}
-	_, p := e.history.find(seq)
 	p.cluster = e.prober.onSent(e.history.newest, now, size)
 	if kind < numKinds {
 		e.count.sent[kind]++
@@ -189,7 +196,14 @@ func (e *Estimator) received(p *sentPacket, at time.Duration, late bool) {
 		e.jump()
 		return
 	}
-	e.queue = e.base.above(done)
+	queue := e.base.above(done)
+	if done.sent < e.shadow && queue > e.queue+shadowQueue {
+		return
+	}
+	e.queue, e.shadow = queue, 0
+	if e.trend.samples > 0 {
+		e.jitter += ((done.delay() - e.detector.last.delay()).Abs() - e.jitter) / 16
+	}
 	e.trend.add(done)
 	if slope, ok := e.trend.slope(); ok {
 		e.detector.update(slope, e.trend.samples, done)
@@ -211,7 +225,7 @@ func (e *Estimator) jump() {
 // hear ends a message that told something new; sent is when the newest packet
 // it reported was sent.
 func (e *Estimator) hear(now, sent mono.Time) {
-	e.heard = now
+	e.heard, e.silenced = now, false
 	e.waiting = 0
 	if e.reported < e.history.newest {
 		e.waiting = now
@@ -220,36 +234,41 @@ func (e *Estimator) hear(now, sent mono.Time) {
 	m := measured{signal: e.detector.signal, rtt: e.rtt}
 	m.delivered, _ = e.delivered.rate()
 	m.offered, _ = e.offered.rate()
-	before := float64(e.estimate)
-	if e.aimd.update(now, &m) {
+	m.foreign = e.drain.state == foreignQueue
+	decreased := e.aimd.update(now, &m)
+	if decreased {
 		e.count.decreases++
 	}
+	e.drain.update(now, e.queue, e.rtt, decreased)
 	if rate := e.prober.settle(now, e.reported, e.rtt); rate > 0 {
 		e.proved(rate)
 	}
-	e.finish(now, before)
+	e.finish(now)
 }
 
 // proved takes the result of a probe. It only raises: a probe that met a full
 // queue says nothing that the trend does not say better.
 func (e *Estimator) proved(rate float64) {
-	if rate > float64(e.estimate) && e.detector.signal != overuse {
+	if rate > e.rate && e.detector.signal != overuse {
 		e.aimd.raise(rate)
 		e.loss.raise(rate)
 	}
 }
 
 // finish makes the estimate from its parts.
-func (e *Estimator) finish(now mono.Time, before float64) {
-	e.aimd.rate = min(max(e.aimd.rate, float64(e.opt.Min)), float64(e.opt.Max))
+func (e *Estimator) finish(now mono.Time) {
+	low, high := float64(e.opt.Min), float64(e.opt.Max)
+	e.aimd.rate = min(max(e.aimd.rate, low), high)
 	rate := min(e.aimd.rate, e.loss.limit)
 	if e.heard == 0 {
 		rate = min(e.legacy.rate, e.legacy.remb)
 	}
-	e.estimate = e.opt.clamp(int64(rate))
-	if rate < before {
-		e.prober.onDecrease(now, before, rate)
+	rate = min(max(rate, low), high)
+	if rate < e.rate {
+		e.prober.onDecrease(now, e.rate, rate)
 	}
+	e.rate = rate
+	e.estimate = e.opt.clamp(int64(rate * e.drain.share(e.queue)))
 }
 
 func (e *Estimator) learnRTT(d time.Duration) {
@@ -267,6 +286,7 @@ func (e *Estimator) learnRTT(d time.Duration) {
 // above the estimate.
 func (e *Estimator) SetDemand(target, ideal int64) {
 	e.target, e.ideal = float64(max(target, 0)), float64(max(ideal, 0))
+	e.prober.wished = min(e.prober.wished, e.ideal)
 }
 
 // Estimate is how much may be sent now, in bit/s, everything included.
@@ -275,7 +295,8 @@ func (e *Estimator) Estimate() int64 { return e.estimate }
 // Deadline is when Tick and then NextProbe want to be called, 0 for not before
 // something else happens. It may change with every call, also of SetDemand.
 func (e *Estimator) Deadline() mono.Time {
-	at, _ := e.plan(0)
+	v := e.view(e.heard)
+	at, _ := e.prober.plan(&v)
 	return mono.Earliest(mono.Earliest(at, e.silentAt()), e.prober.wake(e.rtt))
 }
 
@@ -285,29 +306,38 @@ func (e *Estimator) Tick(now mono.Time) {
 		e.silent(now)
 	}
 	if rate := e.prober.settle(now, e.reported, e.rtt); rate > 0 {
-		before := float64(e.estimate)
 		e.proved(rate)
-		e.finish(now, before)
+		e.finish(now)
 	}
-	if at, rate := e.plan(now); at != 0 && now >= at {
-		e.prober.start(now, rate, e.ideal)
+	v := e.view(now)
+	if at, rate := e.prober.plan(&v); at != 0 && now >= at {
+		e.prober.start(&v, rate)
+		e.shadow = now.Add(e.prober.length + probeShadow)
+	}
+	e.prober.request(now)
+}
+
+// NextProbe returns what padding to send now, once after each Tick that found
+// some to be due. The caller need not send all of it, or any.
+func (e *Estimator) NextProbe(now mono.Time) (Probe, bool) {
+	p := e.prober.wanted
+	e.prober.wanted = Probe{}
+	return p, p.Bytes > 0 && now < p.Deadline
+}
+
+// view is what the prober has to know.
+func (e *Estimator) view(now mono.Time) probeView {
+	return probeView{
+		now: now, estimate: e.rate, ideal: e.ideal, ceiling: float64(e.opt.Max),
+		calm:         e.calm(),
+		lastDecrease: e.prober.dropped, jitter: e.jitter,
 	}
 }
 
-// NextProbe returns what padding to send now; call it after Tick. The caller
-// need not send all of it, or any.
-func (e *Estimator) NextProbe(now mono.Time) (Probe, bool) { return e.prober.request(now) }
-
-// plan asks the prober for the next probe; now is 0 if that does not matter.
-func (e *Estimator) plan(now mono.Time) (mono.Time, float64) {
-	if e.heard == 0 {
-		return 0, 0
-	}
-	return e.prober.plan(&probeView{
-		now: max(now, e.heard), estimate: float64(e.estimate), ideal: e.ideal, ceiling: float64(e.opt.Max),
-		calm:         e.detector.signal == normal && e.queue < calmQueue,
-		lastDecrease: e.prober.dropped,
-	})
+// calm reports whether nothing speaks against sending more.
+func (e *Estimator) calm() bool {
+	return e.heard != 0 && !e.silenced && e.detector.signal == normal &&
+		(e.queue < calmQueue || e.drain.state == foreignQueue)
 }
 
 // silentAt is when the lack of feedback becomes a reason to send less.
@@ -321,8 +351,8 @@ func (e *Estimator) silentAt() mono.Time {
 // silent lowers the rate: nothing of what was sent is known to have arrived.
 func (e *Estimator) silent(now mono.Time) {
 	e.count.timeouts++
+	e.silenced = true
 	e.waiting = now.Add(silenceStep - silence - e.rtt)
-	before := float64(e.estimate)
-	e.aimd.rate = silenceFactor * min(before, e.aimd.rate)
-	e.finish(now, before)
+	e.aimd.rate = silenceFactor * e.rate
+	e.finish(now)
 }

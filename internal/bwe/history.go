@@ -58,9 +58,10 @@ func (h *history) unwrap(seq uint16) int64 {
 
 func (h *history) slot(n int64) *sentPacket { return &h.ring[n&int64(len(h.ring)-1)] }
 
-// add notes a packet. A number that is not newer than all before is refused:
-// the caller numbers packets in the order of sending.
-func (h *history) add(seq uint16, p sentPacket) bool {
+// add notes a packet and returns where. A number that is not newer than all
+// before is refused with nil: the caller numbers packets in the order of
+// sending.
+func (h *history) add(seq uint16, p sentPacket) *sentPacket {
 	if h.ring == nil {
 		h.ring = make([]sentPacket, historyMin)
 		h.newest = int64(seq) - 1
@@ -68,7 +69,7 @@ func (h *history) add(seq uint16, p sentPacket) bool {
 	}
 	n := h.unwrap(seq)
 	if n <= h.newest {
-		return false
+		return nil
 	}
 	for h.wanting(n, p.at) {
 		h.grow()
@@ -76,9 +77,10 @@ func (h *history) add(seq uint16, p sentPacket) bool {
 	for i := max(h.newest+1, n-int64(len(h.ring))+1); i < n; i++ {
 		*h.slot(i) = sentPacket{}
 	}
-	*h.slot(n) = p
 	h.newest = n
-	return true
+	s := h.slot(n)
+	*s = p
+	return s
 }
 
 // wanting reports whether number n would overwrite a packet whose report may

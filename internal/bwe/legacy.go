@@ -56,12 +56,11 @@ func (e *Estimator) REMB(bps int64, now mono.Time) {
 		e.count.rembIgnored++
 		return
 	}
-	before := float64(e.estimate)
 	if math.IsInf(e.legacy.remb, 1) {
 		e.legacy.rate = max(e.legacy.rate, float64(bps)) // it knows better than our first guess
 	}
 	e.legacy.remb = float64(max(bps, 0))
-	e.finish(now, before)
+	e.finish(now)
 }
 
 // ReceiverReport takes what a receiver report says (RFC 3550 §6.4.2): the
@@ -75,8 +74,7 @@ func (e *Estimator) ReceiverReport(fractionLost uint8, rtt mono.Duration, now mo
 	if e.heard != 0 {
 		return
 	}
-	before := float64(e.estimate)
 	e.legacy.report(float64(fractionLost)/256, e.rtt, now)
 	e.legacy.rate = min(max(e.legacy.rate, float64(e.opt.Min)), float64(e.opt.Max))
-	e.finish(now, before)
+	e.finish(now)
 }

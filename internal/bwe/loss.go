@@ -18,9 +18,9 @@ const (
 	// inherentBalance makes room for more inherent loss at low rates: a path
 	// that loses a fifth of what it gets is left about 1 Mbit/s, not nothing.
 	inherentBalance = 150_000.0
-	// inherentPenalty, in units of log-likelihood, is what makes lowering the
-	// rate the first thing to try.
-	inherentPenalty = 100.0
+	// inherentPenalty, in units of log-likelihood a packet, is what makes
+	// lowering the rate the first thing to try.
+	inherentPenalty = 0.05
 	// lossTie is the difference of log-likelihood that does not count.
 	lossTie       = 0.5
 	lossGrowth    = 1.05 // for each observation
@@ -54,6 +54,7 @@ type lossModel struct {
 	next, count  int
 	limit        float64 // bit/s; +Inf if losses limit nothing
 	inherent     float64 // p that goes with it
+	weight       float64 // packets in the window, weighted
 	average      float64 // loss over the window
 
 	// What is being observed.
@@ -117,7 +118,7 @@ func (l *lossModel) observation(i int) *lossObservation {
 // update finds the limit anew after an observation; unlimited is the estimate
 // without regard to losses.
 func (l *lossModel) update(unlimited float64) {
-	l.average = l.weightedLoss()
+	l.weigh()
 	if math.IsInf(l.limit, 1) && l.average < lossIgnored {
 		l.inherent = l.average
 		return
@@ -145,7 +146,7 @@ func (l *lossModel) growth() float64 {
 	return lossGrowthOff
 }
 
-func (l *lossModel) weightedLoss() float64 {
+func (l *lossModel) weigh() {
 	lost, all, w := 0.0, 0.0, 1.0
 	for i := range l.count {
 		o := l.observation(i)
@@ -153,7 +154,7 @@ func (l *lossModel) weightedLoss() float64 {
 		all += w * (o.lost + o.received)
 		w *= lossWeight
 	}
-	return lost / max(all, 1)
+	l.weight, l.average = all, lost/max(all, 1)
 }
 
 // raise makes room for what a probe has shown.
@@ -193,7 +194,7 @@ func (l *lossModel) likelihood(b, p float64) float64 {
 		sum += w * (o.lost*math.Log(loss) + o.received*math.Log1p(-loss))
 		w *= lossWeight
 	}
-	return sum - inherentPenalty*p
+	return sum - inherentPenalty*l.weight*p
 }
 
 // derivative is that of likelihood by p.
@@ -205,5 +206,5 @@ func (l *lossModel) derivative(b, p float64) float64 {
 		sum += w * (o.lost*(1-q)/(p+(1-p)*q) - o.received/(1-p))
 		w *= lossWeight
 	}
-	return sum - inherentPenalty
+	return sum - inherentPenalty*l.weight
 }

@@ -20,17 +20,25 @@ type Probe struct {
 }
 
 const (
-	probeDuration = 20 * time.Millisecond
-	probeStep     = 4 * time.Millisecond
-	probePatience = 3 * probeDuration // then a probe that was not sent is over
-	probePackets  = 5
-	probeMinSize  = 200
-	probeMaxSize  = 1200
-	probeReplies  = time.Second // besides the round trip
+	// A probe has about probeBytes, so that the time that one packet takes
+	// does not matter, within bounds of its duration.
+	probeBytes   = 8000
+	probeMinTime = 20 * time.Millisecond
+	probeMaxTime = 100 * time.Millisecond
+	probeJitters = 5 // its least duration in mean deviations of the delay
+	probeStep    = 5 * time.Millisecond
+	probeLate    = 50 * time.Millisecond // then a probe that was not sent is over
+	probePackets = 5
+	// probeShadow is how long the queue that a probe makes is no sign of
+	// anything else.
+	probeShadow  = 300 * time.Millisecond
+	probeMinSize = 200
+	probeMaxSize = 1200
+	probeReplies = time.Second // besides the round trip time
 
 	probeInitial  = 3.0
 	probeFurther  = 2.0
-	probePeriodic = 2.0
+	probePeriodic = 1.4  // little, because it hurts where there is no room
 	probeRecovery = 0.85 // of what it was before a drop
 	// probeExcess is how far above the wanted rate it makes sense to probe.
 	probeExcess = 1.25
@@ -38,6 +46,7 @@ const (
 	probeWorth = 1.05
 
 	probeInterval = 5 * time.Second
+	probeRetry    = 2 * time.Second // after a first failure, which jitter makes easily
 	probeAfter    = time.Second     // between a probe and one for a new demand
 	probeSettle   = time.Second     // after a decrease
 	probeRecover  = 2 * time.Second // after a drop
@@ -45,10 +54,12 @@ const (
 	dropMemory    = 5 * time.Second // decreases farther apart are separate drops
 
 	// A probe that arrives slower than it was sent has met the capacity.
-	probeSaturated      = 0.9
+	probeSaturated      = 0.85
 	probeSaturatedShare = 0.9
-	probeSuccess        = 0.7 // of its rate: worth trying more
-	probeReceived       = 0.6 // of its packets, at least
+	// probeNoise is how many mean deviations of the delay a probe may take
+	// longer without that.
+	probeNoise    = 1
+	probeReceived = 0.6 // of its packets, at least
 )
 
 type probeState uint8
@@ -64,6 +75,8 @@ type prober struct {
 	state   probeState
 	id      uint8 // of the probe in hand, or the last
 	rate    float64
+	length  time.Duration
+	jitter  time.Duration // when it started
 	started mono.Time
 	next    mono.Time // when more is to be sent, or the wait is over
 	sent    int       // bytes since started
@@ -73,11 +86,12 @@ type prober struct {
 
 	tried    bool    // the initial probe was sent
 	follow   float64 // rate of a probe to follow at once, 0 for none
-	wished   float64 // the ideal rate at the last probe
+	wished   float64 // the ideal rate at the last probe, or the least since
 	peak     float64 // rate before the last decreases
 	before   float64 // the same if they were a drop, until it was probed for
 	dropped  mono.Time
 	finished int
+	failed   int     // since the last one that found room
 	last     float64 // what the last probe has shown
 }
 
@@ -97,6 +111,7 @@ type probeView struct {
 	ceiling      float64
 	calm         bool // feedback comes, no queue
 	lastDecrease mono.Time
+	jitter       time.Duration
 }
 
 // plan returns when a probe should start and at what rate; zero for not at all
@@ -125,44 +140,50 @@ func (p *prober) occasion(v *probeView) (at mono.Time, rate float64) {
 	case p.before*probeRecovery > v.estimate:
 		return max(p.started.Add(probeAfter), v.lastDecrease.Add(probeRecover)), probeRecovery * p.before
 	case v.ideal > probeExcess*p.wished:
-		return p.started.Add(probeAfter), probePeriodic * v.estimate
+		return p.started.Add(probeAfter), probeInitial * v.estimate
+	}
+	if p.failed < 2 {
+		return p.started.Add(probeRetry), probePeriodic * v.estimate
 	}
 	return p.started.Add(probeInterval), probePeriodic * v.estimate
 }
 
-func (p *prober) start(now mono.Time, rate, ideal float64) {
+func (p *prober) start(v *probeView, rate float64) {
 	if p.id++; p.id == 0 {
 		p.id = 1
 	}
-	p.state, p.rate, p.started, p.next = probeSending, rate, now, now
+	p.state, p.rate, p.started, p.next = probeSending, rate, v.now, v.now
+	p.length = time.Duration(probeBytes * 8 / rate * float64(time.Second))
+	p.length = min(max(p.length, probeMinTime, probeJitters*v.jitter), probeMaxTime)
+	p.jitter = v.jitter
 	p.sent, p.packets, p.result = 0, 0, probeResult{}
-	p.tried, p.follow, p.wished = true, 0, ideal
-	if p.before*probeRecovery >= rate {
-		p.before = 0
+	if p.before > 0 {
+		p.before, p.peak = 0, v.estimate // one attempt for each drop
 	}
+	p.tried, p.follow, p.wished = true, 0, v.ideal
 }
 
-// request returns what padding is due. Media that is sent meanwhile counts.
-func (p *prober) request(now mono.Time) (Probe, bool) {
+// request finds what padding is due. Media that is sent meanwhile counts.
+func (p *prober) request(now mono.Time) {
 	if p.state != probeSending || now < p.next {
-		return Probe{}, false
+		return
 	}
 	p.next = now.Add(probeStep)
-	upTo := min(now.Add(probeStep).Sub(p.started), probeDuration)
+	upTo := min(now.Add(probeStep).Sub(p.started), p.length)
 	missing := p.bytesIn(upTo) - p.sent
-	if missing <= 0 && upTo < probeDuration {
-		return Probe{}, false
+	if missing <= 0 && upTo < p.length {
+		return
 	}
 	// The last step sends something in any case: it marks the end.
-	return Probe{
+	p.wanted = Probe{
 		Rate: int64(p.rate), Bytes: max(missing, probeMinSize), PacketSize: p.packetSize(), Deadline: p.next,
-	}, true
+	}
 }
 
 func (p *prober) bytesIn(d time.Duration) int { return int(p.rate / 8 * d.Seconds()) }
 
 func (p *prober) packetSize() int {
-	return min(max(p.bytesIn(probeDuration)/probePackets, probeMinSize), probeMaxSize)
+	return min(max(p.bytesIn(p.length)/probePackets, probeMinSize), probeMaxSize)
 }
 
 // onSent counts a packet and returns the number of the probe it belongs to.
@@ -173,8 +194,8 @@ func (p *prober) onSent(seq int64, now mono.Time, size int) uint8 {
 	p.sent += size
 	p.packets++
 	p.lastSeq = seq
-	ends := now.Add(probeStep).Sub(p.started) >= probeDuration
-	if ends && p.packets >= probePackets && p.sent >= p.bytesIn(probeDuration) {
+	ends := now.Add(probeStep).Sub(p.started) >= p.length
+	if ends && p.packets >= probePackets && p.sent >= p.bytesIn(p.length) {
 		p.state = probeWaiting
 	}
 	return p.id
@@ -203,48 +224,50 @@ func (p *prober) settle(now mono.Time, reported int64, rtt time.Duration) (rate 
 	switch age := now.Sub(p.started); {
 	case p.state == probeIdle:
 		return 0
-	case p.state == probeSending && age < probePatience:
+	case p.state == probeSending && age < p.length+probeLate:
 		return 0
 	case p.state == probeSending && p.packets == 0:
 		p.state = probeIdle // nobody sent it
 		return 0
-	case reported < p.lastSeq && age < probePatience+probeReplies+rtt:
+	case reported < p.lastSeq && age < p.length+probeLate+probeReplies+rtt:
 		p.state = probeWaiting
 		return 0
 	}
 	p.state = probeIdle
 	p.finished++
-	p.last = p.result.measure(p.packets)
-	if p.last >= probeSuccess*p.rate {
-		p.follow = probeFurther * p.last
+	var full bool
+	p.last, full = p.result.measure(p.packets, p.jitter)
+	p.failed++
+	if p.last > 0 && !full {
+		p.follow, p.failed = probeFurther*p.last, 0
 	}
 	return p.last
 }
 
 // measure is the rate at which the packets were delivered, at most that at
-// which they were sent. When it is clearly less, it is the capacity, and the
-// result a little below.
-func (r *probeResult) measure(sent int) float64 {
+// which they were sent. When it is clearly less, the path is full: this is the
+// capacity, and the result a little below.
+func (r *probeResult) measure(sent int, jitter time.Duration) (rate float64, full bool) {
 	sending := r.lastSent.Sub(r.firstSent)
-	if r.packets < probePackets-1 || float64(r.packets) < probeReceived*float64(sent) || sending < probeDuration/4 {
-		return 0
+	if r.packets < probePackets-1 || float64(r.packets) < probeReceived*float64(sent) || sending < probeMinTime/2 {
+		return 0, false
 	}
-	receiving := max(r.lastAt-r.firstAt, time.Millisecond)
+	receiving := max(r.lastAt-r.firstAt-probeNoise*jitter, time.Millisecond)
 	out := float64(r.bytes-r.lastSize) * 8 / sending.Seconds()
 	in := float64(r.bytes-r.firstSize) * 8 / receiving.Seconds()
 	if in < probeSaturated*out {
-		return probeSaturatedShare * in
+		return probeSaturatedShare * in, true
 	}
-	return min(in, out)
+	return min(in, out), false
 }
 
 // wake is when request or settle want to be called again.
 func (p *prober) wake(rtt time.Duration) mono.Time {
 	switch p.state {
 	case probeSending:
-		return min(p.next, p.started.Add(probePatience))
+		return min(p.next, p.started.Add(p.length+probeLate))
 	case probeWaiting:
-		return p.started.Add(probePatience + probeReplies + rtt)
+		return p.started.Add(p.length + probeLate + probeReplies + rtt)
 	}
 	return 0
 }

@@ -13,16 +13,17 @@ import (
 )
 
 const (
-	ms    = time.Millisecond
-	mbit  = 1_000_000
-	kbit  = 1_000
-	ipUDP = 28 // netem counts datagrams, links carry headers; both sides leave them out
+	ms   = time.Millisecond
+	mbit = 1_000_000
+	kbit = 1_000
 )
 
 var (
 	bridgeAddr = netip.MustParseAddrPort("10.0.0.1:10000")
 	clientAddr = netip.MustParseAddrPort("10.0.0.2:5000")
 	crossAddr  = netip.MustParseAddrPort("10.0.0.3:9")
+	tcpAddr    = netip.MustParseAddrPort("10.0.0.4:9")
+	sinkAddr   = netip.MustParseAddrPort("10.0.0.5:9")
 )
 
 // datagram is how packets look in the simulation: a kind, for media the
@@ -30,7 +31,6 @@ var (
 const (
 	kindMedia = iota
 	kindFeedback
-	kindCross
 	headerLen = 4
 )
 
@@ -208,9 +208,6 @@ func (c *client) report(now mono.Time) {
 
 func (c *client) Receive(now mono.Time, from netip.AddrPort, pkt []byte) {
 	c.now = now
-	if pkt[0] != kindMedia {
-		return
-	}
 	c.peer = from
 	c.bytes += int64(len(pkt))
 	local := now.Add(c.offset)
@@ -229,56 +226,25 @@ func (c *client) Outgoing(dst []byte) (int, netip.AddrPort, bool) {
 	return n, c.peer, true
 }
 
-// cross sends datagrams at a constant rate to the client's address.
-type cross struct {
-	rate int64
-	next mono.Time
-	out  int
-}
-
-func (c *cross) Deadline() mono.Time { return c.next }
-func (c *cross) Tick(now mono.Time) {
-	if c.next == 0 || now < c.next {
-		return
-	}
-	c.out++
-	c.next = now.Add(time.Duration(packetSize * 8 * int64(time.Second) / c.rate))
-}
-func (c *cross) set(now mono.Time, rate int64) {
-	c.rate, c.next = rate, 0
-	if rate > 0 {
-		c.next = now
-	}
-}
-func (c *cross) Receive(mono.Time, netip.AddrPort, []byte) {}
-func (c *cross) Outgoing(dst []byte) (int, netip.AddrPort, bool) {
-	if c.out == 0 {
-		return 0, netip.AddrPort{}, false
-	}
-	c.out--
-	dst[0] = kindCross
-	return packetSize, clientAddr, true
-}
-
 // world is a bridge, a client and the bottleneck between them.
 type world struct {
 	*netem.Network
 	bridge *bridge
 	client *client
-	cross  *cross
 	down   *netem.Link // towards the client
 	up     *netem.Link // from the client
 }
 
+func newRand(seed uint64) *rand.Rand { return rand.New(rand.NewPCG(seed, 77)) }
+
 // newWorld makes a path of 20 ms each way with a queue of 200 ms.
 func newWorld(seed uint64, capacity int, demand int64) *world {
 	n := netem.New(seed)
-	rng := rand.New(rand.NewPCG(seed, 77))
-	w := &world{Network: n, bridge: newBridge(rng, Options{}, demand), client: &client{}, cross: &cross{}}
+	rng := newRand(seed)
+	w := &world{Network: n, bridge: newBridge(rng, Options{}, demand), client: &client{}}
 	w.client.offset = time.Duration(rng.Int64N(int64(20 * 24 * time.Hour)))
 	n.Attach(w.bridge, bridgeAddr)
 	p := n.Attach(w.client, clientAddr)
-	n.Attach(w.cross, crossAddr)
 	w.down, w.up = p.Down, p.Up
 	w.down.Delay, w.up.Delay = 20*ms, 20*ms
 	w.setCapacity(capacity, 200*ms)
