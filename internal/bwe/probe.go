@@ -79,6 +79,7 @@ type prober struct {
 	jitter  time.Duration // when it started
 	started mono.Time
 	next    mono.Time // when more is to be sent, or the wait is over
+	wanted  Probe     // not yet asked for
 	sent    int       // bytes since started
 	packets int
 	lastSeq int64
