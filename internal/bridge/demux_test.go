@@ -129,7 +129,12 @@ func TestMailbox(t *testing.T) {
 	woken := 0
 	m := mailbox{max: 2, wake: func() { woken++ }}
 	ev := stopWorker{}
-	if !m.post(ev) || !m.post(ev) || m.post(ev) || !m.postAlways(ev) || woken != 1 || !m.pending() {
+	for i, fits := range []bool{true, true, false} {
+		if m.post(ev) != fits {
+			t.Errorf("letter %d: fits is %v", i, !fits)
+		}
+	}
+	if !m.postAlways(ev) || woken != 1 || !m.pending() {
 		t.Errorf("woken %d times", woken)
 	}
 	if n := len(m.take(nil)); n != 3 || m.pending() {

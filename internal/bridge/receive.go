@@ -4,7 +4,6 @@ import (
 	"errors"
 	"time"
 
-	"github.com/plenum-conf/plenum/internal/media"
 	"github.com/plenum-conf/plenum/internal/mono"
 	"github.com/plenum-conf/plenum/internal/rtp"
 	"github.com/plenum-conf/plenum/internal/srtp"
@@ -152,14 +151,6 @@ func (ep *endpoint) repeated(e *encoding, h *rtp.Header) {
 		return
 	}
 	e.packet(h, true)
-}
-
-// muted reports whether a moderator has silenced media of this kind.
-func (ep *endpoint) muted(k media.Kind) bool {
-	if k == media.Audio {
-		return ep.mute.Audio
-	}
-	return ep.mute.Video
 }
 
 // senderClock relates the clock in an endpoint's sender reports to ours. The

@@ -387,7 +387,7 @@ func scriptAlone(w *world) {
 	b.leave()
 	w.pass(21 * time.Second)
 	w.say("when somebody comes, both are invited")
-	b = w.join("bbbbbbbb")
+	w.join("bbbbbbbb")
 	a.accept(a.mic(11))
 }
 

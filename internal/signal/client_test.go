@@ -105,7 +105,15 @@ func (c *testClient) send(text string) {
 }
 
 // frame returns the next frame of any kind.
-func (c *testClient) frame() (ws.Frame, error) { return ws.ReadFrame(c.br) }
+func (c *testClient) frame() (ws.Frame, error) {
+	h, err := ws.ReadHeader(c.br)
+	if err != nil {
+		return ws.Frame{}, err
+	}
+	payload := make([]byte, h.Length)
+	_, err = io.ReadFull(c.br, payload)
+	return ws.Frame{Header: h, Payload: payload}, err
+}
 
 // receive returns the next text frame; pings are skipped.
 func (c *testClient) receive() string {

@@ -88,9 +88,3 @@ func (m *mailbox) close() []event {
 	m.work.Broadcast()
 	return left
 }
-
-func (m *mailbox) isClosed() bool {
-	m.mu.Lock()
-	defer m.mu.Unlock()
-	return m.closed
-}

@@ -104,7 +104,7 @@ func unescapeText(raw []byte) string {
 // unescapeAttr is unescapeText for attribute values: white space of any kind
 // reads as a blank (XML 1.0 §3.3.3).
 func unescapeAttr(raw []byte) string {
-	if bytes.IndexByte(raw, '&') < 0 && bytes.IndexAny(raw, "\r\n\t") < 0 {
+	if bytes.IndexByte(raw, '&') < 0 && !bytes.ContainsAny(raw, "\r\n\t") {
 		return view(raw)
 	}
 	return string(appendUnescaped(make([]byte, 0, len(raw)), raw, true))
