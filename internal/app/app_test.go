@@ -1,0 +1,130 @@
+package app
+
+import (
+	"context"
+	"io"
+	"log/slog"
+	"net"
+	"net/http"
+	"strings"
+	"testing"
+
+	"github.com/plenum-conf/plenum/internal/config"
+)
+
+func TestPublicURL(t *testing.T) {
+	at := func(port int) net.Addr { return &net.TCPAddr{IP: net.IPv4zero, Port: port} }
+	for _, tc := range []struct {
+		name   string
+		change func(*config.Config)
+		port   int
+		want   string
+	}{
+		{"as it comes", func(*config.Config) {}, 8080, "http://localhost:8080"},
+		{"port of http", func(c *config.Config) { c.Domain = "meet.example" }, 80, "http://meet.example"},
+		{"with a certificate", func(c *config.Config) { c.Domain, c.HTTP.Certificate = "meet.example", "c.pem" }, 443, "https://meet.example"},
+		{"with a certificate elsewhere", func(c *config.Config) { c.Domain, c.HTTP.Certificate = "meet.example", "c.pem" }, 8443, "https://meet.example:8443"},
+		{"told", func(c *config.Config) { c.PublicURL = "https://meet.example/" }, 8080, "https://meet.example"},
+	} {
+		c := config.Default()
+		tc.change(&c)
+		if got := publicURL(&c, at(tc.port)); got != tc.want {
+			t.Errorf("%s: %s, want %s", tc.name, got, tc.want)
+		}
+	}
+}
+
+func TestWarnings(t *testing.T) {
+	for _, tc := range []struct {
+		name   string
+		change func(*config.Config)
+		want   []string // one of each warning's words, in order
+	}{
+		{"local", func(*config.Config) {}, nil},
+		{"plain http for others", func(c *config.Config) { c.Domain, c.HTTP.Listen = "meet.example", "0.0.0.0:80" }, []string{"refuse camera", "no accounts"}},
+		{"others are sent to their own machines", func(c *config.Config) { c.HTTP.Listen = ":8080" }, []string{"--domain", "no accounts"}},
+		{"behind a proxy", func(c *config.Config) { c.PublicURL = "https://meet.example" }, nil},
+		{"open admin", func(c *config.Config) { c.Admin.Listen = "0.0.0.0:8081" }, []string{"no login"}},
+	} {
+		t.Run(tc.name, func(t *testing.T) {
+			c := config.Default()
+			tc.change(&c)
+			a := &App{cfg: &c, public: publicURL(&c, &net.TCPAddr{Port: 8080}), adminLn: &net.TCPListener{}}
+			got := a.warnings()
+			if len(got) != len(tc.want) {
+				t.Fatalf("got %q, want %d", got, len(tc.want))
+			}
+			for i, w := range tc.want {
+				if !strings.Contains(got[i], w) {
+					t.Errorf("%q does not mention %q", got[i], w)
+				}
+			}
+		})
+	}
+}
+
+func local() *config.Config {
+	c := config.Default()
+	c.HTTP.Listen, c.Admin.Listen, c.Media.Listen = "127.0.0.1:0", "127.0.0.1:0", "127.0.0.1:0"
+	return &c
+}
+
+// TestLifeOfAnApp: it serves after Start, says what runs, is unhealthy while
+// it stops, and lets go of its ports.
+func TestLifeOfAnApp(t *testing.T) {
+	a, err := New(local(), slog.New(slog.DiscardHandler))
+	if err != nil {
+		t.Fatal(err)
+	}
+	if err := a.Start(); err != nil {
+		t.Fatal(err)
+	}
+	for _, want := range []string{a.URL() + "/AnyRoom", "127.0.0.1:", "because", a.AdminURL()} {
+		if !strings.Contains(a.Banner(), want) {
+			t.Errorf("the banner lacks %q:\n%s", want, a.Banner())
+		}
+	}
+	for _, url := range []string{a.URL() + "/AnyRoom", a.URL() + "/config.js", a.URL() + "/about/health", a.AdminURL() + "/about/health", a.AdminURL() + "/debug/state", a.AdminURL() + "/metrics"} {
+		res, err := http.Get(url)
+		if err != nil {
+			t.Fatal(err)
+		}
+		_, _ = io.Copy(io.Discard, res.Body)
+		_ = res.Body.Close()
+		if res.StatusCode != http.StatusOK {
+			t.Errorf("%s: %s", url, res.Status)
+		}
+	}
+	if err := a.Stop(context.Background()); err != nil {
+		t.Error(err)
+	}
+	if a.Health() == nil {
+		t.Error("healthy after the stop")
+	}
+	ln, err := net.Listen("tcp", a.httpLn.Addr().String())
+	if err != nil {
+		t.Fatalf("the port is not free: %v", err)
+	}
+	_ = ln.Close()
+}
+
+// TestPortTaken: the error says which setting is at fault, and what was
+// opened before it is closed again.
+func TestPortTaken(t *testing.T) {
+	taken, err := net.Listen("tcp", "127.0.0.1:0")
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer func() { _ = taken.Close() }()
+	for key, change := range map[string]func(*config.Config){
+		"http.listen":  func(c *config.Config) { c.HTTP.Listen = taken.Addr().String() },
+		"admin.listen": func(c *config.Config) { c.Admin.Listen = taken.Addr().String() },
+		"certificate":  func(c *config.Config) { c.HTTP.Certificate, c.HTTP.Key = "none.pem", "none.pem" },
+	} {
+		c := local()
+		change(c)
+		if _, err := New(c, slog.New(slog.DiscardHandler)); err == nil || !strings.Contains(err.Error(), key) {
+			t.Errorf("%s: %v", key, err)
+		}
+	}
+}
