@@ -9,12 +9,13 @@ import (
 )
 
 // Listen opens cfg.Sockets sockets on one address and port. Either all are
-// returned or none; each belongs to one worker from then on.
+// returned or none; each belongs to one worker from then on. It fails when
+// anybody has the port already, sockets that share theirs included.
 func Listen(cfg Config) ([]*Socket, error) {
 	cfg = cfg.withDefaults()
 	var all []*Socket
-	for range cfg.Sockets {
-		s, err := listenOne(cfg)
+	for i := range cfg.Sockets {
+		s, err := listenOne(cfg, i == 0)
 		if err != nil {
 			for _, s := range all {
 				s.Close()
@@ -27,7 +28,8 @@ func Listen(cfg Config) ([]*Socket, error) {
 	return all, nil
 }
 
-func listenOne(cfg Config) (*Socket, error) {
+// listenOne opens one socket; the first one finds out whether the port is free.
+func listenOne(cfg Config, first bool) (*Socket, error) {
 	family, addr := unix.AF_INET6, cfg.Addr
 	if addr.Addr().Unmap().Is4() {
 		family = unix.AF_INET
@@ -42,7 +44,7 @@ func listenOne(cfg Config) (*Socket, error) {
 		return nil, os.NewSyscallError("socket", err)
 	}
 	s := &Socket{family: family}
-	if err := s.setup(fd, addr, cfg); err != nil {
+	if err := s.setup(fd, addr, cfg, first); err != nil {
 		unix.Close(fd)
 		return nil, err
 	}
@@ -57,10 +59,7 @@ func open(family int) (int, error) {
 }
 
 // setup sets options, binds, and makes the memory of a socket.
-func (s *Socket) setup(fd int, addr netip.AddrPort, cfg Config) error {
-	if err := unix.SetsockoptInt(fd, unix.SOL_SOCKET, unix.SO_REUSEPORT, 1); err != nil {
-		return os.NewSyscallError("setsockopt SO_REUSEPORT", err)
-	}
+func (s *Socket) setup(fd int, addr netip.AddrPort, cfg Config, first bool) error {
 	if s.family == unix.AF_INET6 {
 		only := 1
 		if addr.Addr().IsUnspecified() {
@@ -72,8 +71,8 @@ func (s *Socket) setup(fd int, addr netip.AddrPort, cfg Config) error {
 	}
 	s.count.readBuffer.Store(grow(fd, unix.SO_RCVBUFFORCE, unix.SO_RCVBUF, cfg.ReadBuffer))
 	s.count.writeBuffer.Store(grow(fd, unix.SO_SNDBUFFORCE, unix.SO_SNDBUF, cfg.WriteBuffer))
-	if err := bind(fd, s.family, addr); err != nil {
-		return os.NewSyscallError("bind", err)
+	if err := s.claim(fd, addr, first, cfg.Sockets > 1); err != nil {
+		return err
 	}
 	local, err := localAddr(fd)
 	if err != nil {
@@ -102,6 +101,29 @@ func grow(fd, force, option, size int) int64 {
 		return 0
 	}
 	return int64(got / 2)
+}
+
+// claim binds a socket. The first one is bound alone and lets others share
+// the port only afterwards: if it shared from the beginning, the kernel would
+// let it join whatever sockets of the same user share a port, for port 0 even
+// choose such a port, and give each side a part of the other's datagrams.
+func (s *Socket) claim(fd int, addr netip.AddrPort, first, share bool) error {
+	if !first {
+		if err := sharePort(fd); err != nil {
+			return err
+		}
+	}
+	if err := bind(fd, s.family, addr); err != nil {
+		return os.NewSyscallError("bind", err)
+	}
+	if first && share {
+		return sharePort(fd)
+	}
+	return nil
+}
+
+func sharePort(fd int) error {
+	return os.NewSyscallError("setsockopt SO_REUSEPORT", unix.SetsockoptInt(fd, unix.SOL_SOCKET, unix.SO_REUSEPORT, 1))
 }
 
 func bind(fd, family int, addr netip.AddrPort) error {

@@ -3,6 +3,7 @@ package netio
 import (
 	"bytes"
 	"encoding/binary"
+	"errors"
 	"net/netip"
 	"testing"
 
@@ -45,6 +46,21 @@ func TestSocketsShareOnePort(t *testing.T) {
 	}
 	if got != clients || used < 2 {
 		t.Errorf("%d of %d datagrams came, to %d sockets", got, clients, used)
+	}
+}
+
+// TestPortIsNotSharedWithStrangers: sockets of others that share their port
+// do not get ours with it, and not our datagrams.
+func TestPortIsNotSharedWithStrangers(t *testing.T) {
+	for _, sockets := range []int{1, 2} {
+		theirs := listen(t, Config{Sockets: 2})
+		all, err := Listen(Config{Addr: theirs.LocalAddr(), Sockets: sockets})
+		if !errors.Is(err, unix.EADDRINUSE) {
+			t.Errorf("%d sockets joined a port that is taken: %v", sockets, err)
+		}
+		for _, s := range all {
+			_ = s.Close()
+		}
 	}
 }
 
