@@ -43,6 +43,7 @@ func (c *conn) run() {
 	defer c.srv.conns.remove(c)
 	limit := time.AfterFunc(c.srv.opt.Negotiation, c.sock.drop)
 	defer limit.Stop()
+	c.sock.throttle = c.throttle()
 	err := c.serve(limit)
 	c.finish(err)
 	close(c.done)
@@ -50,15 +51,10 @@ func (c *conn) run() {
 }
 
 func (c *conn) serve(limit *time.Timer) error {
-	pace := newPace(c.srv.opt.StanzaRate, c.srv.opt.ByteRate, time.Now())
 	for {
 		frame, err := c.sock.readMessage()
 		if err != nil {
 			return err
-		}
-		if wait := pace.take(time.Now(), len(frame)); wait > 0 {
-			c.srv.metrics.throttled.Inc()
-			time.Sleep(wait)
 		}
 		ev, err := c.stream.Handle(frame)
 		if err != nil {
@@ -70,6 +66,18 @@ func (c *conn) serve(limit *time.Timer) error {
 		if c.session != nil {
 			limit.Stop()
 			c.sock.max = c.srv.opt.MaxFrame
+		}
+	}
+}
+
+// throttle returns what holds the client to its rate: it is called with the
+// length of every frame and comes back when the next may be read.
+func (c *conn) throttle() func(bytes int) {
+	pace := newPace(c.srv.opt.StanzaRate, c.srv.opt.ByteRate, time.Now())
+	return func(bytes int) {
+		if wait := pace.take(time.Now(), bytes); wait > 0 {
+			c.srv.metrics.throttled.Inc()
+			time.Sleep(wait)
 		}
 	}
 }

@@ -2,6 +2,7 @@ package signal
 
 import (
 	"fmt"
+	"io"
 	"slices"
 	"strings"
 	"testing"
@@ -301,4 +302,37 @@ func TestResumeCountsBothWays(t *testing.T) {
 			t.Error(got)
 		}
 	})
+}
+
+// TestEveryFrameIsPaced: what is no stanza counts as well, or it would be the
+// way to keep the server busy.
+func TestEveryFrameIsPaced(t *testing.T) {
+	for name, flood := range map[string]ws.Frame{
+		"pings":        ws.NewPingFrame([]byte("x")),
+		"empty pieces": ws.NewFrame(ws.OpContinuation, false, nil),
+	} {
+		synctest.Test(t, func(t *testing.T) {
+			s := newTestServer(t, func(o *Options) { o.StanzaRate = 10 })
+			c := loginTest(t, s)
+			go func() { _, _ = io.Copy(io.Discard, c.br) }()
+			if flood.Header.OpCode == ws.OpContinuation {
+				c.frameOut(ws.NewFrame(ws.OpText, false, nil))
+			}
+			began := time.Now()
+			for range 60 { // 40 may come at once, some of which were used to log in
+				c.frameOut(flood)
+			}
+			if took := time.Since(began); took < 2*time.Second || took > 4*time.Second {
+				t.Errorf("60 %s took %v", name, took)
+			}
+			c.nc.Close()
+		})
+	}
+}
+
+func (c *testClient) frameOut(f ws.Frame) {
+	c.t.Helper()
+	if err := ws.WriteFrame(c.nc, ws.MaskFrame(f)); err != nil {
+		c.t.Fatal(err)
+	}
 }

@@ -23,6 +23,7 @@ type socket struct {
 	max       int           // longest message, bytes
 	readLimit time.Duration // longest silence
 	sendLimit time.Duration // longest single write
+	throttle  func(int)     // called with the length of each frame read; may wait; nil for none
 
 	wmu    sync.Mutex
 	closed atomic.Bool // a closing frame went out; set under wmu
@@ -106,6 +107,9 @@ func (s *socket) readPayload(msg []byte, h ws.Header) ([]byte, error) {
 		return nil, err
 	}
 	ws.Cipher(msg[n:], h.Mask, 0)
+	if s.throttle != nil { // every frame counts: pings and empty pieces cost as much as stanzas
+		s.throttle(int(h.Length))
+	}
 	return msg, nil
 }
 
