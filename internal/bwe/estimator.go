@@ -13,11 +13,16 @@ const (
 	// clock was set, or the path is a different one.
 	clockJump = 3 * time.Second
 	maxRTT    = 10 * time.Second
+	// trendPause is a pause over which there is no trend.
+	trendPause = 2 * time.Second
 	// silence is how long nothing may be heard of what was sent; silenceStep
 	// and silenceFactor say what happens then.
 	silence       = 1500 * time.Millisecond
 	silenceStep   = 500 * time.Millisecond
 	silenceFactor = 0.8
+	// guessShare is how much less than the first guess a first probe has to
+	// show to be believed, because one is not exact.
+	guessShare = 0.5
 	// shadowQueue is how much of a probe's queue may be left.
 	shadowQueue = 5 * time.Millisecond
 	// calmQueue is a queue that does not speak against probing.
@@ -36,7 +41,8 @@ type Estimator struct {
 	base     baseDelay
 	trend    trendline
 	detector detector
-	queue    time.Duration // of the last sample
+	last     delaySample   // of a group
+	queue    time.Duration // when it was sent
 	jitter   time.Duration // mean change of the delay between groups
 	shadow   mono.Time     // end of the time in which a probe's queue is ignored
 	drain    drainer
@@ -84,7 +90,8 @@ func New(opt Options) *Estimator {
 
 // Sent notes a packet that is being sent: its transport-wide number, which
 // must go up by one with each packet, and its size in bytes as it appears on
-// the path, as well as the caller knows it.
+// the path, as well as the caller knows it. For a receiver that was not offered
+// transport-wide feedback any such number will do.
 func (e *Estimator) Sent(seq uint16, size int, now mono.Time, kind Kind) {
 	size = min(max(size, 0), math.MaxUint16)
 	p := e.history.add(seq, sentPacket{at: now, size: uint16(size), fate: fateSent})
@@ -192,23 +199,31 @@ func (e *Estimator) received(p *sentPacket, at time.Duration, late bool) {
 	if !ok {
 		return
 	}
-	if e.trend.samples > 0 && (done.delay()-e.detector.last.delay()).Abs() > clockJump {
+	change := (done.delay() - e.last.delay()).Abs()
+	switch {
+	case e.last.sent == 0:
+	case change > clockJump:
 		e.jump()
 		return
+	case done.sent.Sub(e.last.sent) > trendPause:
+		e.trend.reset()
+		e.detector.clear(normal)
+	default:
+		e.jitter += (change - e.jitter) / 16
 	}
-	queue := e.base.above(done)
-	if done.sent < e.shadow && queue > e.queue+shadowQueue {
+	e.sample(done)
+}
+
+// sample takes the delay of a group.
+func (e *Estimator) sample(s delaySample) {
+	queue := e.base.above(s)
+	if s.sent < e.shadow && queue > e.queue+shadowQueue {
 		return
 	}
-	e.queue, e.shadow = queue, 0
-	if e.trend.samples > 0 {
-		e.jitter += ((done.delay() - e.detector.last.delay()).Abs() - e.jitter) / 16
-	}
-	e.trend.add(done)
+	e.last, e.queue = s, queue
+	e.trend.add(s)
 	if slope, ok := e.trend.slope(); ok {
-		e.detector.update(slope, e.trend.samples, done)
-	} else {
-		e.detector.last = done
+		e.detector.update(slope, e.trend.samples, s)
 	}
 }
 
@@ -216,7 +231,7 @@ func (e *Estimator) received(p *sentPacket, at time.Duration, late bool) {
 func (e *Estimator) jump() {
 	e.count.jumps++
 	e.trend.reset()
-	e.base, e.groups = baseDelay{}, grouper{}
+	e.base, e.groups, e.last = baseDelay{}, grouper{}, delaySample{}
 	e.detector.clear(normal)
 	e.delivered.reset()
 	e.offered.reset()
@@ -246,12 +261,19 @@ func (e *Estimator) hear(now, sent mono.Time) {
 	e.finish(now)
 }
 
-// proved takes the result of a probe. It only raises: a probe that met a full
-// queue says nothing that the trend does not say better.
+// proved takes the result of a probe. It raises only: that there was a queue
+// says the trend better. But the first one, which comes while the estimate is
+// a mere guess, may also show that it was far too high.
 func (e *Estimator) proved(rate float64) {
-	if rate > e.rate && e.detector.signal != overuse {
+	switch {
+	case rate > e.rate && e.detector.signal != overuse:
 		e.aimd.raise(rate)
 		e.loss.raise(rate)
+	case rate < guessShare*e.rate && e.prober.finished == 1:
+		e.aimd.rate = rate
+	}
+	if rate < e.rate {
+		e.shadow = 0
 	}
 }
 

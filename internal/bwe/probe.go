@@ -118,7 +118,7 @@ type probeView struct {
 // plan returns when a probe should start and at what rate; zero for not at all
 // as things are.
 func (p *prober) plan(v *probeView) (at mono.Time, rate float64) {
-	if p.state != probeIdle || !v.calm || v.ideal < v.estimate*probeWorth {
+	if p.state != probeIdle || !v.calm || v.ideal <= v.estimate {
 		return 0, 0
 	}
 	at, rate = p.occasion(v)

@@ -5,9 +5,12 @@ import "time"
 const (
 	rateBucket  = 20 * time.Millisecond
 	rateBuckets = 32 // a power of two
-	// rateWindow is how much time an average covers: many frames, so that
-	// bursts do not matter, and short enough to see a drop at once.
+	// rateSpan is how much time an average covers: many frames, so that
+	// bursts do not matter, and short enough to see a drop at once; in buckets.
 	rateSpan = 25
+	// rateReset is how far a clock may go back, in buckets, before it counts as
+	// another clock.
+	rateReset = 500
 	// rateWarm is how many buckets must have passed for a first answer.
 	rateWarm = 8
 )
@@ -28,7 +31,7 @@ func (m *rateMeter) reset() { *m = rateMeter{} }
 func (m *rateMeter) add(at time.Duration, size int) {
 	b := int64(at / rateBucket)
 	switch {
-	case !m.on || b-m.current > rateBuckets || m.current-b > rateBuckets:
+	case !m.on || b-m.current > rateBuckets || m.current-b > rateReset:
 		*m = rateMeter{start: b, current: b, on: true}
 	case b > m.current:
 		m.advance(b)

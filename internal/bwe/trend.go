@@ -93,10 +93,9 @@ func (t *trendline) slope() (float64, bool) {
 type detector struct {
 	threshold float64
 	signal    signal
-	trend     float64 // as compared
-	last      delaySample
-	adapted   mono.Time
-	over      float64 // how long the trend has been above, in ms; negative: it was not
+	trend     float64   // as compared
+	updated   mono.Time // when the last sample was sent
+	over      float64   // how long the trend has been above, in ms; negative: it was not
 	count     int
 }
 
@@ -105,8 +104,8 @@ func newDetector() detector { return detector{threshold: thresholdStart, over: -
 // update takes the slope after a sample.
 func (d *detector) update(slope float64, samples int, s delaySample) {
 	trend := slope * float64(min(samples, trendMaxSamples)) * trendGain
-	elapsed := s.sent.Sub(d.last.sent).Seconds() * 1000
-	d.last = s
+	elapsed := s.sent.Sub(d.updated).Seconds() * 1000
+	d.updated = s.sent
 	switch {
 	case trend > d.threshold:
 		d.above(trend, elapsed)
@@ -116,7 +115,7 @@ func (d *detector) update(slope float64, samples int, s delaySample) {
 		d.clear(normal)
 	}
 	d.trend = trend
-	d.adapt(s.sent)
+	d.adapt(min(elapsed, thresholdMaxStep))
 }
 
 // above signals overuse only when the trend has been above the threshold for a
@@ -135,9 +134,7 @@ func (d *detector) above(trend, elapsed float64) {
 
 func (d *detector) clear(s signal) { d.over, d.count, d.signal = -1, 0, s }
 
-func (d *detector) adapt(now mono.Time) {
-	elapsed := min(now.Sub(d.adapted).Seconds()*1000, thresholdMaxStep)
-	d.adapted = now
+func (d *detector) adapt(elapsed float64) {
 	size := math.Abs(d.trend)
 	if size > d.threshold+thresholdMaxExtra {
 		return
