@@ -310,8 +310,8 @@ func (c *conn) write(s *session) {
 		case <-c.done:
 			return
 		case <-ping.C:
-			if c.sock.write(appendFrame(nil, ws.OpPing, nil)) != nil {
-				c.sock.drop()
+			if err := c.sock.write(appendFrame(nil, ws.OpPing, nil)); err != nil {
+				c.writeFailed(err)
 				return
 			}
 		case <-c.pokes:
@@ -333,8 +333,16 @@ func (c *conn) drain(s *session) bool {
 			return true
 		}
 		if err := c.sock.write(*buf); err != nil {
-			c.sock.drop()
+			c.writeFailed(err)
 			return false
 		}
+	}
+}
+
+// writeFailed drops the socket, unless our goodbye has been said on it: the
+// peer is then still being given time to read it.
+func (c *conn) writeFailed(err error) {
+	if !errors.Is(err, net.ErrClosed) {
+		c.sock.drop()
 	}
 }

@@ -299,7 +299,7 @@ func (s *session) endLocked(reason string) {
 	}
 	s.mu.Unlock()
 	if c != nil {
-		go c.sock.drop()
+		go c.sock.cut()
 	}
 	s.srv.sessions.remove(s)
 	for r := range rooms {

@@ -177,6 +177,14 @@ func (s *socket) linger() {
 // drop ends the socket at once, also under a write that hangs.
 func (s *socket) drop() { _ = s.nc.Close() }
 
+// cut drops the socket unless our goodbye has been said on it: the reading
+// goroutine then ends it, once the peer has had the time to take it.
+func (s *socket) cut() {
+	if !s.closed.Load() {
+		s.drop()
+	}
+}
+
 // appendFrame appends one unfragmented, unmasked frame (RFC 6455 §5.2).
 func appendFrame(b []byte, op ws.OpCode, payload []byte) []byte {
 	b = appendFrameHeader(b, op, len(payload))
