@@ -6,7 +6,8 @@ import (
 	"github.com/prometheus/client_golang/prometheus"
 )
 
-// collector exposes what workers publish. It takes no lock and asks no
+// collector exposes what workers publish, under names to which the registry
+// adds the product's. It takes no lock and asks no
 // worker, so that scraping never delays media.
 type collector struct {
 	b     *Bridge
@@ -17,13 +18,13 @@ type collector struct {
 func newCollector(b *Bridge) *collector {
 	c := &collector{b: b, gauge: map[string]*prometheus.Desc{}}
 	for i, n := range counterNames {
-		c.descs[i] = prometheus.NewDesc("plenum_bridge_"+n.name+"_total", n.help, []string{"worker"}, nil)
+		c.descs[i] = prometheus.NewDesc("bridge_"+n.name+"_total", n.help, []string{"worker"}, nil)
 	}
 	for name, help := range map[string]string{
 		"conferences": "conferences on this worker",
 		"endpoints":   "endpoints on this worker",
 	} {
-		c.gauge[name] = prometheus.NewDesc("plenum_bridge_"+name, help, []string{"worker"}, nil)
+		c.gauge[name] = prometheus.NewDesc("bridge_"+name, help, []string{"worker"}, nil)
 	}
 	return c
 }

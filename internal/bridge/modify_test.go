@@ -196,6 +196,11 @@ func TestState(t *testing.T) {
 	if err != nil || len(families) < int(numCounters) {
 		t.Errorf("%d families of metrics, %v", len(families), err)
 	}
+	for _, f := range families {
+		if !strings.HasPrefix(f.GetName(), "bridge_") { // the process's registry adds its own prefix
+			t.Errorf("metric %s", f.GetName())
+		}
+	}
 	if lines := r.Candidates(); len(lines) == 0 || !strings.Contains(lines[0], "127.0.0.1:") {
 		t.Errorf("candidates %v", lines)
 	}
