@@ -1,6 +1,8 @@
 package muc
 
 import (
+	"maps"
+	"slices"
 	"strings"
 
 	"github.com/plenum-conf/plenum/internal/xmpp"
@@ -48,7 +50,11 @@ func (r *Room) list(bare xmpp.JID, aff Affiliation) bool {
 	return true
 }
 
-// evict drops the oldest entry of somebody who is not here. Anonymous users
+// evictPart is the part of the list that is dropped at once, so that somebody
+// who names thousands of strangers does not make us search it for each.
+const evictPart = 16
+
+// evict drops the oldest entries of people who are not here. Anonymous users
 // never come back under the same address, so a long meeting would otherwise
 // fill the list. Bans stay.
 func (r *Room) evict() bool {
@@ -56,15 +62,21 @@ func (r *Room) evict() bool {
 	for _, o := range r.order {
 		here[o.real.Bare()] = true
 	}
-	var victim xmpp.JID
-	var oldest uint64
+	var absent []uint64
 	for j, e := range r.affiliations {
-		if e.aff != Outcast && !here[j] && (victim.IsZero() || e.age < oldest) {
-			victim, oldest = j, e.age
+		if e.aff != Outcast && !here[j] {
+			absent = append(absent, e.age)
 		}
 	}
-	delete(r.affiliations, victim)
-	return !victim.IsZero()
+	if len(absent) == 0 {
+		return false
+	}
+	slices.Sort(absent)
+	last := absent[min(len(absent)-1, r.limits.Affiliations/evictPart)]
+	maps.DeleteFunc(r.affiliations, func(j xmpp.JID, e affiliationEntry) bool {
+		return e.aff != Outcast && e.age <= last && !here[j]
+	})
+	return true
 }
 
 // SetAffiliation gives a user, here or not, another affiliation, and everybody

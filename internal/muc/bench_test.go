@@ -2,6 +2,7 @@ package muc
 
 import (
 	"fmt"
+	"strconv"
 	"strings"
 	"testing"
 
@@ -153,5 +154,20 @@ func TestDeliveryDoesNotAllocate(t *testing.T) {
 	sh := JSONMessage(mustJID("x.example"), "", []byte("{}"))
 	if n := testing.AllocsPerRun(50, func() { b.r.Broadcast(sh) }); n != 0 {
 		t.Errorf("a broadcast allocates %v times", n)
+	}
+}
+
+// BenchmarkFullList is an owner who makes members of 4,000 strangers in a room
+// whose list is full. One operation is one of them.
+func BenchmarkFullList(b *testing.B) {
+	r, _ := meeting(b, nil, "aaaaaaaa")
+	b.ReportAllocs()
+	for i := range b.N + r.limits.Affiliations {
+		if i == r.limits.Affiliations {
+			b.ResetTimer()
+		}
+		if err := r.SetAffiliation(xmpp.JID{Local: strconv.Itoa(i), Domain: "e"}, Member, nil, ""); err != nil {
+			b.Fatal(err)
+		}
 	}
 }
