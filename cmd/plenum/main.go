@@ -11,6 +11,7 @@ import (
 	"io"
 	"os"
 	"os/signal"
+	"slices"
 	"strings"
 	"syscall"
 
@@ -33,7 +34,7 @@ type serveCmd struct {
 	Media      string   `placeholder:"ADDR:PORT" help:"UDP port for all audio and video. Default: :10000."`
 	Advertise  []string `placeholder:"IP[:PORT]" help:"Public addresses to offer to clients as well, when this machine is behind NAT. May be repeated."`
 	Admin      string   `placeholder:"ADDR:PORT" help:"Listener for health, metrics and debugging; empty turns it off. Default: 127.0.0.1:8081." default:"\x00"`
-	Roles      []string `placeholder:"ROLE,…" help:"Parts of the system to run: signal,focus,bridge,web. Default: all."`
+	Roles      []string `placeholder:"ROLE" help:"Parts of the system to run: signal,focus,bridge,web. Default: all."`
 }
 
 // unset marks a flag that was not given, where the empty value means something.
@@ -132,6 +133,9 @@ func main() { os.Exit(run(os.Args[1:], os.Stdout, os.Stderr)) }
 
 // run is main with its surroundings passed in; it returns the exit status.
 func run(args []string, stdout, stderr io.Writer) int {
+	if len(args) == 0 || args[0] == "help" { // as people expect who know other programs
+		args = append(slices.Clone(args[min(1, len(args)):]), "--help")
+	}
 	var c cli
 	status := -1
 	k := kong.Must(&c,
@@ -145,12 +149,22 @@ func run(args []string, stdout, stderr io.Writer) int {
 	if status >= 0 { // help was asked for and shown
 		return status
 	}
-	if err == nil {
-		err = ctx.Run()
+	if err != nil {
+		fmt.Fprintf(stderr, "plenum: %s\nSee: %s --help\n", err, commandOf(err))
+		return 1
 	}
-	if err != nil && !errors.Is(err, context.Canceled) {
+	if err := ctx.Run(); err != nil && !errors.Is(err, context.Canceled) {
 		fmt.Fprintf(stderr, "plenum: %s\n", strings.TrimSpace(err.Error()))
 		return 1
 	}
 	return 0
+}
+
+// commandOf is the command whose help explains a mistake in the arguments.
+func commandOf(err error) string {
+	var parse *kong.ParseError
+	if errors.As(err, &parse) && parse.Context != nil && parse.Context.Selected() != nil {
+		return parse.Context.Selected().FullPath()
+	}
+	return "plenum"
 }

@@ -14,6 +14,7 @@ import (
 	"strings"
 	"sync"
 	"sync/atomic"
+	"syscall"
 	"time"
 
 	"github.com/plenum-conf/plenum/internal/admin"
@@ -70,7 +71,7 @@ func New(c *config.Config, log *slog.Logger) (*App, error) {
 // listen binds the TCP listeners first: the public URL depends on the port.
 func (a *App) listen() (err error) {
 	if a.httpLn, err = net.Listen("tcp", a.cfg.HTTP.Listen); err != nil {
-		return fmt.Errorf("cannot open the public listener (http.listen): %w", err)
+		return fmt.Errorf("cannot open the public listener (http.listen): %w%s", err, hint(err, "--http ADDR:PORT"))
 	}
 	if a.cfg.HTTP.Certificate != "" {
 		cert, err := tls.LoadX509KeyPair(a.cfg.HTTP.Certificate, a.cfg.HTTP.Key)
@@ -84,9 +85,22 @@ func (a *App) listen() (err error) {
 		return nil
 	}
 	if a.adminLn, err = net.Listen("tcp", a.cfg.Admin.Listen); err != nil {
-		return fmt.Errorf("cannot open the admin listener (admin.listen): %w", err)
+		return fmt.Errorf("cannot open the admin listener (admin.listen): %w%s", err, hint(err, "--admin ADDR:PORT"))
 	}
 	return nil
+}
+
+// hint says what to do about an address that cannot be listened on.
+func hint(err error, flag string) string {
+	switch {
+	case errors.Is(err, syscall.EADDRINUSE):
+		return "\nAnother program uses this port, perhaps another plenum. End it, or choose another port with " + flag + "."
+	case errors.Is(err, syscall.EADDRNOTAVAIL):
+		return "\nThis machine does not have this address. Choose another with " + flag + "; without an address, as in :8080, all of them are used."
+	case errors.Is(err, syscall.EACCES):
+		return "\nPorts below 1024 need a permission (CAP_NET_BIND_SERVICE). Give it, or choose another port with " + flag + "."
+	}
+	return ""
 }
 
 // publicURL is what people type: the configured URL, or one made of domain,
@@ -137,7 +151,7 @@ func (a *App) buildBridge() (err error) {
 	o.PublicURL = a.public
 	o.Log, o.Metrics = a.role("bridge"), a.metrics.Registerer()
 	if a.bridge, err = bridge.New(o); err != nil {
-		return fmt.Errorf("cannot open the media port (media.listen %s): %w", a.cfg.Media.Listen, err)
+		return fmt.Errorf("cannot open the media port (media.listen %s): %w%s", a.cfg.Media.Listen, err, hint(err, "--media ADDR:PORT"))
 	}
 	return nil
 }

@@ -116,7 +116,13 @@ func TestPortTaken(t *testing.T) {
 		t.Fatal(err)
 	}
 	defer func() { _ = taken.Close() }()
+	udp, err := net.ListenPacket("udp", "127.0.0.1:0")
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer func() { _ = udp.Close() }()
 	for key, change := range map[string]func(*config.Config){
+		"media.listen": func(c *config.Config) { c.Media.Listen = udp.LocalAddr().String() },
 		"http.listen":  func(c *config.Config) { c.HTTP.Listen = taken.Addr().String() },
 		"admin.listen": func(c *config.Config) { c.Admin.Listen = taken.Addr().String() },
 		"certificate":  func(c *config.Config) { c.HTTP.Certificate, c.HTTP.Key = "none.pem", "none.pem" },
@@ -125,6 +131,8 @@ func TestPortTaken(t *testing.T) {
 		change(c)
 		if _, err := New(c, slog.New(slog.DiscardHandler)); err == nil || !strings.Contains(err.Error(), key) {
 			t.Errorf("%s: %v", key, err)
+		} else if flag := "--" + strings.TrimSuffix(key, ".listen"); key != "certificate" && !strings.Contains(err.Error(), flag) {
+			t.Errorf("%s: %v does not say to use %s", key, err, flag)
 		}
 	}
 }

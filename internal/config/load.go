@@ -6,6 +6,8 @@ import (
 	"fmt"
 	"io"
 	"os"
+	"strconv"
+	"strings"
 
 	"github.com/goccy/go-yaml"
 )
@@ -48,10 +50,27 @@ func Parse(b []byte, c *Config) error {
 	case err == nil:
 		*c = decoded
 	case !errors.Is(err, io.EOF):
-		return errors.New(yaml.FormatError(err, false, true))
+		return explain(err, b)
 	}
 	if c.Focus.SourceSignalingDelays == nil {
 		c.Focus.SourceSignalingDelays = delays
 	}
 	return c.Validate()
+}
+
+// explain makes the decoder's error one that names a line. For durations it
+// has no position of its own.
+func explain(err error, file []byte) error {
+	text := yaml.FormatError(err, false, true)
+	_, quoted, found := strings.Cut(text, "duration ") // all its errors end like this
+	value, unquoteErr := strconv.Unquote(quoted)
+	if !strings.HasPrefix(text, "time: ") || !found || unquoteErr != nil {
+		return errors.New(text)
+	}
+	for i, line := range strings.Split(string(file), "\n") {
+		if strings.Contains(line, value) {
+			return fmt.Errorf("[%d] %s is not a duration: write it like 45s, 500ms or 2m", i+1, quoted)
+		}
+	}
+	return fmt.Errorf("%s is not a duration: write it like 45s, 500ms or 2m", quoted)
 }

@@ -10,6 +10,7 @@ import (
 	"strconv"
 	"strings"
 	"time"
+	"unicode"
 )
 
 // roleNames are the roles a process can play.
@@ -53,10 +54,18 @@ func (v *validator) bad(key, format string, args ...any) {
 }
 
 func (v *validator) domain(key, s string) {
-	ok := s != "" && len(s) <= 253 && s == strings.ToLower(s) && !strings.ContainsAny(s, "/@ :<>&\"'\\")
-	if !ok {
-		v.bad(key, "%q is not a domain name; write it in lower case and without a port", s)
+	ok := len(s) <= 253 && s == strings.ToLower(s)
+	for label := range strings.SplitSeq(s, ".") {
+		ok = ok && label != "" && !strings.ContainsFunc(label, notInDomain)
 	}
+	if !ok {
+		v.bad(key, "%q is not a domain name; write it in lower case, without https:// and without a port", s)
+	}
+}
+
+// notInDomain leaves letters of all scripts, for names that are written so.
+func notInDomain(r rune) bool {
+	return !unicode.IsLetter(r) && !unicode.IsMark(r) && !unicode.IsDigit(r) && r != '-' && r != '_'
 }
 
 func (v *validator) publicURL(key, s string) {
@@ -165,9 +174,13 @@ func (v *validator) oneOfEach(key string, all, allowed []string) {
 // allRoles refuses partial role lists for as long as roles cannot reach each
 // other across processes: a process that only looked alive would be worse.
 func (v *validator) allRoles(roles []string) {
+	var missing []string
 	for _, r := range roleNames {
 		if !slices.Contains(roles, r) {
-			v.bad("roles", "%q is missing: this version runs all roles in one process (signal,focus,bridge,web)", r)
+			missing = append(missing, r)
 		}
+	}
+	if len(missing) > 0 {
+		v.bad("roles", "%s missing: this version runs all roles in one process, so leave this setting out", strings.Join(missing, ", "))
 	}
 }
