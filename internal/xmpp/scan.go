@@ -34,9 +34,12 @@ type span struct{ lo, hi int32 }
 
 type rawAttr struct{ name, value span }
 
+// prefixDecl is a prefix in scope. Its namespace is read once, here: reading it
+// at every use would cost the product of their lengths.
 type prefixDecl struct {
-	name, uri span
-	depth     int32
+	name  span
+	uri   string
+	depth int32
 }
 
 // scanner checks one frame from front to back. It lives on the stack of Scan.

@@ -18,12 +18,14 @@ func (sc *scanner) checkNames() error {
 	if _, ok := sc.resolve(sc.open[sc.depth-1]); !ok {
 		return ErrBadPrefix
 	}
+	var spaces [MaxAttrs]string
 	for i := range sc.attrs[:sc.nAttrs] {
-		if _, ok := sc.resolve(sc.attrs[i].name); !ok {
+		var ok bool
+		if spaces[i], ok = sc.resolve(sc.attrs[i].name); !ok {
 			return ErrBadPrefix
 		}
 	}
-	return sc.checkTwins()
+	return sc.checkTwins(spaces[:sc.nAttrs])
 }
 
 // declare records a if it is a namespace declaration for a prefix.
@@ -41,7 +43,7 @@ func (sc *scanner) declare(a *rawAttr) error {
 		return ErrTooManyAttrs
 	}
 	name := span{a.name.lo + int32(len("xmlns:")), a.name.hi}
-	sc.decls[sc.nDecls] = prefixDecl{name, a.value, int32(sc.depth)}
+	sc.decls[sc.nDecls] = prefixDecl{name, uri, int32(sc.depth)}
 	sc.nDecls++
 	return nil
 }
@@ -61,18 +63,21 @@ func (sc *scanner) resolve(name span) (string, bool) {
 	}
 	for i := sc.nDecls - 1; i >= 0; i-- {
 		if d := &sc.decls[i]; bytes.Equal(sc.slice(d.name), prefix) {
-			return unescapeAttr(sc.slice(d.uri)), true
+			return d.uri, true
 		}
 	}
 	return "", false
 }
 
 // checkTwins refuses two attributes that are the same name by way of different
-// prefixes (Namespaces in XML 1.0 §6.3).
-func (sc *scanner) checkTwins() error {
-	for i := range sc.attrs[:sc.nAttrs] {
-		for j := range sc.attrs[:i] {
-			if sc.sameName(sc.attrs[i].name, sc.attrs[j].name) {
+// prefixes (Namespaces in XML 1.0 §6.3). spaces are their namespaces.
+func (sc *scanner) checkTwins(spaces []string) error {
+	for i, ns := range spaces {
+		if ns == "" { // no prefix: startTag has compared those
+			continue
+		}
+		for j := range spaces[:i] {
+			if spaces[j] == ns && bytes.Equal(sc.localName(i), sc.localName(j)) {
 				return ErrNotWellFormed
 			}
 		}
@@ -80,13 +85,8 @@ func (sc *scanner) checkTwins() error {
 	return nil
 }
 
-func (sc *scanner) sameName(a, b span) bool {
-	_, la, okA := bytes.Cut(sc.slice(a), []byte(":"))
-	_, lb, okB := bytes.Cut(sc.slice(b), []byte(":"))
-	if !okA || !okB || !bytes.Equal(la, lb) {
-		return false
-	}
-	na, _ := sc.resolve(a)
-	nb, _ := sc.resolve(b)
-	return na == nb
+// localName returns the name of an attribute without its prefix.
+func (sc *scanner) localName(attr int) []byte {
+	_, local, _ := bytes.Cut(sc.slice(sc.attrs[attr].name), []byte(":"))
+	return local
 }
