@@ -44,6 +44,9 @@ type Options struct {
 	// is asked to acknowledge.
 	AckEvery int
 
+	// MaxRooms is how many rooms one session may be in at once: each keeps a
+	// conference alive. 0: no limit.
+	MaxRooms int
 	// MaxOccupants and History are limits of every room: people in it, and
 	// chat messages kept for newcomers.
 	MaxOccupants, History int
@@ -77,7 +80,7 @@ func DefaultOptions(domain string) Options {
 		PingEvery: 30 * time.Second, ReadTimeout: 75 * time.Second, WriteTimeout: 30 * time.Second,
 		MaxFrame: xmpp.MaxFrame, StanzaRate: 100, ByteRate: 256 << 10, MaxSessions: 20000,
 		OutboxBytes: 4 << 20, UnackedBytes: 4 << 20, UnackedStanzas: 8192, AckEvery: 5,
-		MaxOccupants: 2000, History: 20, MailboxEvents: 1024,
+		MaxRooms: 64, MaxOccupants: 2000, History: 20, MailboxEvents: 1024,
 		ParkTimeout: 15 * time.Second, MaxParked: 500, MaxExpected: 10000,
 	}
 }

@@ -132,4 +132,13 @@ func (p *port) entered(r *room) bool {
 	return true
 }
 
+func (p *port) left(r *room) {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	delete(p.rooms, r)
+}
+
+// crowded: a service may be everywhere.
+func (p *port) crowded(*room) bool { return false }
+
 func (p *port) meantRoom() *room { return nil }

@@ -61,6 +61,9 @@ func (t *rooms) deliver(from sender, key xmpp.JID, st xmpp.Stanza, wait bool) {
 	for {
 		r := t.find(key)
 		switch {
+		case joining(st) && from.crowded(r):
+			t.srv.refuse(from, st, errTooManyRooms)
+			return
 		case r == nil:
 			done, e := t.roomless(key, ev)
 			if e != nil {
@@ -79,11 +82,14 @@ func (t *rooms) deliver(from sender, key xmpp.JID, st xmpp.Stanza, wait bool) {
 	}
 }
 
-// enter notes who may now be in the room. It comes after the event, so that
-// the news of a sender's end comes after it too.
+// enter notes who may now be in the room, or no more. It comes after the
+// event, so that the news of a sender's end comes after it too.
 func (r *room) enter(ev event) {
-	if joining(ev.st) && !ev.from.entered(r) {
+	switch {
+	case joining(ev.st) && !ev.from.entered(r):
 		r.gone(ev.from, "Disconnected")
+	case ev.st.Kind == xmpp.Presence && ev.st.Type == "unavailable":
+		ev.from.left(r)
 	}
 }
 
@@ -96,7 +102,10 @@ func joining(st xmpp.Stanza) bool {
 	return ok
 }
 
-var errBusy = &xmpp.StanzaError{Type: "wait", Condition: "resource-constraint"}
+var (
+	errBusy         = &xmpp.StanzaError{Type: "wait", Condition: "resource-constraint"}
+	errTooManyRooms = &xmpp.StanzaError{Type: "wait", Condition: "resource-constraint", Text: "You are in too many rooms"}
+)
 
 // roomless deals with a stanza to a room that does not exist: the focus opens
 // it, clients wait for the focus if it is on its way, and the rest is refused

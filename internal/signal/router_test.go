@@ -283,3 +283,47 @@ func FuzzHost(f *testing.F) {
 		}
 	})
 }
+
+// TestRoomsOfASessionAreLimited: whoever is in as many rooms as allowed has to
+// leave one before it enters another, or to see one end.
+func TestRoomsOfASessionAreLimited(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		s := newTestServer(t, func(o *Options) { o.MaxRooms = 2 })
+		f, _ := attachTest(t, s, "focus@auth.meet.example/focus")
+		for _, name := range []string{"a", "b", "c", "d"} {
+			_ = f.Send([]byte(`<presence to="` + name + `@conference.meet.example/focus"><x xmlns="http://jabber.org/protocol/muc"/></presence>`))
+		}
+		c := loginTest(t, s)
+		presence := func(name, attrs string) {
+			c.send(`<presence xmlns="jabber:client" to="` + name + "@conference.meet.example/" + c.jid.Local[:8] + `"` + attrs + `><x xmlns="http://jabber.org/protocol/muc"/></presence>`)
+		}
+		outcome := func(name string) string {
+			presence(name, "")
+			for {
+				switch f := c.receive(); {
+				case strings.Contains(f, `type="error"`):
+					return f
+				case strings.Contains(f, `code="110"`) && strings.Contains(f, `from="`+name+`@`):
+					return "in"
+				}
+			}
+		}
+		for _, step := range []struct{ enter, leave, want string }{
+			{"a", "", "in"}, {"b", "", "in"}, {"c", "", "resource-constraint"}, {"x", "", "resource-constraint"},
+			{"a", "", "in"}, {"c", "b", "in"}, {"d", "", "resource-constraint"},
+		} {
+			if step.leave != "" {
+				presence(step.leave, ` type="unavailable"`)
+			}
+			if got := outcome(step.enter); !strings.Contains(got, step.want) {
+				t.Fatalf("%+v: %s", step, got)
+			}
+		}
+		for r := range c.session().rooms {
+			r.over.Store(true)
+		}
+		if got := outcome("d"); got != "in" {
+			t.Errorf("no room is left, and still: %s", got)
+		}
+	})
+}

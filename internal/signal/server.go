@@ -35,7 +35,9 @@ type Server struct {
 type sender interface {
 	JID() xmpp.JID
 	Deliver(*xmpp.Shared)
-	entered(*room) bool // false if the sender is no more
+	entered(*room) bool // false if the sender is no more, or may not be in one more room
+	left(*room)
+	crowded(*room) bool // whether entered would say no; nil for a room that is still to be
 	meantRoom() *room   // of a stanza that does not say; may be nil
 	trusted() bool      // a service of this deployment
 }

@@ -1,6 +1,7 @@
 package signal
 
 import (
+	"maps"
 	"sync"
 	"time"
 
@@ -121,26 +122,50 @@ func (s *session) queueControl(frames [][]byte) {
 
 func (s *session) trusted() bool { return false }
 
-// entered notes that the session may be in a room, and reports whether the
-// session still exists.
+// entered notes that the session may be in a room. It reports false if the
+// session is no more or is in as many rooms as it may.
 func (s *session) entered(r *room) bool {
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	if s.state == gone {
+	if s.state == gone || s.crowdedLocked(r) {
 		return false
 	}
 	noteRoom(s.rooms, r)
 	return true
 }
 
+// left notes that the session has left a room. Its end concerns that room no
+// more: the leave is in the mailbox already.
+func (s *session) left(r *room) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	delete(s.rooms, r)
+}
+
+func (s *session) crowded(r *room) bool {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	return s.crowdedLocked(r)
+}
+
+// crowdedLocked is crowded for those who hold mu.
+func (s *session) crowdedLocked(r *room) bool {
+	limit := s.srv.opt.MaxRooms
+	if _, in := s.rooms[r]; in || limit <= 0 || len(s.rooms) < limit {
+		return false
+	}
+	forgetOver(s.rooms)
+	return len(s.rooms) >= limit
+}
+
 // noteRoom adds a room to the set and forgets those that are over.
 func noteRoom(set map[*room]struct{}, r *room) {
-	for old := range set {
-		if old.over.Load() {
-			delete(set, old)
-		}
-	}
+	forgetOver(set)
 	set[r] = struct{}{}
+}
+
+func forgetOver(set map[*room]struct{}) {
+	maps.DeleteFunc(set, func(r *room, _ struct{}) bool { return r.over.Load() })
 }
 
 // meantRoom returns the room that a stanza without a room is about: the only
