@@ -107,13 +107,14 @@ export class Meter {
   }
 }
 
-/** A labelled choice of devices; tells `changed` after it was remembered. */
-export async function fillDeviceSelect(select: HTMLSelectElement, devices: Devices, kind: MediaDeviceKind): Promise<void> {
+/** Fills a choice of devices; says whether there are any that this page may know of. */
+export async function fillDeviceSelect(select: HTMLSelectElement, devices: Devices, kind: MediaDeviceKind): Promise<boolean> {
   const found = await devices.list(kind);
   const chosen = devices.chosen(kind);
   const options = found.map((d, i) => new Option(d.label || `${names[kind]} ${i + 1}`, d.deviceId, false, d.deviceId === chosen));
-  select.replaceChildren(...(options.length > 0 ? options : [new Option(`No ${names[kind].toLowerCase()} found`, "")]));
+  select.replaceChildren(...options);
   select.disabled = options.length < 2;
+  return options.length > 0;
 }
 
 const names: Record<MediaDeviceKind, string> = { audioinput: "Microphone", videoinput: "Camera", audiooutput: "Speaker" };

@@ -47,7 +47,10 @@ export class People {
     this.#title.textContent = `Participants (${people.length})`;
     const focused = (document.activeElement as HTMLElement | null)?.dataset["focus"];
     fill(this.#list, people.map((p) => this.#line(p, asModerator && !p.self, () => this.show(people, asModerator))));
-    if (focused) this.#list.querySelector<HTMLElement>(`[data-focus="${CSS.escape(focused)}"]`)?.focus();
+    if (!focused) return;
+    // What can be done no longer has no button any more; the person's own is the nearest.
+    const find = (name: string): HTMLElement | null => this.#list.querySelector(`[data-focus="${CSS.escape(name)}"]`);
+    (find(focused) ?? find(focused.split(" ")[0]!))?.focus();
   }
 
   #line(p: Person, withActions: boolean, again: () => void): HTMLElement {

@@ -18,8 +18,10 @@ export function devicePickers(devices: Devices, changed: (kind: MediaDeviceKind)
       devices.choose(kind, select.value);
       changed(kind);
     });
-    void fillDeviceSelect(select, devices, kind);
-    return [h("div", { class: "field" }, h("label", { for: id }, label), select)];
+    const field = h("div", { class: "field" }, h("label", { for: id }, label), select);
+    // Without permission nothing is known of the devices: an empty choice would only be in the way.
+    void fillDeviceSelect(select, devices, kind).then((any) => (field.hidden = !any));
+    return [field];
   });
 }
 

@@ -33,7 +33,8 @@ export class Shortcuts {
   }
 
   #down(ev: KeyboardEvent): void {
-    if (ev.ctrlKey || ev.metaKey || ev.altKey || isWriting(ev.target) || document.querySelector("dialog[open]")) return;
+    if (ev.ctrlKey || ev.metaKey || ev.altKey || ev.isComposing || document.querySelector("dialog[open]")) return;
+    if (isWriting(ev.target) && ev.key !== "Escape") return;
     if (ev.key === " ") return this.#space(ev);
     const s = this.#byKey.get(ev.key.toLowerCase());
     if (!s || ev.repeat) return;
