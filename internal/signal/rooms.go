@@ -143,6 +143,10 @@ func (t *rooms) open(key xmpp.JID, first event) {
 	s.metrics.rooms.Inc()
 	s.log.Info("room opened", "room", r.public, "waiting", len(waiting))
 	for _, ev := range append([]event{first}, waiting...) {
+		if ev.from.crowded(r) { // by now, if it asked for many at once
+			s.refuse(ev.from, ev.st, errTooManyRooms)
+			continue
+		}
 		r.box.put(ev, false)
 		r.enter(ev)
 	}
