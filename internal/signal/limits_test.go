@@ -38,7 +38,8 @@ func TestBacklogSurvivesResume(t *testing.T) {
 				next++
 			}
 		}
-		synctest.Wait()
+		ses.Deliver(shared(filler, ""))
+		synctest.Wait() // the writer waits for the client to read that
 		for range 12 {
 			ses.Deliver(shared(filler, ""))
 		}
