@@ -31,6 +31,7 @@ type formats struct {
 	apt   [128]uint8 // of an rtx payload type: what it repeats
 	rtx   [128]uint8 // of a media payload type: its rtx, 0 if none
 	ext   extensions
+	kinds map[media.Kind]bool // of which there is any description
 }
 
 // extensions are the header extension numbers of a session; 0 is not negotiated.
@@ -41,7 +42,11 @@ type extensions struct {
 // learn adds descriptions; numbers are never taken back, since packets with
 // them may be under way.
 func (f *formats) learn(ds []media.Description) {
+	if f.kinds == nil {
+		f.kinds = map[media.Kind]bool{}
+	}
 	for i := range ds {
+		f.kinds[ds[i].Kind] = true
 		for j := range ds[i].PayloadTypes {
 			f.learnPayload(&ds[i].PayloadTypes[j])
 		}
