@@ -43,6 +43,7 @@ type worker struct {
 	// Memory for one packet each, used within a call.
 	header  rtp.Header // of the packet that came in
 	head    outHeader
+	padding rtp.Egress
 	video   videoPacket
 	stunBuf [1500]byte
 	rtcpBuf [1500]byte
