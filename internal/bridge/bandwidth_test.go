@@ -411,3 +411,179 @@ func TestBottleneck(t *testing.T) {
 	})
 	t.Logf("720p after %v, both after %v more", took, both)
 }
+
+// TestNoFlapping: however the path changes, layers change a bounded number of
+// times.
+func TestNoFlapping(t *testing.T) {
+	l := newLab(t, 2, 1)
+	c := l.clients[2]
+	c.path.Delay = 20 * time.Millisecond
+	c.wants(720)
+	before := l.w.count.own[cLayersLowered] + l.w.count.own[cLayersRaised]
+	for i := range 20 {
+		c.limit([]int{700_000, 3_000_000}[i%2])
+		l.run(3 * time.Second)
+	}
+	n := l.w.count.own[cLayersLowered] + l.w.count.own[cLayersRaised] - before
+	t.Logf("%d changes in a minute", n)
+	if n > 40 { // two sources, of which each can fall and rise every few seconds
+		t.Errorf("%d changes in a minute", n)
+	}
+	if c.gaps > 0 {
+		t.Errorf("%d gaps in what was sent", c.gaps)
+	}
+}
+
+// TestReceiversWithoutFeedback: whoever reports nothing gets everything after a
+// while, as there is nothing to go by; one that tells its own estimate gets no
+// more than that.
+func TestReceiversWithoutFeedback(t *testing.T) {
+	l := newLab(t, 2, 2)
+	silent, old := l.clients[2], l.clients[3]
+	silent.kind = reportsNothing
+	old.kind, old.remb = reportsREMB, 400_000
+	silent.wants(720)
+	old.wants(720)
+	l.run(2 * time.Second)
+	if b := silent.describe(); b.Budget <= 0 || b.Budget > 2_500_000 {
+		t.Errorf("budget %d at first", b.Budget)
+	}
+	l.run(8 * time.Second)
+	if b := silent.describe(); b.Budget != unlimitedBudget || silent.heights[1001] != 720 || silent.heights[2001] != 720 {
+		t.Errorf("%v after a while, %+v", silent.heights, b)
+	}
+	if b := old.describe(); b.Details.Estimate != 400_000 || old.heights[1001] != 180 {
+		t.Errorf("%v with REMB of 400 kbit/s, %+v", old.heights, b)
+	}
+	old.remb = 10_000_000
+	took := l.within(10*time.Second, "720p", func() bool { return old.heights[1001] == 720 })
+	t.Logf("720p %v after REMB allowed it", took)
+	if silent.padding+silent.repeated+old.padding+old.repeated > 0 {
+		t.Error("padding for who cannot report on it")
+	}
+}
+
+// TestAudioNotCounted: a client that leaves audio out of its feedback loses
+// nothing by that.
+func TestAudioNotCounted(t *testing.T) {
+	l := newLab(t, 2, 1)
+	c := l.clients[2]
+	c.path.Delay, c.kind = 20*time.Millisecond, reportsVideo
+	c.wants(720)
+	l.run(8 * time.Second)
+	b := c.describe()
+	if b.Counted || b.Audio != 0 {
+		t.Errorf("audio has numbers: %+v", b)
+	}
+	if c.heights[1001] != 720 || c.heights[2001] != 720 || b.Details.Counters.Lost > 0 {
+		t.Errorf("%v, %+v", c.heights, b.Details)
+	}
+	if c.audio < 700 {
+		t.Errorf("%d audio packets", c.audio)
+	}
+	if all := l.clients[0].describe(); !all.Counted {
+		t.Errorf("audio of others: %+v", all)
+	}
+}
+
+// TestProbesNeedAReason: nothing is padded while everything wanted is sent;
+// with nothing to repeat, empty packets are sent.
+func TestProbesNeedAReason(t *testing.T) {
+	l := newLab(t, 2, 1)
+	c := l.clients[2]
+	c.path.Delay = 20 * time.Millisecond
+	c.wants(180)
+	l.run(10 * time.Second)
+	if n := c.padding + c.repeated; n > 0 || c.heights[1001] != 180 {
+		t.Errorf("%d packets of padding, %v", n, c.heights)
+	}
+	c.limit(130_000) // room for audio only
+	l.run(20 * time.Second)
+	c.forget()
+	l.run(20 * time.Second)
+	t.Logf("audio %d, missing %d, video %d, padding %d, RTX %d, %+v", c.audio, c.missing, c.video, c.padding, c.repeated, c.describe())
+	if all := c.audio + c.missing; c.missing > all/100 || all < 1900 {
+		t.Errorf("%d of %d audio packets are missing", c.missing, all)
+	}
+	if c.padding == 0 {
+		t.Error("no empty packets")
+	}
+	c.limit(5_000_000)
+	took := l.within(15*time.Second, "video again", func() bool { return c.bytes[1001] > 0 && c.bytes[2001] > 0 })
+	t.Logf("video %v later", took)
+	if c.gaps > 0 {
+		t.Errorf("%d gaps in what was sent", c.gaps)
+	}
+}
+
+// TestProbeAllocatesNothing: neither kind of padding does, nor does a packet
+// that is told to the estimator.
+func TestProbeAllocatesNothing(t *testing.T) {
+	if raceEnabled {
+		t.Skip("the race detector allocates")
+	}
+	l := newLab(t, 1, 1)
+	c := l.clients[1]
+	c.path.Delay = 20 * time.Millisecond
+	c.wants(720)
+	l.run(5 * time.Second)
+	v := c.ep.out[1001]
+	if n := v.padRepeat(); n == 0 {
+		t.Fatal("nothing to repeat")
+	}
+	v.pads.next += 2
+	if a := testing.AllocsPerRun(100, func() {
+		v.pads.next = v.pads.top
+		if v.padRepeat() == 0 || c.ep.padEmpty() == 0 {
+			t.Fatal("not sent")
+		}
+		l.w.flush()
+	}); a != 0 {
+		t.Errorf("%v allocations", a)
+	}
+}
+
+// TestLoad: the first second of an encoding is not a full one, and what was
+// heard of long ago counts no more.
+func TestLoad(t *testing.T) {
+	var l load
+	l.roll()
+	l.add(100 - packetOverhead)
+	l.roll()
+	if l.seconds != 1 || l.perSecond != 0 {
+		t.Errorf("%+v after part of a second", l)
+	}
+	for _, want := range []uint64{8000, 8000, 5600} {
+		if want != 5600 {
+			l.add(1000 - packetOverhead)
+		}
+		if l.roll(); l.perSecond != want {
+			t.Errorf("%+v, want %d", l, want)
+		}
+	}
+}
+
+// TestHold: a rise that was in vain makes the next one wait longer.
+func TestHold(t *testing.T) {
+	var h hold
+	now := mono.Time(time.Minute)
+	for i, want := range []time.Duration{2, 4, 8, 10, 10} {
+		h.fell(now)
+		if h.wait != want*time.Second || !h.holds(now.Add(h.wait-1)) || h.holds(now.Add(h.wait)) {
+			t.Errorf("fall %d: %v", i, h.wait)
+		}
+		now = now.Add(h.wait)
+		h.rose = now
+		now = now.Add(time.Second)
+	}
+	now = now.Add(holdMemory)
+	if h.fell(now); h.wait != holdFirst {
+		t.Errorf("%v after a long time", h.wait)
+	}
+	if h.fell(now.Add(time.Second)); h.wait != holdFirst || !h.holds(now.Add(h.wait)) {
+		t.Errorf("%v when it goes on", h.wait)
+	}
+	if h.ask(); h.holds(now) {
+		t.Error("held although the receiver asks")
+	}
+}

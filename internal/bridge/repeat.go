@@ -100,14 +100,16 @@ func (v *videoSub) mayRepeat(out uint16) bool {
 // header and its numbers. It returns the size on the path, 0 if it cannot be sent.
 func (v *videoSub) sendRepeat(pkt []byte, out uint16, from rtp.Origin, kind bwe.Kind) int {
 	to, w := v.to, v.to.w
-	h, err := rtp.Parse(pkt)
+	var err error
+	p, h, head := &w.repeat, &w.repeatHeader, &w.head
+	*h, err = rtp.Parse(pkt)
 	pt := to.formats.rtx[h.PayloadType]
 	if err != nil || pt == 0 {
 		return 0
 	}
-	p, head := &videoPacket{h: &h, enc: v.src.encodings[from.Encoding]}, &w.head
+	*p = videoPacket{h: h, enc: v.src.encodings[from.Encoding]}
 	if !p.read(&v.src.owner.formats) ||
-		!head.build(&h, &v.src.owner.formats.ext, &to.formats.ext, v.src.rtx, p.codec == codecAV1) {
+		!head.build(h, &v.src.owner.formats.ext, &to.formats.ext, v.src.rtx, p.codec == codecAV1) {
 		return 0
 	}
 	defer head.reset() // it belongs to no packet that is being forwarded

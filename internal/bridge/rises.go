@@ -27,8 +27,8 @@ const (
 )
 
 // hold keeps layers from rising for a while after a fall, longer with each
-// rise that was in vain: at most some 14 changes a minute come of that, and
-// six or so when it goes on.
+// rise that was in vain: a source cannot rise more than some six times a
+// minute for long.
 type hold struct {
 	until mono.Time
 	wait  time.Duration
@@ -42,12 +42,13 @@ func (h *hold) holds(now mono.Time) bool { return now < h.until }
 func (h *hold) ask() { h.until, h.asked = 0, true }
 
 func (h *hold) fell(now mono.Time) {
-	if h.rose != 0 && now.Sub(h.rose) < holdMemory {
-		h.wait = min(2*h.wait, holdMost)
-	} else {
+	switch {
+	case h.holds(now): // the same fall goes on
+	case h.rose != 0 && now.Sub(h.rose) < holdMemory:
+		h.wait = min(2*max(h.wait, holdFirst/2), holdMost)
+	default:
 		h.wait = holdFirst
 	}
-	h.wait = max(h.wait, holdFirst)
 	h.until = now.Add(h.wait)
 }
 
