@@ -229,9 +229,8 @@ const (
 )
 
 func (e *encoding) live(now mono.Time) bool {
-	limit := cameraLive
 	if e.src.videoType == source.Desktop {
-		limit = screenLive
+		return e.heard != 0 && now.Sub(e.heard) < screenLive
 	}
-	return e.heard != 0 && now.Sub(e.heard) < limit
+	return e.heard != 0 && now.Sub(e.heard) < cameraLive && e.behind < stalledAfter
 }

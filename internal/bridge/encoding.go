@@ -33,6 +33,8 @@ type encoding struct {
 	nack      rtp.NackGenerator
 	nackTimer mono.Timer
 	wasLive   bool
+	frame     uint32 // timestamp of the newest packet
+	behind    uint8  // frames the source's others have begun since that packet
 	av1       *codec.AV1Structure
 	height    int // of the newest key frame, 0 while unknown
 	keys      keyRequests
@@ -62,9 +64,8 @@ func (e *encoding) packet(h *rtp.Header, repeated bool) {
 	}
 	if !repeated {
 		e.heard = now
-		if !e.wasLive && e.src.kind == media.Video {
-			e.wasLive = true
-			e.src.layersChanged()
+		if e.src.kind == media.Video {
+			e.beat(h.Timestamp)
 		}
 		e.stats.Add(h.Seq, h.Timestamp, e.clock, len(h.Payload()), now)
 		e.bytes.add(len(h.Raw))
@@ -76,6 +77,42 @@ func (e *encoding) packet(h *rtp.Header, repeated bool) {
 	}
 	e.watchLoss(h.Seq, now)
 	e.videoIn(h)
+}
+
+// stalledAfter is how many frames the other encodings of a camera may begin
+// without a packet of this one before it counts as ended. All of them come of
+// the same pictures: a sender short of bandwidth ends the largest without a
+// word, and its receivers see a still picture until that is noticed.
+const stalledAfter = 10
+
+// beat notes that a packet of the encoding has come.
+func (e *encoding) beat(ts uint32) {
+	e.behind = 0
+	if !e.wasLive {
+		e.begun()
+	}
+	if ts == e.frame {
+		return
+	}
+	e.frame = ts
+	for _, o := range e.src.encodings {
+		if o == e || o.behind == stalledAfter {
+			continue
+		}
+		if o.behind++; o.wasLive && !o.live(e.heard) {
+			o.wasLive = false
+			e.src.layersChanged()
+		}
+	}
+}
+
+// begun is called with the first packet of an encoding that was not being
+// sent. Encoders begin with a key frame: who gets this encoding from now on
+// has to know before that passes by, and nobody has to ask for another.
+func (e *encoding) begun() {
+	e.wasLive, e.keys.last = true, e.heard
+	e.src.layersChanged()
+	e.src.owner.w.reallocate()
 }
 
 // payloadChanged follows a sender to another codec. Receivers wait for a key
@@ -166,16 +203,26 @@ func (e *encoding) wantKeyFrame() {
 	e.requestKeyFrame(ep.w.now)
 }
 
+// requestKeyFrame asks now, and again later if nothing comes of it: the
+// request or the key frame may get lost.
 func (e *encoding) requestKeyFrame(now mono.Time) {
+	ep := e.src.owner
 	if !e.keys.wanted {
 		return
 	}
-	e.keys.wanted, e.keys.last = false, now
+	if e.src.videoReceivers() == 0 || e.keys.vain > 0 && !e.live(now) {
+		e.keys.wanted = false // once there are packets somebody will want one again
+		return
+	}
+	e.keys.last = now
 	e.keys.vain++
-	ep := e.src.owner
 	ep.sendRTCP(rtp.AppendPLI(ep.compound(), ep.c.feedbackVideo, e.ssrc))
 	ep.w.count.inc(cKeyFrameRequests)
+	ep.w.wheel.Schedule(&e.keys.timer, now.Add(e.keys.wait(ep.rtt)))
 }
 
 // keyFrameCame ends the waiting of all who asked.
-func (e *encoding) keyFrameCame() { e.keys.wanted, e.keys.vain = false, 0 }
+func (e *encoding) keyFrameCame() {
+	e.keys.wanted, e.keys.vain = false, 0
+	e.src.owner.w.wheel.Cancel(&e.keys.timer)
+}

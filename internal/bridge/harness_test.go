@@ -313,7 +313,7 @@ func (c *client) video(encoding int, key bool) uint16 {
 	e.Seq = c.nextSeq(e.SSRC)
 	e.Timestamp = uint32(e.Seq) * 3000
 	e.AddUint16(extTCC, c.nextSeq(0))
-	c.send(&e, vp8Frame(key, e.Seq, 180<<encoding))
+	c.send(&e, vp8Frame(key, e.Seq+uint16(encoding)*5000, 180<<encoding))
 	return e.Seq
 }
 

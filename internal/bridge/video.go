@@ -205,16 +205,20 @@ func (ep *endpoint) wantsKeyFrame(ssrc uint32) {
 	if v == nil || v.src == nil {
 		return
 	}
-	if !v.asks.allow(ep.w.now) {
-		ep.w.count.inc(dropKeyFrameLimit)
-		return
-	}
 	i := v.sel.Current()
 	if i == simulcast.None {
 		i = v.sel.Target()
 	}
-	if i != simulcast.None && i < len(v.src.encodings) {
-		v.src.encodings[i].wantKeyFrame()
+	if i == simulcast.None || i >= len(v.src.encodings) {
+		return
+	}
+	e := v.src.encodings[i]
+	switch {
+	case e.keys.wanted: // the sender is being asked until one comes
+	case !v.asks.allow(ep.w.now):
+		ep.w.count.inc(dropKeyFrameLimit)
+	default:
+		e.wantKeyFrame()
 	}
 }
 

@@ -25,6 +25,11 @@ const (
 	guessShare = 0.5
 	// shadowQueue is how much of a probe's queue may be left.
 	shadowQueue = 5 * time.Millisecond
+	// creditPerPacket is how many packet statuses are read for each packet
+	// that is sent. Once is what receivers need; more is for late packets, and
+	// no end of it would let a peer buy much of our time with few bytes.
+	creditPerPacket = 4
+	creditMax       = 2 * rtp.MaxTransportCCPackets
 	// calmQueue is a queue that does not speak against probing.
 	calmQueue = 100 * time.Millisecond
 )
@@ -59,6 +64,7 @@ type Estimator struct {
 	estimate      int64   // the same, less while a queue is drained
 	target, ideal float64
 	rtt           time.Duration
+	credit        int       // packet statuses that may be read
 	reported      int64     // highest number a report was about
 	waiting       mono.Time // since when something sent is not reported
 	heard         mono.Time // last useful feedback
@@ -99,6 +105,7 @@ func (e *Estimator) Sent(seq uint16, size int, now mono.Time, kind Kind) {
 		e.count.outOfOrder++
 		return
 	}
+	e.credit = min(e.credit+creditPerPacket, creditMax)
 	p.cluster = e.prober.onSent(e.history.newest, now, size)
 	if kind < numKinds {
 		e.count.sent[kind]++
@@ -114,13 +121,15 @@ func (e *Estimator) Sent(seq uint16, size int, now mono.Time, kind Kind) {
 
 // Feedback takes a transport-wide feedback message, which it does not keep.
 // Packets that are not known, or not any more, are ignored, so that messages
-// may be lost, repeated or out of order.
+// may be lost, repeated or out of order. So is a message about many more
+// packets than were sent since those before it.
 func (e *Estimator) Feedback(fb rtp.TransportCC, now mono.Time) {
 	e.count.feedback++
-	if e.history.ring == nil || e.outdated(&fb) {
+	if e.history.ring == nil || e.outdated(&fb) || e.credit < int(fb.Count) {
 		e.count.useless++
 		return
 	}
+	e.credit -= int(fb.Count)
 	var newest *sentPacket
 	for {
 		s, ok := fb.Next()
@@ -281,6 +290,7 @@ func (e *Estimator) proved(rate float64) {
 func (e *Estimator) finish(now mono.Time) {
 	low, high := float64(e.opt.Min), float64(e.opt.Max)
 	e.aimd.rate = min(max(e.aimd.rate, low), high)
+	e.loss.limit = max(e.loss.limit, low)
 	rate := min(e.aimd.rate, e.loss.limit)
 	if e.heard == 0 {
 		rate = min(e.legacy.rate, e.legacy.remb)

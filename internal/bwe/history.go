@@ -71,16 +71,21 @@ func (h *history) add(seq uint16, p sentPacket) *sentPacket {
 	if n <= h.newest {
 		return nil
 	}
-	for h.wanting(n, p.at) {
-		h.grow()
+	for h.newest < n { // more than once only if numbers were left out
+		h.push(h.newest+1, p.at)
 	}
-	for i := max(h.newest+1, n-int64(len(h.ring))+1); i < n; i++ {
-		*h.slot(i) = sentPacket{}
-	}
-	h.newest = n
 	s := h.slot(n)
 	*s = p
 	return s
+}
+
+// push makes room for the next number.
+func (h *history) push(n int64, now mono.Time) {
+	for h.wanting(n, now) {
+		h.grow()
+	}
+	*h.slot(n) = sentPacket{}
+	h.newest = n
 }
 
 // wanting reports whether number n would overwrite a packet whose report may

@@ -26,10 +26,15 @@ const (
 	lossGrowth    = 1.05 // for each observation
 	lossGrowthOff = 1.15 // while nothing is lost
 	lossClean     = 0.01
+	// lossReturn is for how many observations after a drop the limit may go
+	// back to where it was, if the losses turn out not to depend on it.
+	lossReturn = 8
+	lossDrop   = 0.9
 )
 
-// lossSteps are the candidates below the current limit.
-var lossSteps = [...]float64{1, 0.97, 0.93, 0.88, 0.82, 0.75, 0.67, 0.58, 0.5}
+// lossSteps are the candidates: relative to the present limit, above it only
+// as far as the limit was before a recent drop.
+var lossSteps = [...]float64{3, 2, 1.5, 1.25, 1.1, 1, 0.97, 0.93, 0.88, 0.82, 0.75, 0.67, 0.58, 0.5}
 
 // lossModel finds the bandwidth that explains the losses of the last seconds.
 //
@@ -56,6 +61,8 @@ type lossModel struct {
 	inherent     float64 // p that goes with it
 	weight       float64 // packets in the window, weighted
 	average      float64 // loss over the window
+	before       float64 // limit before a recent drop
+	age          int     // observations since then
 
 	// What is being observed.
 	begun    mono.Time
@@ -124,18 +131,43 @@ func (l *lossModel) update(unlimited float64) {
 		return
 	}
 	base := min(l.limit, unlimited)
-	best := min(base*l.growth(), unlimited)
-	score, p := l.score(best)
-	for _, step := range lossSteps {
-		if b := base * step; b < best {
-			if s, q := l.score(b); s > score+lossTie {
-				best, score, p = b, s, q
-			}
+	l.limit, l.inherent = l.best(base, unlimited)
+	l.remember(base)
+	if l.limit >= unlimited {
+		l.limit = math.Inf(1)
+	}
+}
+
+// best chooses among the candidates, from the largest to the smallest.
+func (l *lossModel) best(base, unlimited float64) (b, p float64) {
+	grown := min(base*l.growth(), unlimited)
+	b, score := 0.0, math.Inf(-1)
+	try := func(c float64) {
+		if s, q := l.score(c); s > score+lossTie {
+			b, score, p = c, s, q
 		}
 	}
-	l.limit, l.inherent = best, p
-	if best >= unlimited {
-		l.limit = math.Inf(1)
+	for _, step := range lossSteps {
+		switch c := base * step; {
+		case c > grown && c <= min(l.before, unlimited):
+			try(c)
+		case step == 1:
+			try(grown)
+			try(base)
+		case step < 1:
+			try(c)
+		}
+	}
+	return b, p
+}
+
+// remember keeps for a while where the limit was before it dropped.
+func (l *lossModel) remember(base float64) {
+	if l.age++; l.age > lossReturn {
+		l.before = 0
+	}
+	if l.limit < lossDrop*base {
+		l.before, l.age = max(l.before, base), 0
 	}
 }
 

@@ -59,7 +59,7 @@ const (
 	// probeNoise is how many mean deviations of the delay a probe may take
 	// longer without that.
 	probeNoise    = 1
-	probeReceived = 0.6 // of its packets, at least
+	probeReceived = 0.6 // of its packets, and sent of its bytes, at least
 )
 
 type probeState uint8
@@ -96,12 +96,14 @@ type prober struct {
 	last     float64 // what the last probe has shown
 }
 
-// probeResult is what is known of the received packets of a probe.
+// probeResult is what is known of the received packets of a probe. First and
+// last are the packets that were sent at the same time as the first and the
+// last one: padding goes out in small bursts.
 type probeResult struct {
 	packets, bytes      int
 	firstSize, lastSize int
 	firstSent, lastSent mono.Time
-	firstAt, lastAt     time.Duration
+	firstAt, lastAt     time.Duration // of the newest of them
 }
 
 // probeView is what the prober needs to know to plan.
@@ -136,7 +138,7 @@ func (p *prober) occasion(v *probeView) (at mono.Time, rate float64) {
 	switch {
 	case !p.tried:
 		return v.now, probeInitial * v.estimate
-	case p.follow > 0:
+	case p.follow > v.estimate*probeWorth:
 		return v.now, p.follow
 	case p.before*probeRecovery > v.estimate:
 		return max(p.started.Add(probeAfter), v.lastDecrease.Add(probeRecover)), probeRecovery * p.before
@@ -210,9 +212,16 @@ func (p *prober) onReceived(sent *sentPacket, at time.Duration) {
 	}
 	r, size := &p.result, int(sent.size)
 	if r.packets == 0 {
-		r.firstSent, r.firstAt, r.lastAt, r.firstSize = sent.at, at, at, size
+		r.firstSent, r.firstAt, r.lastAt = sent.at, at, at
 	}
-	r.lastSent, r.lastSize = sent.at, size
+	if sent.at == r.firstSent {
+		r.firstSize += size
+		r.firstAt = max(r.firstAt, at)
+	}
+	if sent.at != r.lastSent {
+		r.lastSent, r.lastSize = sent.at, 0
+	}
+	r.lastSize += size
 	r.lastAt = max(r.lastAt, at)
 	r.packets++
 	r.bytes += size
@@ -237,7 +246,11 @@ func (p *prober) settle(now mono.Time, reported int64, rtt time.Duration) (rate 
 	p.state = probeIdle
 	p.finished++
 	var full bool
-	p.last, full = p.result.measure(p.packets, p.jitter)
+	p.last = 0
+	if float64(p.sent) >= probeReceived*float64(p.bytesIn(p.length)) {
+		p.last, full = p.result.measure(p.packets, p.jitter)
+		p.last = min(p.last, p.rate)
+	}
 	p.failed++
 	if p.last > 0 && !full {
 		p.follow, p.failed = probeFurther*p.last, 0

@@ -16,10 +16,11 @@ type Hooks struct {
 	// change Affiliation and Admitted of the Join. An error refuses the
 	// joiner. It runs for the focus and other trusted users as well.
 	PreJoin func(*Room, *Join) *xmpp.StanzaError
-	// BeforeSelfPresence runs when a newcomer has been told of everybody else
-	// and everybody of it, just before the self-presence that makes its
-	// client consider itself joined. It runs again when an occupant asks for
-	// the room's state anew. It may only send.
+	// BeforeSelfPresence runs when somebody has been let in and nothing has
+	// been sent: what it sends comes before the presences of the others and
+	// before the self-presence that makes a client consider itself joined. It
+	// runs again when an occupant asks for the room's state anew. It may only
+	// send to that occupant.
 	BeforeSelfPresence func(*Room, *Occupant)
 	// Joined runs when a newcomer has been sent everything.
 	Joined func(*Room, *Occupant)

@@ -267,7 +267,6 @@ func (r *Room) enter(now time.Time, j *Join) {
 	opens := !r.opened
 	r.opened = true
 	o := r.newOccupant(j, now)
-	r.introduce(o)
 	r.order = append(r.order, o)
 	r.byNick[o.nick], r.byReal[o.real] = o, o
 	if o.trusted {
@@ -276,6 +275,7 @@ func (r *Room) enter(now time.Time, j *Join) {
 	if len(r.order) == 2 && r.startedAt.IsZero() {
 		r.startedAt = now
 	}
+	r.introduce(o)
 	r.show(o, j.ext, j.decls)
 	r.broadcast(o.shown, o)
 	codes := joinCodes
@@ -303,8 +303,12 @@ var (
 	createCodes = []string{"100", "110", "201"}
 )
 
-// introduce shows a newcomer everybody who is there.
+// introduce tells a newcomer what services have to say and shows it everybody
+// who is there.
 func (r *Room) introduce(o *Occupant) {
+	if h := r.hooks.BeforeSelfPresence; h != nil {
+		h(r, o)
+	}
 	for _, other := range r.order {
 		if other != o {
 			o.to.Deliver(other.shown)
@@ -315,9 +319,6 @@ func (r *Room) introduce(o *Occupant) {
 // welcome sends what follows the occupants: the newcomer's own presence, then
 // history and subject.
 func (r *Room) welcome(now time.Time, o *Occupant, id string, codes []string, ask historyAsk) {
-	if h := r.hooks.BeforeSelfPresence; h != nil {
-		h(r, o)
-	}
 	o.to.Deliver(r.selfPresence(o, id, codes))
 	r.history.replay(now, o.to, ask)
 	o.to.Deliver(r.subjectMessage())

@@ -77,7 +77,7 @@ func (c *conn) throttle() func(bytes int) {
 	return func(bytes int) {
 		if wait := pace.take(time.Now(), bytes); wait > 0 {
 			c.srv.metrics.throttled.Inc()
-			time.Sleep(wait)
+			c.sock.pause(wait)
 		}
 	}
 }
@@ -118,18 +118,11 @@ func (c *conn) settle(err error) {
 	switch {
 	case s == nil:
 	case err == errFinished:
-		c.endSession("closed")
+		s.endBy(c, "closed")
 	case errors.As(err, &serr) || err == errTooLong:
-		c.endSession("protocol error")
+		s.endBy(c, "protocol error")
 	default:
 		s.lost(c, reasonOf(err))
-	}
-}
-
-// endSession ends the session, unless another socket has taken it over.
-func (c *conn) endSession(reason string) {
-	if c.session.owns(c) {
-		c.session.end(reason)
 	}
 }
 

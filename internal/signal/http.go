@@ -106,10 +106,7 @@ func (s *Server) upgrade(w http.ResponseWriter, r *http.Request) {
 func (s *Server) accept(nc net.Conn, br *bufio.Reader, q query, remote string) {
 	c := &conn{
 		srv: s, query: q, remote: remote,
-		sock: &socket{
-			nc: nc, br: br, max: min(s.opt.MaxFrame, maxEarlyFrame),
-			readLimit: s.opt.ReadTimeout, sendLimit: s.opt.WriteTimeout,
-		},
+		sock: newSocket(nc, br, min(s.opt.MaxFrame, maxEarlyFrame), s.opt.ReadTimeout, s.opt.WriteTimeout),
 		stream: xmpp.NewStream(xmpp.StreamConfig{
 			Domain: s.opt.Domain, Mechanisms: []string{"ANONYMOUS"}, NewID: newStreamID,
 		}),

@@ -26,6 +26,7 @@ func (o *outbox) push(sh *xmpp.Shared) (replaced bool) {
 		o.urgent = append(o.urgent, sh)
 		return false
 	}
+	o.compact()
 	if sh.Replaces != "" {
 		if at, ok := o.index[sh.Replaces]; ok && at >= o.first {
 			o.bytes -= o.queue[at].Size("") + o.to
@@ -39,6 +40,25 @@ func (o *outbox) push(sh *xmpp.Shared) (replaced bool) {
 	}
 	o.queue = append(o.queue, sh)
 	return false
+}
+
+// compact gives back what was taken when it is the larger part: the queue of
+// a client that is always a little behind is never empty.
+func (o *outbox) compact() {
+	if o.first < 1024 || o.first <= len(o.queue)/2 {
+		return
+	}
+	n := copy(o.queue, o.queue[o.first:])
+	clear(o.queue[n:])
+	o.queue = o.queue[:n]
+	for name, at := range o.index {
+		if at < o.first {
+			delete(o.index, name)
+		} else {
+			o.index[name] = at - o.first
+		}
+	}
+	o.first = 0
 }
 
 // pop takes the next stanza to write, nil if nothing waits.

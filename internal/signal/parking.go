@@ -1,6 +1,7 @@
 package signal
 
 import (
+	"slices"
 	"time"
 
 	"github.com/plenum-conf/plenum/internal/muc"
@@ -57,6 +58,17 @@ func (t *rooms) park(key xmpp.JID, ev event) bool {
 	x.joins = append(x.joins, ev)
 	t.srv.metrics.parked.Inc()
 	return true
+}
+
+// unpark drops the joins of somebody who changed its mind. The caller holds mu.
+func (t *rooms) unpark(key xmpp.JID, leave event) {
+	x := t.expected[key]
+	if leave.st.Kind != xmpp.Presence || x == nil {
+		return
+	}
+	n := len(x.joins)
+	x.joins = slices.DeleteFunc(x.joins, func(ev event) bool { return ev.from == leave.from })
+	t.srv.metrics.parked.Sub(float64(n - len(x.joins)))
 }
 
 // giveUp answers those who waited in vain.

@@ -119,14 +119,17 @@ func (t *rooms) roomless(key xmpp.JID, ev event) (done bool, e *xmpp.StanzaError
 		return false, nil
 	case t.stopped:
 		return true, nil
-	case joins && ev.from.trusted():
+	case joins && ev.from.trusted() && ev.from.JID().Bare() == t.srv.focus:
 		t.open(key, ev)
 		return true, nil
 	case joins && t.park(key, ev):
 		return true, nil
 	case joins:
 		return true, muc.RoomCreationRestricted
-	case st.Type == "error" || st.Type == "result" || st.Type == "unavailable":
+	case st.Type == "unavailable":
+		t.unpark(key, ev)
+		return true, nil
+	case st.Type == "error" || st.Type == "result":
 		return true, nil
 	}
 	return true, errNotFound
@@ -143,6 +146,10 @@ func (t *rooms) open(key xmpp.JID, first event) {
 	s.metrics.rooms.Inc()
 	s.log.Info("room opened", "room", r.public, "waiting", len(waiting))
 	for _, ev := range append([]event{first}, waiting...) {
+		if ev.from.crowded(r) { // by now, if it asked for many at once
+			s.refuse(ev.from, ev.st, errTooManyRooms)
+			continue
+		}
 		r.box.put(ev, false)
 		r.enter(ev)
 	}
@@ -224,7 +231,7 @@ func (r *room) build() {
 	limits.Occupants, limits.HistoryMessages = s.opt.MaxOccupants, s.opt.History
 	r.core = muc.New(muc.Config{
 		JID: r.public, MeetingID: newUUID(), Created: now,
-		FocusJID: xmpp.JID{Local: "focus", Domain: "auth." + s.opt.Domain},
+		FocusJID: s.focus,
 		// Anonymous clients are held to the endpoint id that follows from
 		// their address, so that nobody takes somebody else's.
 		AnonymousDomain: s.opt.Domain,

@@ -24,7 +24,7 @@ func (s *Server) route(from sender, st xmpp.Stanza) {
 	if st.To != "" {
 		var err error
 		if to, err = xmpp.ParseJID(st.To); err != nil {
-			s.bounce(from, st, errMalformedJID)
+			s.misrouted(from, st, errMalformedJID)
 			return
 		}
 	}
@@ -33,8 +33,18 @@ func (s *Server) route(from sender, st xmpp.Stanza) {
 	} else if _, ok := s.tenantOf(to.Domain); ok {
 		s.rooms.route(from, to, st)
 	} else {
-		s.bounce(from, st, errNoServer)
+		s.misrouted(from, st, errNoServer)
 	}
+}
+
+// misrouted answers what has an address that leads nowhere. Unlike bounce it
+// also answers a presence: somebody may be waiting to be let into a room.
+func (s *Server) misrouted(from sender, st xmpp.Stanza, e *xmpp.StanzaError) {
+	if st.Kind == xmpp.Presence && st.Type == "" {
+		s.refuse(from, st, e)
+		return
+	}
+	s.bounce(from, st, e)
 }
 
 // checkIQ enforces RFC 6120 §8.2.3.

@@ -327,3 +327,34 @@ func TestRoomsOfASessionAreLimited(t *testing.T) {
 		}
 	})
 }
+
+// TestRoomsAreLimitedForThoseWhoWait: asking for all rooms before the focus
+// comes is no way around the limit.
+func TestRoomsAreLimitedForThoseWhoWait(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		s := newTestServer(t, func(o *Options) { o.MaxRooms = 2 })
+		f, _ := attachTest(t, s, "focus@auth.meet.example/focus")
+		c := loginTest(t, s)
+		names := []string{"a", "b", "c", "d"}
+		for _, name := range names {
+			s.Expect(xmpp.JID{Local: name, Domain: "conference.meet.example"})
+			c.send(`<presence xmlns="jabber:client" to="` + name + "@conference.meet.example/" + c.jid.Local[:8] + `"><x xmlns="http://jabber.org/protocol/muc"/></presence>`)
+		}
+		synctest.Wait()
+		for _, name := range names {
+			_ = f.Send([]byte(`<presence to="` + name + `@conference.meet.example/focus"><x xmlns="http://jabber.org/protocol/muc"/></presence>`))
+		}
+		refused, in := 0, 0
+		for refused+in < len(names) {
+			switch got := c.receive(); {
+			case strings.Contains(got, "resource-constraint"):
+				refused++
+			case strings.Contains(got, `code="110"`):
+				in++
+			}
+		}
+		if refused != 2 || in != 2 {
+			t.Errorf("let into %d rooms and refused %d times", in, refused)
+		}
+	})
+}

@@ -28,6 +28,7 @@ type Server struct {
 	hosts    map[string]handler // by domain
 	services map[string]Service // by address
 	confHost string             // conference.<domain>
+	focus    xmpp.JID           // bare; who opens rooms
 }
 
 // sender is whoever a stanza came from: a session or an attached service. It
@@ -52,6 +53,7 @@ func New(opt Options) *Server {
 		opt: opt, log: opt.Log, metrics: newMetrics(opt.Metrics),
 		sessions: newSessions(), services: make(map[string]Service),
 		confHost: "conference." + opt.Domain,
+		focus:    xmpp.JID{Local: "focus", Domain: "auth." + opt.Domain},
 	}
 	if s.log == nil {
 		s.log = slog.New(slog.DiscardHandler)

@@ -44,6 +44,7 @@ type session struct {
 	state   sessionState
 	conn    *conn // nil unless connected
 	out     outbox
+	backlog int    // bytes that had gathered when it was resumed, less what was written since
 	control []byte // framed bytes that go first and are not counted
 	acks    xmpp.Acks
 	asked   bool   // an <r/> is unanswered
@@ -78,7 +79,7 @@ func (s *session) Deliver(sh *xmpp.Shared) {
 	}
 	limit := s.srv.opt.OutboxBytes
 	switch {
-	case s.state == connected && s.out.bytes > limit:
+	case s.state == connected && s.out.bytes > limit+s.backlog:
 		s.tooSlow()
 	case s.state == hibernating && s.out.bytes > 2*limit && !s.doomed:
 		s.doomed = true
@@ -296,7 +297,21 @@ func (s *session) resume(c *conn, h uint32) (uint32, bool) {
 	s.state, s.conn, s.query = connected, c, c.query
 	s.control, s.asked = nil, false
 	s.out.putBack(s.acks.Unsent())
+	s.backlog = s.out.bytes
 	return s.acks.In(), true
+}
+
+// endBy is end for the goroutine of socket c. It does nothing if another socket
+// has taken the session over.
+func (s *session) endBy(c *conn, reason string) {
+	s.inMu.Lock()
+	defer s.inMu.Unlock()
+	s.mu.Lock()
+	if s.conn != c {
+		s.mu.Unlock()
+		return
+	}
+	s.endLocked(reason)
 }
 
 // end is the end: occupants leave their rooms, the address is forgotten. It
@@ -357,6 +372,7 @@ func (s *session) batch(c *conn, b []byte, max int) []byte {
 		s.acks.Sent(sh)
 		s.srv.metrics.out.Inc()
 	}
+	s.backlog = min(s.backlog, s.out.bytes)
 	return s.askForAck(b)
 }
 

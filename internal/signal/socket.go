@@ -27,6 +27,18 @@ type socket struct {
 
 	wmu    sync.Mutex
 	closed atomic.Bool // a closing frame went out; set under wmu
+
+	part    sync.Once
+	parting chan struct{} // closed when close is called
+	until   time.Time     // all must be done by then; set before parting is closed
+}
+
+// newSocket serves nc. br may hold what has been read of it already.
+func newSocket(nc net.Conn, br *bufio.Reader, max int, readLimit, sendLimit time.Duration) *socket {
+	return &socket{
+		nc: nc, br: br, max: max, readLimit: readLimit, sendLimit: sendLimit,
+		parting: make(chan struct{}),
+	}
 }
 
 // closeError ends a socket with a WebSocket status code (RFC 6455 §7.4).
@@ -81,8 +93,8 @@ func (s *socket) readHeader() (ws.Header, error) {
 	if err := s.nc.SetReadDeadline(time.Now().Add(s.readLimit)); err != nil {
 		return ws.Header{}, err
 	}
-	if s.closed.Load() { // looked at after setting: close sets it the other way round
-		_ = s.nc.SetReadDeadline(time.Now().Add(lingerFor))
+	if s.isParting() { // looked at after setting: close does it the other way round
+		_ = s.nc.SetReadDeadline(s.until)
 	}
 	h, err := ws.ReadHeaderBuffer(s.br, s.header[:0:len(s.header)])
 	if err != nil {
@@ -137,24 +149,49 @@ func (s *socket) write(b []byte) error {
 	if err := s.nc.SetWriteDeadline(time.Now().Add(s.sendLimit)); err != nil {
 		return err
 	}
+	if s.isParting() { // as in readHeader
+		_ = s.nc.SetWriteDeadline(s.until)
+	}
 	_, err := s.nc.Write(b)
 	return err
 }
 
-// close says goodbye with a status code. The reading goroutine, whoever that
-// is, then has lingerFor until it must be done; it ends the socket with linger.
-// It may wait for a write that is under way.
+// pause waits, but not beyond the end of a socket that is being closed.
+func (s *socket) pause(d time.Duration) {
+	select {
+	case <-time.After(d):
+	case <-s.parting:
+		time.Sleep(min(d, time.Until(s.until)))
+	}
+}
+
+// isParting reports whether close has been called.
+func (s *socket) isParting() bool {
+	select {
+	case <-s.parting:
+		return true
+	default:
+		return false
+	}
+}
+
+// close says goodbye with a status code. Reading and writing must then be done
+// within lingerFor, also a write that is under way, for which it waits. The
+// reading goroutine, whoever that is, ends the socket with linger.
 func (s *socket) close(code ws.StatusCode, reason string) {
+	s.part.Do(func() {
+		s.until = time.Now().Add(lingerFor)
+		close(s.parting)
+		_ = s.nc.SetDeadline(s.until)
+	})
 	s.wmu.Lock()
 	defer s.wmu.Unlock()
 	if s.closed.Swap(true) {
 		return
 	}
 	frame := appendFrame(nil, ws.OpClose, ws.NewCloseFrameBody(code, reason))
-	if s.nc.SetWriteDeadline(time.Now().Add(lingerFor)) == nil {
-		_, _ = s.nc.Write(frame) // the peer may be gone already
-	}
-	_ = s.nc.SetReadDeadline(time.Now().Add(lingerFor))
+	_ = s.nc.SetWriteDeadline(s.until)
+	_, _ = s.nc.Write(frame) // the peer may be gone already
 }
 
 const (

@@ -13,6 +13,7 @@ const (
 	MaxAV1SpatialLayers = 4
 	MaxAV1TemporalLayer = 8
 	maxAV1FrameDiffs    = 16
+	maxAV1Descriptor    = 255 // the most a header extension element holds (RFC 8285 §4.3)
 )
 
 // ErrNoStructure is returned for a descriptor that refers to a template
@@ -35,6 +36,23 @@ type DTIs uint64
 
 // Of returns the indication for a decode target, 0 to MaxAV1DecodeTargets-1.
 func (d DTIs) Of(target int) DTI { return DTI(d >> (2 * target) & 3) }
+
+// Present returns the decode targets to which the frame belongs, as a bit mask.
+func (d DTIs) Present() uint32 { return evenBits(uint64(d) | uint64(d)>>1) }
+
+// Switch returns the decode targets that one can switch to at the frame, as a
+// bit mask.
+func (d DTIs) Switch() uint32 { return evenBits(uint64(d) >> 1 &^ uint64(d)) }
+
+// evenBits returns bits 0, 2, 4 and so on next to each other.
+func evenBits(x uint64) uint32 {
+	x &= 0x5555555555555555
+	x = (x | x>>1) & 0x3333333333333333
+	x = (x | x>>2) & 0x0f0f0f0f0f0f0f0f
+	x = (x | x>>4) & 0x00ff00ff00ff00ff
+	x = (x | x>>8) & 0x0000ffff0000ffff
+	return uint32(x | x>>16)
+}
 
 func (d *DTIs) set(target int, v DTI) { *d |= DTIs(v) << (2 * target) }
 
@@ -68,6 +86,10 @@ type AV1 struct {
 	ChainDiffs [MaxAV1DecodeTargets]uint8
 	// Width and Height of the frame, 0 if unknown.
 	Width, Height uint32
+
+	// Where in the descriptor, in bits, the active decode targets stand or
+	// would stand, where the definition of the frame begins, and where it ends.
+	targetsAt, frameAt, endAt uint16
 }
 
 // AV1Structure is a template dependency structure. It is immutable: whoever
@@ -102,6 +124,9 @@ func ParseAV1(ext []byte, last *AV1Structure) (AV1, error) {
 	if len(ext) < 3 {
 		return AV1{}, ErrMalformed
 	}
+	if len(ext) > maxAV1Descriptor {
+		return AV1{}, ErrMalformed
+	}
 	r := bitReader{b: ext}
 	d := AV1{
 		StartOfFrame: r.bit(), EndOfFrame: r.bit(),
@@ -120,9 +145,11 @@ func ParseAV1(ext []byte, last *AV1Structure) (AV1, error) {
 		d.Structure = nil
 		return d, ErrNoStructure
 	}
+	d.frameAt = uint16(r.pos)
 	if !d.parseFrame(&r, &d.Structure.Templates[index], custom) {
 		return AV1{}, ErrMalformed
 	}
+	d.endAt = uint16(r.pos)
 	return d, nil
 }
 
@@ -167,6 +194,7 @@ func (d *AV1) parseExtended(r *bitReader, custom *customFields) bool {
 		}
 		d.Structure, d.KeyFrame = s, d.StartOfFrame
 	}
+	d.targetsAt = uint16(r.pos)
 	if d.HasActiveTargets && d.Structure != nil {
 		d.ActiveTargets = r.bits(int(d.Structure.DecodeTargets))
 	} else if d.HasStructure {

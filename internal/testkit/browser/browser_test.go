@@ -8,9 +8,12 @@ import (
 	"time"
 )
 
-const testPage = `<!doctype html><title>t</title><h1>hello</h1><script>
+const testPage = `<!doctype html><title>t</title><h1>hello</h1><input id=box><script>
 let tracks = 0, keys = ''
-document.addEventListener('keydown', ev => { keys += ev.key + (navigator.userActivation.isActive ? '!' : '') })
+document.addEventListener('keydown', ev => {
+	if (ev.key === 'c') { ev.preventDefault(); box.focus() }
+	keys += ev.key + (navigator.userActivation.isActive ? '!' : '')
+})
 navigator.mediaDevices.getUserMedia({audio: true, video: true}).then(s => { tracks = s.getTracks().length })
 </script>`
 
@@ -37,10 +40,10 @@ func TestPages(t *testing.T) {
 			if err := p.Evaluate("nosuch.thing", nil); err == nil {
 				t.Error("an exception in the page is no error")
 			}
-			if err := p.Press("mv\r"); err != nil {
+			if err := p.Press("mcv\r"); err != nil {
 				t.Error(err)
 			}
-			if err := WaitFor(p, "keys === 'm!v!Enter!'", "keys", 5*time.Second); err != nil {
+			if err := WaitFor(p, "keys === 'm!c!v!Enter!' && box.value === 'v'", "[keys, box.value]", 5*time.Second); err != nil {
 				t.Error(err)
 			}
 			if png, err := p.Screenshot(); err != nil || !bytes.HasPrefix(png, []byte("\x89PNG")) {

@@ -8,8 +8,10 @@ import (
 	"testing"
 	"time"
 
+	"github.com/chromedp/cdproto/input"
 	"github.com/chromedp/cdproto/network"
 	"github.com/chromedp/chromedp"
+	"github.com/chromedp/chromedp/kb"
 )
 
 // evaluationPatience bounds one evaluation, in case a promise never settles.
@@ -127,12 +129,38 @@ func (p *chromiumPage) Evaluate(expression string, out any) error {
 func (p *chromiumPage) Press(keys string) error {
 	ctx, cancel := context.WithTimeout(p.ctx, evaluationPatience)
 	defer cancel()
-	return chromedp.Do(ctx, chromedp.KeyEvent(keys))
+	for _, r := range keys {
+		for _, e := range keyEvents(r) {
+			if _, err := chromedp.Call(ctx, input.DispatchKeyEvent, *e); err != nil {
+				return err
+			}
+		}
+	}
+	return nil
 }
 
+// keyEvents is how a key goes down and up. What it types goes with its going
+// down: as an event of its own it would be typed even where the page has
+// taken the key for something else.
+func keyEvents(r rune) []*input.DispatchKeyEventParams {
+	var out []*input.DispatchKeyEventParams
+	for _, e := range kb.Encode(r) {
+		if e.Type == kb.KeyChar && len(out) > 0 {
+			out[len(out)-1].Text = e.Text
+			continue
+		}
+		out = append(out, e)
+	}
+	return out
+}
+
+// nextToNothing is a loss, in percent, that nobody notices.
+const nextToNothing = 0.001
+
 // LosePackets makes a page's peer connections lose that share of all packets,
-// in percent, from now on; its WebSockets are left alone. Only pages of
-// Chromium can.
+// in percent, from now on; its WebSockets are left alone. It works only with
+// peer connections that were made after the page's first call of LosePackets,
+// so call it with 0 on an empty page first. Only pages of Chromium can.
 func LosePackets(p Page, percent float64) error {
 	c, ok := p.(*chromiumPage)
 	if !ok {
@@ -140,7 +168,7 @@ func LosePackets(p Page, percent float64) error {
 	}
 	ctx, cancel := context.WithTimeout(c.ctx, evaluationPatience)
 	defer cancel()
-	conditions := network.Conditions{PacketLoss: percent, DownloadThroughput: -1, UploadThroughput: -1}
+	conditions := network.Conditions{PacketLoss: max(percent, nextToNothing), DownloadThroughput: -1, UploadThroughput: -1}
 	_, err := chromedp.Call(ctx, network.EmulateNetworkConditionsByRule, network.EmulateNetworkConditionsByRuleParams{
 		MatchedNetworkConditions: []*network.Conditions{&conditions},
 	})

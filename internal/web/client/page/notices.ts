@@ -51,6 +51,7 @@ export class Notices {
   }
 
   clear(name: string): void {
+    if (this.#sticky.has(name)) fill(this.#urgent);
     this.#sticky.get(name)?.remove();
     this.#sticky.delete(name);
   }

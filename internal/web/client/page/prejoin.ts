@@ -12,6 +12,9 @@ export interface JoinChoice {
   camera: MediaStreamTrack | null;
 }
 
+/** ms to wait for devices after Join was pressed; the browser may be asking its person. */
+const patience = 2_000;
+
 /** The page before a meeting: name, a look in the mirror, devices. */
 export class Prejoin {
   readonly #video = h("video", { autoplay: true, playsinline: true, muted: true, "aria-label": "Your camera picture" });
@@ -26,6 +29,8 @@ export class Prejoin {
   #mic: MediaStreamTrack | null = null;
   #camera: MediaStreamTrack | null = null;
   readonly #notes = new Map<string, string>();
+  #opening: Promise<void> = Promise.resolve();
+  #over = false;
 
   constructor(
     readonly devices: Devices,
@@ -41,7 +46,8 @@ export class Prejoin {
     return new Promise((resolve) => {
       const join = (ev: Event): void => {
         ev.preventDefault();
-        resolve(this.#choice());
+        // Who is quick still gets the devices that are about to open.
+        void Promise.race([this.#opening, new Promise((done) => setTimeout(done, patience))]).then(() => resolve(this.#choice()));
       };
       root.replaceChildren(this.#page(join));
       this.#micButton.addEventListener("click", () => void this.#toggleMic());
@@ -49,7 +55,7 @@ export class Prejoin {
       this.#name.addEventListener("input", () => this.#render());
       this.#name.focus();
       this.#render();
-      void this.#openBoth();
+      this.#opening = this.#openBoth();
     });
   }
 
@@ -118,7 +124,10 @@ export class Prejoin {
   async #try(what: string, open: () => Promise<MediaStreamTrack>): Promise<MediaStreamTrack | null> {
     this.#notes.delete(what);
     try {
-      return await open();
+      const track = await open();
+      if (!this.#over) return track;
+      track.stop(); // nobody would ever turn it off
+      return null;
     } catch (err) {
       this.#notes.set(what, err instanceof DeviceError ? err.message : String(err));
       return null;
@@ -161,6 +170,7 @@ export class Prejoin {
   }
 
   #choice(): JoinChoice {
+    this.#over = true;
     this.#meter.stop();
     const name = this.#name.value.trim();
     remember({ name });

@@ -4,7 +4,7 @@ import { Emitter } from "./emitter";
 import type { ConferenceEvents, ConferenceOptions, ConferenceState, EndReason } from "./events";
 import { parseOffer, parseSources } from "./jingle";
 import { joinError } from "./join";
-import { LocalSlots, type SlotName } from "./local";
+import { LocalSlots, muteKindOf, type SlotName } from "./local";
 import { endpointId, NS, nodeOf, roomNode, sleep, type MuteKind } from "./names";
 import type { Member, OwnPresence, RoomStatus } from "./presence";
 import { Room, type RoomInfo } from "./room";
@@ -43,6 +43,8 @@ export class Conference extends Emitter<ConferenceEvents> {
   #moderated = new Set<string>();
   #approved = new Set<string>();
   #password = "";
+  /** What a moderator had silenced of us: the bridge drops it until we say that it is on again. */
+  #silenced = new Set<MuteKind>();
 
   constructor(readonly options: ConferenceOptions) {
     super();
@@ -149,7 +151,7 @@ export class Conference extends Emitter<ConferenceEvents> {
     room.on("chat", (m) => this.emit("chat", m));
     room.on("subject", (s) => this.emit("subject", s));
     room.on("configured", (i) => this.emit("info", i));
-    room.on("muted", (kind, by) => this.emit("muted", kind, this.member(by)?.name || by));
+    room.on("muted", (kind, by) => this.#onMuted(kind, by));
     room.on("json", (m, from) => this.#onJson(m, from));
     await room.join(password);
   }
@@ -207,6 +209,7 @@ export class Conference extends Emitter<ConferenceEvents> {
     this.#dropMedia();
     const room = this.#room;
     this.#room = undefined;
+    this.#silenced.clear();
     this.#stream?.close();
     this.#stream = undefined;
     const status: RoomStatus = { codes: new Set(), actor: "", reason: "", destroyed: undefined };
@@ -222,6 +225,8 @@ export class Conference extends Emitter<ConferenceEvents> {
     this.#own.sources = this.slots.sourceInfo(this.id);
     this.#room?.publish();
     if (slot.kind === "video") this.#tellVideoType(name);
+    const kind = muteKindOf[name];
+    if (track && this.#silenced.delete(kind)) void this.#room?.mute(this.id, kind, false).catch(() => undefined);
   }
 
   setName(name: string): void {
@@ -251,8 +256,8 @@ export class Conference extends Emitter<ConferenceEvents> {
     return this.#room?.mute(id, kind) ?? Promise.resolve();
   }
 
-  kick(id: string): Promise<void> {
-    return this.#room?.kick(id) ?? Promise.resolve();
+  kick(id: string, reason = ""): Promise<void> {
+    return this.#room?.kick(id, reason) ?? Promise.resolve();
   }
 
   grantModerator(id: string): Promise<void> {
@@ -287,6 +292,11 @@ export class Conference extends Emitter<ConferenceEvents> {
     } catch {
       // A service we do not know speaks otherwise.
     }
+  }
+
+  #onMuted(kind: MuteKind, by: string): void {
+    this.#silenced.add(kind);
+    this.emit("muted", kind, this.member(by)?.name || by);
   }
 
   #onJson(m: Record<string, unknown>, from: string): void {

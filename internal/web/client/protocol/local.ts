@@ -1,8 +1,12 @@
 import type { Kind } from "./media";
+import type { MuteKind } from "./names";
 import type { SourceState } from "./presence";
 
 /** The three things a participant can send: microphone, camera, screen. */
 export type SlotName = "a0" | "v0" | "v1";
+
+/** What moderators call what a slot carries. */
+export const muteKindOf: Record<SlotName, MuteKind> = { a0: "audio", v0: "video", v1: "desktop" };
 
 export interface Slot {
   readonly name: SlotName;

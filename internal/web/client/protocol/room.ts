@@ -189,7 +189,7 @@ export class Room extends Emitter<RoomEvents> {
     return {
       id: m.attr("id") || crypto.randomUUID(),
       from,
-      name: this.members.get(from)?.name || m.child("display-name")?.text() || "",
+      name: (from === this.id ? this.own.name : this.members.get(from)?.name) || m.child("display-name")?.text() || "",
       text,
       private: m.attr("type") === "chat",
       to: "",
@@ -227,9 +227,12 @@ export class Room extends Emitter<RoomEvents> {
     this.emit("chat", { ...own, text, time: Date.now() });
   }
 
-  /** Asks the focus to silence somebody; needs the moderator role. */
-  async mute(id: string, kind: MuteKind): Promise<void> {
-    await this.stream.iq("set", this.focusJid, el("mute", { xmlns: muteNS(kind), jid: `${this.jid}/${id}` }, "true"));
+  /**
+   * Asks the focus to silence somebody, which needs the moderator role; or,
+   * with `on` false, tells it that we, whom it had silenced, may be heard again.
+   */
+  async mute(id: string, kind: MuteKind, on = true): Promise<void> {
+    await this.stream.iq("set", this.focusJid, el("mute", { xmlns: muteNS(kind), jid: `${this.jid}/${id}` }, String(on)));
   }
 
   /** Removes somebody from the room (XEP-0045 §8.2). */

@@ -1,0 +1,118 @@
+package bridge
+
+import (
+	"testing"
+	"time"
+
+	"github.com/plenum-conf/plenum/internal/rtp"
+	"github.com/plenum-conf/plenum/internal/srtp"
+)
+
+// frame lets a camera's encoding send a frame of one packet at a time of its own.
+func (n *bench) frame(t *testing.T, encoding int, key bool) {
+	t.Helper()
+	var e rtp.Egress
+	n.packet(t, &e, 1001+uint32(encoding), ptVP8, vp8Frame(key, n.seq, 180<<encoding))
+}
+
+// later lets time pass and the timers fire that are due by then.
+func (n *bench) later(d time.Duration) {
+	n.w.now = n.w.now.Add(d)
+	n.w.wheel.Advance(n.w.now, n.w.fire)
+	n.w.turnOver()
+}
+
+func (n *bench) sub() *videoSub { return n.w.conferences[meeting].order[1].out[1001] }
+
+const picture = 33 * time.Millisecond
+
+// TestFirstKeyFrameOfALayer: an encoder begins a layer with a key frame, and
+// who wants the layer changes with it, without asking for another.
+func TestFirstKeyFrameOfALayer(t *testing.T) {
+	n := newBench(t, 1, srtp.AEADAES128GCM)
+	for i := range 30 {
+		n.frame(t, 0, i == 0)
+		n.later(picture)
+	}
+	if got := n.sub().sel.Current(); got != 0 {
+		t.Fatalf("gets encoding %d", got)
+	}
+	asked := n.w.count.own[cKeyFrameRequests]
+	for i := range 10 {
+		n.frame(t, 2, i == 0)
+		n.frame(t, 0, false)
+		n.later(picture)
+	}
+	if got := n.sub().sel.Current(); got != 2 {
+		t.Errorf("gets encoding %d after the first key frame of a better one", got)
+	}
+	if more := n.w.count.own[cKeyFrameRequests] - asked; more != 0 {
+		t.Errorf("%d key frames were asked for", more)
+	}
+}
+
+// TestLayerThatEnds: when a camera ends its largest encoding, receivers get
+// the next one before they notice.
+func TestLayerThatEnds(t *testing.T) {
+	n := newBench(t, 1, srtp.AEADAES128GCM)
+	for i := range 30 {
+		n.frame(t, 0, i == 0)
+		n.frame(t, 2, i == 0)
+		n.later(picture)
+	}
+	if got := n.sub().sel.Current(); got != 2 {
+		t.Fatalf("gets encoding %d", got)
+	}
+	asked := n.w.count.own[cKeyFrameRequests]
+	for range stalledAfter + 2 {
+		n.frame(t, 0, false)
+		n.later(picture)
+	}
+	if target := n.sub().sel.Target(); target != 0 || n.w.count.own[cKeyFrameRequests] == asked {
+		t.Errorf("%v after the end of an encoding the target is %d", (stalledAfter+2)*picture, target)
+	}
+	// All are still: the camera is off, and nothing has ended before the others.
+	n.later(cameraLive)
+	for _, e := range n.sender.sources[1].encodings {
+		if e.live(n.w.now) {
+			t.Errorf("encoding %d lives", e.index)
+		}
+	}
+}
+
+// TestKeyFrameIsAskedForAgain: a request, or what comes of it, may get lost;
+// receivers that repeat theirs meanwhile do not use up their right to ask.
+func TestKeyFrameIsAskedForAgain(t *testing.T) {
+	n := newBench(t, 1, srtp.AEADAES128GCM)
+	for i := range 30 {
+		n.frame(t, 2, i == 0)
+		n.later(picture)
+	}
+	receiver := n.sub().to
+	before := n.w.count.own[cKeyFrameRequests]
+	for range 30 { // about a second
+		receiver.wantsKeyFrame(1001)
+		n.frame(t, 2, false)
+		n.later(picture)
+	}
+	asked := n.w.count.own[cKeyFrameRequests] - before
+	if asked < 3 || asked > 6 {
+		t.Errorf("the sender was asked %d times in a second", asked)
+	}
+	if n.w.count.own[dropKeyFrameLimit] != 0 {
+		t.Error("the receiver has used up its right to ask")
+	}
+	n.frame(t, 2, true)
+	n.later(2 * time.Second)
+	if more := n.w.count.own[cKeyFrameRequests] - before; more != asked {
+		t.Errorf("asked %d times more after the key frame", more-asked)
+	}
+	receiver.wantsKeyFrame(1001)
+	if n.w.count.own[cKeyFrameRequests]-before != asked+1 {
+		t.Error("the receiver may not ask again")
+	}
+	n.later(time.Minute)
+	if more := n.w.count.own[cKeyFrameRequests] - before; more != asked+1 {
+		t.Errorf("a sender that is silent was asked %d times", more-asked)
+	}
+}

@@ -1,0 +1,119 @@
+package bwe
+
+import (
+	"testing"
+	"time"
+
+	"github.com/plenum-conf/plenum/internal/mono"
+)
+
+// slowHistory remembers everything, by full number.
+type slowHistory struct {
+	packets map[int64]sentPacket
+	newest  int64
+}
+
+func (h *slowHistory) add(n int64, p sentPacket) {
+	h.packets[n], h.newest = p, n
+}
+
+// mustKnow reports whether a packet has to be found: among the last
+// historyMin, or not reported and young, as far as memory goes.
+func (h *slowHistory) mustKnow(n int64, now mono.Time) bool {
+	p, ok := h.packets[n]
+	behind := h.newest - n
+	return ok && (behind < historyMin || behind < historyMax && p.fate == fateSent && now.Sub(p.at) < historyAge)
+}
+
+// Packets in bursts, with gaps in their numbers and pauses, some reported and
+// some not: nothing is forgotten too early, and nothing is mistaken for
+// something else.
+func TestHistoryAgainstTwin(t *testing.T) {
+	for seed := range uint64(20) {
+		r := newRand(seed)
+		var h history
+		twin := slowHistory{packets: map[int64]sentPacket{}}
+		n, now := int64(r.IntN(1<<16)), mono.Time(time.Hour)
+		for range 800 {
+			for range 1 + r.IntN(40) {
+				n += 1 + int64(r.IntN(20)/19*r.IntN(300))
+				p := sentPacket{at: now, size: uint16(r.Uint32()), fate: fateSent}
+				h.add(uint16(n), p)
+				twin.add(n, p)
+			}
+			now = now.Add(time.Duration(r.IntN(20)) * ms)
+			for range 30 {
+				ask := n - int64(r.IntN(1<<(1+r.IntN(14))))
+				compareHistory(t, &h, &twin, ask, now)
+				if _, p := h.find(uint16(ask)); p != nil && r.IntN(2) == 0 {
+					p.fate = fateReceived
+					q := twin.packets[ask]
+					q.fate = fateReceived
+					twin.packets[ask] = q
+				}
+			}
+		}
+		if len(h.ring) > historyMax {
+			t.Fatalf("grew to %d", len(h.ring))
+		}
+	}
+}
+
+func compareHistory(t *testing.T, h *history, twin *slowHistory, ask int64, now mono.Time) {
+	t.Helper()
+	_, got := h.find(uint16(ask))
+	want, known := twin.packets[ask]
+	switch {
+	case got == nil && twin.mustKnow(ask, now):
+		t.Fatalf("forgot packet %d of %d, ring of %d", ask, twin.newest, len(h.ring))
+	case got != nil && (!known || *got != want):
+		t.Fatalf("packet %d of %d is %+v, want %+v", ask, twin.newest, *got, want)
+	}
+}
+
+func TestHistoryRefuses(t *testing.T) {
+	var h history
+	if _, p := h.find(7); p != nil {
+		t.Error("an empty history knows something")
+	}
+	p := sentPacket{at: 1, fate: fateSent}
+	for _, tc := range []struct {
+		seq uint16
+		ok  bool
+	}{{65_530, true}, {65_530, false}, {65_529, false}, {3, true}, {65_535, false}, {40_000, false}, {32_000, true}} {
+		if got := h.add(tc.seq, p) != nil; got != tc.ok {
+			t.Errorf("add(%d): %v, want %v", tc.seq, got, tc.ok)
+		}
+	}
+	for _, seq := range []uint16{31_999, 32_001, 65_530, 65_000} {
+		if _, p := h.find(seq); p != nil {
+			t.Errorf("%d was found", seq)
+		}
+	}
+	if n, p := h.find(32_000); p == nil || uint16(n) != 32_000 {
+		t.Errorf("%d was not found", n)
+	}
+}
+
+// A path with 20 Mbit/s and a delay of a second keeps all its packets, one
+// with little in flight stays small.
+func TestHistorySize(t *testing.T) {
+	for _, tc := range []struct{ perSecond, inFlight, want int }{{300, 60, historyMin}, {2500, 2500, 4096}} {
+		var h history
+		for i := range 20_000 {
+			now := mono.Time(time.Hour).Add(time.Duration(i) * time.Second / time.Duration(tc.perSecond))
+			h.add(uint16(i), sentPacket{at: now, fate: fateSent})
+			if i < tc.inFlight {
+				continue
+			}
+			_, p := h.find(uint16(i - tc.inFlight))
+			if p == nil {
+				t.Fatalf("forgot a packet %d ago", tc.inFlight)
+			}
+			p.fate = fateReceived
+		}
+		if len(h.ring) != tc.want {
+			t.Errorf("%d packets/s, %d in flight: ring of %d, want %d", tc.perSecond, tc.inFlight, len(h.ring), tc.want)
+		}
+	}
+}
