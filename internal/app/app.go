@@ -291,13 +291,28 @@ func (a *App) Stop(ctx context.Context) error {
 	stop("signal", a.signal.Shutdown)
 	stop("focus", a.focus.Stop)
 	stop("bridge", a.bridge.Stop)
-	stop("http", a.http.Shutdown)
+	stop("http", gently(a.http))
 	if a.admin != nil {
-		stop("admin", a.admin.Shutdown)
+		stop("admin", gently(a.admin))
 	}
-	_ = a.http.Close()
 	a.serving.Wait()
 	return errors.Join(errs...)
+}
+
+// requestPatience is how long stopping waits for requests that are being
+// answered, such as a download or a profile that takes a minute.
+const requestPatience = 500 * time.Millisecond
+
+// gently shuts a server down, and cuts off what is still being answered then.
+func gently(s *http.Server) func(context.Context) error {
+	return func(ctx context.Context) error {
+		ctx, cancel := context.WithTimeout(ctx, requestPatience)
+		defer cancel()
+		if err := s.Shutdown(ctx); !errors.Is(err, context.DeadlineExceeded) {
+			return err
+		}
+		return s.Close()
+	}
 }
 
 func (a *App) closeListeners() {

@@ -69,6 +69,32 @@ func local() *config.Config {
 	return &c
 }
 
+// TestStopDoesNotWaitForRequests: somebody who takes a long profile does not
+// make the stop late or an error.
+func TestStopDoesNotWaitForRequests(t *testing.T) {
+	a, err := New(local(), slog.New(slog.DiscardHandler))
+	if err != nil {
+		t.Fatal(err)
+	}
+	if err := a.Start(); err != nil {
+		t.Fatal(err)
+	}
+	c, err := net.Dial("tcp", a.adminLn.Addr().String())
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer c.Close()
+	_, _ = io.WriteString(c, "GET /debug/pprof/trace?seconds=30 HTTP/1.1\r\nHost: localhost\r\n\r\n")
+	if _, err := c.Read(make([]byte, 1)); err != nil { // it has begun
+		t.Fatal(err)
+	}
+	ctx, cancel := context.WithTimeout(context.Background(), StopPatience)
+	defer cancel()
+	if err := a.Stop(ctx); err != nil || ctx.Err() != nil {
+		t.Error(err, ctx.Err())
+	}
+}
+
 // TestLifeOfAnApp: it serves after Start, says what runs, is unhealthy while
 // it stops, and lets go of its ports.
 func TestLifeOfAnApp(t *testing.T) {

@@ -15,8 +15,7 @@ type audioFan struct {
 }
 
 // audioSub is one receiver's stream under the SSRC of a source. It outlives
-// the subscription, and even the source: a sequence number must never be used
-// twice under one SSRC.
+// the subscription: a sequence number must never be used twice under one SSRC.
 type audioSub struct {
 	to      *endpoint
 	src     *mediaSource // nil while nothing is subscribed to
@@ -24,6 +23,7 @@ type audioSub struct {
 	offset  uint16       // outgoing minus closed-up incoming number
 	last    uint16       // newest number sent
 	started bool         // offset is valid
+	resumed bool         // last is that of an earlier stream
 	packets uint32
 	octets  uint32
 }
@@ -104,7 +104,7 @@ func (ep *endpoint) audioExtensions() extensions {
 // misses its first packets still guesses the roll-over counter.
 func (a *audioSub) start(seq uint16) {
 	next := seq & 0x7fff
-	if a.packets > 0 {
+	if a.packets > 0 || a.resumed {
 		next = a.last + 1
 	}
 	a.offset, a.started = next-seq, true
@@ -142,6 +142,9 @@ func (ep *endpoint) setAudio(s *mediaSource) {
 	switch {
 	case want && sub == nil:
 		sub = &audioSub{to: ep}
+		if mark, ok := ep.resume(s.ssrc); ok {
+			sub.last, sub.resumed = mark.Seq, true
+		}
 		ep.audioOut[s.ssrc] = sub
 		s.audio.add(s, sub)
 	case want && sub.src != s:

@@ -141,12 +141,17 @@ func (b *Bridge) Stop(ctx context.Context) error {
 	started := b.started
 	b.mu.Unlock()
 	b.closeChannels()
+	var err error
 	if started {
-		if err := b.stopWorkers(ctx); err != nil {
-			return err
+		err = b.stopWorkers(ctx)
+	} else {
+		for _, w := range b.workers {
+			w.refuseAll()
 		}
 	}
-	err := b.waitSessions(ctx)
+	if err == nil {
+		err = b.waitSessions(ctx)
+	}
 	b.closeSockets()
 	return errors.Join(err, b.waitChannels(ctx))
 }
@@ -211,12 +216,17 @@ func (w *worker) shutdown() {
 		c.expire()
 	}
 	w.flush()
+	w.refuseAll()
+	w.publish()
+}
+
+// refuseAll ends the mailbox.
+func (w *worker) refuseAll() {
 	for _, ev := range w.mail.close() {
 		if r, ok := ev.(interface{ refuse() }); ok {
 			r.refuse()
 		}
 	}
-	w.publish()
 }
 
 // awaitSessions makes Stop wait for the DTLS associations of a conference.

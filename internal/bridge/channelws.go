@@ -25,6 +25,7 @@ const (
 	wsPingEvery    = 15 * time.Second
 	wsIdle         = 60 * time.Second
 	wsWriteTimeout = 20 * time.Second
+	wsCloseTimeout = time.Second
 )
 
 // doorKey is where a channel's URL leads.
@@ -156,12 +157,14 @@ func (l *wsLink) send(msg []byte) bool {
 	return true
 }
 
-// close ends the link after what is queued was written.
+// close ends the link after what is queued was written, if the client reads
+// that soon.
 func (l *wsLink) close(code ws.StatusCode, reason string) {
 	l.mu.Lock()
 	if !l.closed {
 		l.closed = true
 		l.ending = ws.NewCloseFrameBody(code, reason)
+		l.conn.SetWriteDeadline(time.Now().Add(wsCloseTimeout)) // of a write that waits, too
 	}
 	l.mu.Unlock()
 	l.wake()
@@ -174,10 +177,15 @@ func (l *wsLink) wake() {
 	}
 }
 
-// take returns all frames to write now, and whether they are the last.
+// take returns all frames to write now, and whether they are the last. It
+// sets the deadline of the write, in one step with looking whether the link is
+// being closed.
 func (l *wsLink) take(out *net.Buffers) (last bool) {
 	l.mu.Lock()
 	defer l.mu.Unlock()
+	if !l.closed {
+		l.conn.SetWriteDeadline(time.Now().Add(wsWriteTimeout))
+	}
 	for _, msg := range l.queue {
 		appendFrame(out, ws.OpText, msg)
 	}
@@ -227,7 +235,6 @@ func (l *wsLink) write() {
 			appendFrame(&out, ws.OpPing, nil)
 		}
 		last := l.take(&out)
-		l.conn.SetWriteDeadline(time.Now().Add(wsWriteTimeout))
 		if _, err := out.WriteTo(l.conn); err != nil || last {
 			return
 		}

@@ -96,16 +96,33 @@ func needsEndpoint(m *colibri.EndpointModify) bool {
 	return len(m.Media) > 0 || m.WantTransport || m.Transport != nil || m.Sources != nil
 }
 
-// checkSources refuses SSRCs that belong to somebody else: with those, the
-// two could not be told apart on the receivers' side.
+// checkSources refuses what belongs to somebody else: the two could not be
+// told apart on the receivers' side.
 func (c *conference) checkSources(id string, set *source.Set) *colibri.Error {
 	for _, s := range set.Sources {
-		if s.SSRC == 0 || s.SSRC == c.feedbackAudio || s.SSRC == c.feedbackVideo {
-			return badRequest(id, "ssrc %d cannot be used", s.SSRC)
+		if err := c.checkSSRC(id, s.SSRC); err != nil {
+			return err
 		}
-		if owner := c.ssrcs[s.SSRC]; owner != nil && owner.id != id {
-			return badRequest(id, "ssrc %d belongs to another endpoint", s.SSRC)
+		if other := c.sources[s.Name]; other != nil && other.owner.id != id {
+			return badRequest(id, "source %q belongs to another endpoint", s.Name)
 		}
+	}
+	for _, g := range set.Groups {
+		for _, ssrc := range g.SSRCs {
+			if err := c.checkSSRC(id, ssrc); err != nil {
+				return err
+			}
+		}
+	}
+	return nil
+}
+
+func (c *conference) checkSSRC(id string, ssrc uint32) *colibri.Error {
+	if ssrc == 0 || ssrc == c.feedbackAudio || ssrc == c.feedbackVideo {
+		return badRequest(id, "ssrc %d cannot be used", ssrc)
+	}
+	if owner := c.ssrcs[ssrc]; owner != nil && owner.id != id {
+		return badRequest(id, "ssrc %d belongs to another endpoint", ssrc)
 	}
 	return nil
 }

@@ -71,6 +71,34 @@ func TestAddressBelongsToOne(t *testing.T) {
 	}
 }
 
+// TestAddressOfSilentNeighbour: a client that gets a port which a peer of
+// another worker has left without a word need not wait for that one's end.
+func TestAddressOfSilentNeighbour(t *testing.T) {
+	b := idleWorkers(t, 2)
+	w, other := b.workers[0], b.workers[1]
+	addr := netip.MustParseAddrPort("192.0.2.1:5000")
+	silent, client := &endpoint{w: w}, &endpoint{w: other}
+	silent.heard = w.now
+	silent.bindAddr(addr)
+	b.deliver()
+	for range 3 { // as many checks
+		client.bindAddr(addr)
+		b.deliver()
+	}
+	if other.byAddr[addr] != nil || w.byAddr[addr] != silent {
+		t.Fatal("the address of a living peer was taken")
+	}
+	w.now = w.now.Add(silentAfter)
+	for range 2 {
+		client.bindAddr(addr)
+		b.deliver()
+		b.deliver()
+	}
+	if other.byAddr[addr] != client || w.byAddr[addr] != nil || w.foreign[addr] != 1 || len(silent.addrs) != 0 {
+		t.Error("the address of a silent peer stays with it")
+	}
+}
+
 // TestAddressLimit: of too many addresses the oldest that is not in use goes.
 func TestAddressLimit(t *testing.T) {
 	b := idleWorkers(t, 1)

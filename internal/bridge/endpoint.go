@@ -112,6 +112,9 @@ func (ep *endpoint) everySecond(now mono.Time) {
 	case ep.heard != 0 && now.Sub(ep.heard) > lim.Inactive:
 		ep.fail("silent for too long")
 		return
+	case ep.worn: // it will be invited again, and get new keys
+		ep.fail("its keys are used up")
+		return
 	}
 	ep.checkConnectivity(now)
 	ep.checkChannelless(now)
@@ -123,6 +126,7 @@ func (ep *endpoint) everySecond(now mono.Time) {
 
 // rollRates ends the second over which bits are counted.
 func (ep *endpoint) rollRates() {
+	ep.resent = 0
 	ep.bytesIn.roll()
 	ep.bytesOut.roll()
 	for _, s := range ep.sources {
@@ -155,7 +159,19 @@ func (ep *endpoint) checkConnectivity(now mono.Time) {
 	}
 }
 
-func (ep *endpoint) forceMute(m colibri.ForceMute) { ep.mute = m }
+// forceMute silences an endpoint, or lets it be heard and seen again. What was
+// left out of a video cannot be decoded around.
+func (ep *endpoint) forceMute(m colibri.ForceMute) {
+	back := ep.mute.Video && !m.Video
+	ep.mute = m
+	for _, s := range ep.sources {
+		for _, e := range s.encodings {
+			if back {
+				s.restart(e)
+			}
+		}
+	}
+}
 
 func (ep *endpoint) log() *slog.Logger {
 	return ep.w.b.opt.Log.With("conference", ep.c.meetingID, "participant", ep.id)

@@ -67,10 +67,14 @@ func (p *videoPacket) readAV1(id uint8) bool {
 		p.readUnknown()
 		return true
 	}
+	structure := p.enc.av1
+	if p.again {
+		structure = nil // it may be of another one; the frame number is enough
+	}
 	var err error
-	p.av1, err = codec.ParseAV1(ext, p.enc.av1)
+	p.av1, err = codec.ParseAV1(ext, structure)
 	d := &p.av1
-	if d.HasStructure {
+	if d.HasStructure && !p.again {
 		p.enc.av1 = d.Structure
 	}
 	if s := d.Structure; err == nil && d.KeyFrame && s != nil && s.SpatialLayers > 0 {

@@ -101,6 +101,16 @@ type addrBound struct {
 
 func (e addrBound) handle(w *worker) { w.foreign[e.addr] = e.owner }
 
+// addrWanted asks the owner of an address to let go of it if its peer there is
+// silent: a client may get a port again that another one had.
+type addrWanted netip.AddrPort
+
+func (e addrWanted) handle(w *worker) {
+	if addr := netip.AddrPort(e); w.release(addr) {
+		w.tellOthers(addrFree{addr, w.index})
+	}
+}
+
 // addrFree takes back an addrBound, unless another worker has bound it since.
 type addrFree addrBound
 

@@ -190,9 +190,11 @@ func (ep *endpoint) tellForwarded() {
 	ep.sendChannel(encode(&colibri.ForwardedSources{Sources: f.names}))
 }
 
-// setForwarded takes the names of what is forwarded now; they are copied.
+// setForwarded takes the names of what is forwarded now; they are sorted, as
+// their order means nothing to clients, and copied.
 func (ep *endpoint) setForwarded(names []string) {
 	f := &ep.forwarded
+	slices.Sort(names)
 	if f.known && slices.Equal(f.names, names) {
 		return
 	}

@@ -12,6 +12,7 @@ import (
 	"github.com/prometheus/client_golang/prometheus"
 
 	"github.com/plenum-conf/plenum/internal/colibri"
+	"github.com/plenum-conf/plenum/internal/media"
 	"github.com/plenum-conf/plenum/internal/source"
 )
 
@@ -56,6 +57,13 @@ func TestModifyRefusals(t *testing.T) {
 		"many sources":       {one(colibri.EndpointModify{ID: "aaaaaaaa", Sources: &five}), colibri.BadRequest},
 		"visitor's source":   {one(colibri.EndpointModify{ID: "bbbbbbbb", Sources: oneSource(2)}), colibri.BadRequest},
 		"neighbour's ssrc":   {one(with(create("cccccccc"), func(m *colibri.EndpointModify) { m.Sources = oneSource(1) })), colibri.BadRequest},
+		"neighbour's name":   {one(with(create("cccccccc"), func(m *colibri.EndpointModify) { m.Sources = oneSource(7) })), colibri.BadRequest},
+		"neighbour's ssrc in a group": {one(with(create("cccccccc"), func(m *colibri.EndpointModify) {
+			m.Sources = &source.Set{
+				Sources: []source.Source{{SSRC: 8, Kind: media.Video, Name: "cccccccc-v0"}},
+				Groups:  []source.Group{{Semantics: source.FID, Kind: media.Video, SSRCs: []uint32{8, 1}}},
+			}
+		})), colibri.BadRequest},
 		"too many endpoints": {&colibri.ConferenceModify{MeetingID: meeting, Endpoints: []colibri.EndpointModify{create("cccccccc"), create("dddddddd")}}, colibri.BadRequest},
 	} {
 		_, err := r.Modify(r.ctx, tc.req)

@@ -80,7 +80,7 @@ func (v *videoSub) padWith(out uint16) int {
 	if !ok {
 		return 0
 	}
-	v.repeats.begin()
+	v.beginRepeats()
 	n := v.sendRepeat(pkt, out, from, bwe.Padding)
 	if n > 0 {
 		v.to.w.count.inc(cPadding)

@@ -18,6 +18,7 @@ type repeats struct {
 }
 
 type repeatState struct {
+	ssrc uint32
 	seq  uint16
 	last [repeatSlots]struct {
 		seq uint16
@@ -27,8 +28,10 @@ type repeatState struct {
 
 const (
 	repeatSlots = 128
-	// maxRepeats bounds what one NACK can ask for.
-	maxRepeats = 256
+	// maxRepeats bounds what one NACK can ask for, repeatsPerSecond what a
+	// receiver gets again of all its streams.
+	maxRepeats       = 256
+	repeatsPerSecond = 1000
 	// repeatAge is how old a packet may be and still be of use.
 	repeatAge = time.Second
 	// repeatEvery is the least time between two repeats of one packet while
@@ -64,25 +67,35 @@ func (v *videoSub) repeat(out uint16) {
 		w.count.inc(dropHistory)
 		return
 	}
-	if !v.mayRepeat(out) {
+	if v.to.resent >= repeatsPerSecond || !v.mayRepeat(out) {
 		w.count.inc(dropRetransmitLimit)
 		return
 	}
 	if v.sendRepeat(pkt, out, from, bwe.RTX) > 0 {
+		v.to.resent++
 		w.count.inc(cRetransmitted)
 	}
 }
 
-// begin starts the numbering of the RTX stream, unless it was before.
-func (r *repeats) begin() {
-	if r.repeatState == nil {
-		r.repeatState = &repeatState{seq: uint16(randomSSRC() & 0x7fff)}
+// newRepeats begins an RTX stream, or goes on with one that has ended.
+func (ep *endpoint) newRepeats(ssrc uint32) *repeatState {
+	r := &repeatState{ssrc: ssrc, seq: uint16(randomSSRC() & 0x7fff)}
+	if mark, ok := ep.resume(ssrc); ok {
+		r.seq = mark.Seq
+	}
+	return r
+}
+
+// beginRepeats starts the RTX stream, unless it was before.
+func (v *videoSub) beginRepeats() {
+	if v.repeats.repeatState == nil {
+		v.repeats.repeatState = v.to.newRepeats(v.src.rtx)
 	}
 }
 
 // mayRepeat lets a packet be repeated once a round trip.
 func (v *videoSub) mayRepeat(out uint16) bool {
-	v.repeats.begin()
+	v.beginRepeats()
 	now := v.to.w.now
 	wait := repeatEvery
 	if v.to.rtt > 0 {
@@ -107,7 +120,7 @@ func (v *videoSub) sendRepeat(pkt []byte, out uint16, from rtp.Origin, kind bwe.
 	if err != nil || pt == 0 {
 		return 0
 	}
-	*p = videoPacket{h: h, enc: v.src.encodings[from.Encoding]}
+	*p = videoPacket{h: h, enc: v.src.encodings[from.Encoding], again: true}
 	if !p.read(&v.src.owner.formats) ||
 		!head.build(h, &v.src.owner.formats.ext, &to.formats.ext, v.src.rtx, p.codec == codecAV1) {
 		return 0

@@ -1,6 +1,7 @@
 package bridge
 
 import (
+	"errors"
 	"net/netip"
 
 	"github.com/plenum-conf/plenum/internal/bridge/alloc"
@@ -17,6 +18,9 @@ type sending struct {
 	audio     audioWish
 	audioOut  map[uint32]*audioSub // by SSRC, whether subscribed or not
 	out       map[uint32]*videoSub // by the SSRC the receiver knows
+	ended     map[uint32]rtp.Mark  // streams whose source has gone
+	worn      bool                 // its keys have to be replaced
+	resent    int                  // packets in this second
 	settings  alloc.Settings
 	heights   map[*mediaSource]int // what it wants of each video source
 	dirty     bool                 // waits for a new allocation
@@ -28,8 +32,39 @@ type sending struct {
 func (ep *endpoint) initSending() {
 	ep.audioOut = map[uint32]*audioSub{}
 	ep.out = map[uint32]*videoSub{}
+	ep.ended = map[uint32]rtp.Mark{}
 	ep.settings = alloc.NewSettings(alloc.Unlimited)
 	ep.heights = map[*mediaSource]int{}
+}
+
+// forget ends the streams of a source that has gone. All that is kept of them
+// is where they stand: if the source comes back, no number may be used twice.
+func (ep *endpoint) forget(s *mediaSource) {
+	if v := ep.out[s.ssrc]; v != nil && (v.src == nil || v.src == s) {
+		v.stop()
+		if mark, ok := v.seq.Mark(); ok {
+			ep.ended[s.ssrc] = mark
+		}
+		if r := v.repeats.repeatState; r != nil {
+			ep.ended[r.ssrc] = rtp.Mark{Seq: r.seq}
+		}
+		delete(ep.out, s.ssrc)
+	}
+	if a := ep.audioOut[s.ssrc]; a != nil && (a.src == nil || a.src == s) {
+		a.stop()
+		if a.packets > 0 {
+			ep.ended[s.ssrc] = rtp.Mark{Seq: a.last}
+		}
+		delete(ep.audioOut, s.ssrc)
+	}
+}
+
+// resume returns where an earlier stream under an SSRC has ended, if there
+// was one; the caller lets it go on.
+func (ep *endpoint) resume(ssrc uint32) (rtp.Mark, bool) {
+	mark, ok := ep.ended[ssrc]
+	delete(ep.ended, ssrc)
+	return mark, ok
 }
 
 // send queues one plain datagram for the end of the turn.
@@ -41,6 +76,9 @@ func (w *worker) send(to netip.AddrPort, datagram []byte) {
 
 // sendAudio seals a packet straight into the send arena: header, then payload.
 func (w *worker) sendAudio(to *endpoint, head *outHeader, seq uint16, ts uint32, payload []byte) bool {
+	if head.n == 0 {
+		return false
+	}
 	n := head.n + len(payload)
 	buf := w.sock.Buffer(n+srtp.MaxOverheadRTP, to.to)
 	head.write(buf, seq, ts, to.tccSeq)
@@ -61,6 +99,7 @@ func (w *worker) seal(to *endpoint, buf []byte, n int, kind bwe.Kind, numbered b
 	if err != nil {
 		w.sock.Commit(0)
 		w.count.inc(dropSeal)
+		to.worn = to.worn || errors.Is(err, srtp.ErrTooManySSRCs) || errors.Is(err, srtp.ErrKeyExhausted)
 		return 0
 	}
 	w.sock.Commit(n)

@@ -202,6 +202,12 @@ func (ep *endpoint) closeTransport() {
 	ep.opener, ep.sealer = nil, nil
 }
 
+// maxSSRCs is from how many SSRCs an endpoint may send media in the course of
+// its session. None is ever forgotten: what went before must stay known, or it
+// could be replayed, and a sender that comes back with an old SSRC could not be
+// understood.
+const maxSSRCs = 1024
+
 // keysReady brings the SRTP keys from the DTLS goroutine.
 type keysReady struct {
 	ep   *endpoint
@@ -220,6 +226,7 @@ func (e keysReady) handle(w *worker) {
 		ep.problem = err.Error()
 		return
 	}
+	opener.SetMaxSSRCs(maxSSRCs)
 	ep.opener, ep.sealer = opener, sealer
 	ep.secured(w.now)
 }

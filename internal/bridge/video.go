@@ -13,8 +13,8 @@ import (
 )
 
 // videoSub is one receiver's stream of a video source. It outlives the
-// subscription, and even the source: neither a sequence number nor a picture
-// id may be used twice under one SSRC.
+// subscription: neither a sequence number nor a picture id may be used twice
+// under one SSRC.
 type videoSub struct {
 	to    *endpoint
 	src   *mediaSource // nil while nothing is subscribed to
@@ -38,6 +38,7 @@ type videoSub struct {
 type videoPacket struct {
 	h      *rtp.Header
 	enc    *encoding
+	again  bool // it was looked at before, and tells nothing new
 	codec  codecKind
 	height int // told by a key frame, else 0
 	info   simulcast.FrameInfo
@@ -63,7 +64,7 @@ func (e *encoding) videoIn(h *rtp.Header) {
 		return
 	}
 	p := &w.video
-	p.h, p.enc = h, e
+	p.h, p.enc, p.again = h, e, false
 	if !p.read(&e.src.owner.formats) {
 		w.count.inc(dropMalformed)
 		return
@@ -145,6 +146,9 @@ func (v *videoSub) send(p *videoPacket, seq uint16, ts uint32) {
 	if !head.built || head.ext != to.formats.ext {
 		head.build(p.h, &v.src.owner.formats.ext, &to.formats.ext, v.src.ssrc, p.codec == codecAV1)
 	}
+	if head.n == 0 {
+		return
+	}
 	buf := w.sock.Buffer(head.n+len(p.h.Payload())+maxGrowth+srtp.MaxOverheadRTP, to.to)
 	head.write(buf, seq, ts, to.tccSeq)
 	n, ok := v.rewrite.write(buf, head, p)
@@ -169,7 +173,11 @@ func (ep *endpoint) setVideo(s *mediaSource, enc, temporal int) {
 			return
 		}
 		v = &videoSub{to: ep}
-		v.seq.Init(videoClock, minVideoStep)
+		if mark, ok := ep.resume(s.ssrc); ok {
+			v.seq.Resume(videoClock, minVideoStep, mark)
+		} else {
+			v.seq.Init(videoClock, minVideoStep)
+		}
 		ep.out[s.ssrc] = v
 	}
 	if v.src != s || enc == simulcast.None {

@@ -95,12 +95,7 @@ func (s *mediaSource) videoReceivers() int {
 func (s *mediaSource) dropReceivers() {
 	for _, ep := range s.owner.c.order {
 		delete(ep.heights, s)
-		if v := ep.out[s.ssrc]; v != nil && v.src == s {
-			v.stop()
-		}
-	}
-	for len(s.audio.subs) > 0 {
-		s.audio.subs[0].stop()
+		ep.forget(s)
 	}
 }
 

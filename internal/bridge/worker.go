@@ -218,17 +218,30 @@ func (w *worker) response(addr netip.AddrPort, pkt []byte, handed bool) {
 // address is another living peer's: a password proves who sent a message, not
 // where from, and whoever has one must not take over a neighbour's media.
 func (w *worker) bind(addr netip.AddrPort, ep *endpoint) bool {
-	if _, taken := w.foreign[addr]; taken {
+	if owner, taken := w.foreign[addr]; taken {
+		w.b.workers[owner].mail.post(addrWanted(addr)) // for the next time
 		return false
 	}
-	if old := w.byAddr[addr]; old != nil {
-		if w.now.Sub(old.heard) < silentAfter {
-			return false
-		}
-		old.forgetAddr(addr)
+	if w.byAddr[addr] != nil && !w.release(addr) {
+		return false
 	}
 	w.byAddr[addr] = ep
 	w.tellOthers(addrBound{addr, w.index})
+	return true
+}
+
+// release takes an address from a peer that is silent and reports whether
+// nobody of this worker has it now.
+func (w *worker) release(addr netip.AddrPort) bool {
+	old := w.byAddr[addr]
+	if old == nil {
+		return true
+	}
+	if w.now.Sub(old.heard) < silentAfter {
+		return false
+	}
+	old.forgetAddr(addr)
+	delete(w.byAddr, addr)
 	return true
 }
 

@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"io"
 	"os"
+	"regexp"
 	"strconv"
 	"strings"
 
@@ -46,9 +47,13 @@ func Parse(b []byte, c *Config) error {
 	delays := c.Focus.SourceSignalingDelays
 	c.Focus.SourceSignalingDelays = nil // a map in the file replaces the default, it does not add to it
 	decoded := *c                       // a file of comments only makes the decoder zero its target
-	switch err := yaml.NewDecoder(bytes.NewReader(b), yaml.Strict()).Decode(&decoded); {
+	dec := yaml.NewDecoder(bytes.NewReader(b), yaml.Strict())
+	switch err := dec.Decode(&decoded); {
 	case err == nil:
 		*c = decoded
+		if !errors.Is(dec.Decode(&struct{}{}), io.EOF) {
+			return errors.New("there is a second document behind a line of ---, which would be ignored: join the two")
+		}
 	case !errors.Is(err, io.EOF):
 		return explain(err, b)
 	}
@@ -58,19 +63,44 @@ func Parse(b []byte, c *Config) error {
 	return c.Validate()
 }
 
-// explain makes the decoder's error one that names a line. For durations it
-// has no position of its own.
+// explain makes the decoder's error one that names a line, in words that need
+// no Go.
 func explain(err error, file []byte) error {
 	text := yaml.FormatError(err, false, true)
-	_, quoted, found := strings.Cut(text, "duration ") // all its errors end like this
-	value, unquoteErr := strconv.Unquote(quoted)
-	if !strings.HasPrefix(text, "time: ") || !found || unquoteErr != nil {
-		return errors.New(text)
+	if _, quoted, ok := strings.Cut(text, "duration "); ok && strings.HasPrefix(text, "time: ") {
+		return fmt.Errorf("%s%s: %s", lineOf(quoted, file), quoted, wanted["time.Duration"])
 	}
+	return errors.New(wrongType.ReplaceAllStringFunc(text, func(s string) string {
+		if w := wanted[wrongType.FindStringSubmatch(s)[1]]; w != "" {
+			return w
+		}
+		return "this has the wrong form"
+	}))
+}
+
+// wrongType is how the decoder says that a value does not fit its key.
+var wrongType = regexp.MustCompile(`cannot unmarshal .* into Go struct field \S+ of type (.+)`)
+
+// wanted says what a key of a Go type takes.
+var wanted = map[string]string{
+	"time.Duration": "this must be a duration, like 45s, 500ms or 2m",
+	"int":           "this must be a whole number",
+	"bool":          "this must be true or false",
+	"string":        "this must be a text",
+}
+
+// lineOf finds the value that is no duration: for those the decoder's error has
+// no position.
+func lineOf(quoted string, file []byte) string {
+	value, err := strconv.Unquote(quoted)
+	if err != nil {
+		return ""
+	}
+	is := regexp.MustCompile(`:\s*["']?` + regexp.QuoteMeta(value) + `["']?\s*([,}#]|$)`)
 	for i, line := range strings.Split(string(file), "\n") {
-		if strings.Contains(line, value) {
-			return fmt.Errorf("[%d] %s is not a duration: write it like 45s, 500ms or 2m", i+1, quoted)
+		if is.MatchString(line) {
+			return fmt.Sprintf("[%d] ", i+1)
 		}
 	}
-	return fmt.Errorf("%s is not a duration: write it like 45s, 500ms or 2m", quoted)
+	return ""
 }

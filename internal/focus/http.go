@@ -5,6 +5,7 @@ import (
 	"errors"
 	"io"
 	"net/http"
+	"time"
 
 	"github.com/plenum-conf/plenum/internal/xmpp"
 )
@@ -59,10 +60,18 @@ func parseHTTPRequest(r io.Reader) (httpRequest, error) {
 	return req, json.Unmarshal(body, &req)
 }
 
+// bodyTimeout is how long a client may take to send its request.
+const bodyTimeout = 10 * time.Second
+
 func (f *Focus) serveRequest(w http.ResponseWriter, r *http.Request) {
 	allowOrigins(w.Header())
 	w.Header().Set("Cache-Control", "no-store")
+	// A body that dribbles in must not hold a connection for ever. Recorders
+	// in tests have no deadlines; what cannot be set is not needed.
+	control := http.NewResponseController(w)
+	_ = control.SetReadDeadline(time.Now().Add(bodyTimeout))
 	req, err := parseHTTPRequest(r.Body)
+	_ = control.SetReadDeadline(time.Time{}) // waiting for the room takes its own time
 	room, ok := f.parseRoom(req.Room)
 	if err != nil || !ok {
 		f.met.requests.WithLabelValues("refused").Inc()

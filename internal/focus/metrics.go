@@ -24,7 +24,7 @@ func newMetrics(reg prometheus.Registerer) (*metrics, error) {
 		sent:           vector("jingle_sent_total", "Jingle messages sent.", "action"),
 		received:       vector("jingle_received_total", "Jingle messages received.", "action"),
 		bridgeSeconds: prometheus.NewHistogram(prometheus.HistogramOpts{
-			Namespace: "plenum", Subsystem: "focus", Name: "bridge_request_seconds",
+			Subsystem: "focus", Name: "bridge_request_seconds",
 			Help:    "Time that requests to bridges took.",
 			Buckets: prometheus.ExponentialBuckets(0.0005, 4, 9),
 		}),
@@ -44,14 +44,14 @@ func newMetrics(reg prometheus.Registerer) (*metrics, error) {
 }
 
 func gauge(name, help string) prometheus.Gauge {
-	return prometheus.NewGauge(prometheus.GaugeOpts{Namespace: "plenum", Subsystem: "focus", Name: name, Help: help})
+	return prometheus.NewGauge(prometheus.GaugeOpts{Subsystem: "focus", Name: name, Help: help})
 }
 
 func counter(name, help string) prometheus.Counter {
-	return prometheus.NewCounter(prometheus.CounterOpts{Namespace: "plenum", Subsystem: "focus", Name: name, Help: help})
+	return prometheus.NewCounter(prometheus.CounterOpts{Subsystem: "focus", Name: name, Help: help})
 }
 
 func vector(name, help, label string) *prometheus.CounterVec {
 	return prometheus.NewCounterVec(
-		prometheus.CounterOpts{Namespace: "plenum", Subsystem: "focus", Name: name, Help: help}, []string{label})
+		prometheus.CounterOpts{Subsystem: "focus", Name: name, Help: help}, []string{label})
 }

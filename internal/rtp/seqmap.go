@@ -24,6 +24,15 @@ type SeqMap struct {
 	lastTS   uint32    // newest outgoing timestamp
 	clock    uint32
 	minStep  uint32
+	from     int64 // first outgoing number of a stream that goes on, else 0
+}
+
+// Mark is where a stream stands: enough to let it go on later with another
+// SeqMap, under the same SSRC and the same key.
+type Mark struct {
+	Seq uint16    // newest number assigned
+	TS  uint32    // newest timestamp
+	At  mono.Time // when that went out
 }
 
 type seqEpoch struct {
@@ -43,6 +52,19 @@ type Origin struct {
 // advance at least at a switch: one frame, 3000 for video and 960 for Opus.
 func (m *SeqMap) Init(clock, minStep uint32) { *m = SeqMap{clock: clock, minStep: minStep} }
 
+// Resume is Init for a stream that goes on behind k: neither numbers nor
+// timestamps are used again.
+func (m *SeqMap) Resume(clock, minStep uint32, k Mark) {
+	m.Init(clock, minStep)
+	m.from, m.lastTS, m.lastTime = int64(k.Seq)+1<<16+1, k.TS, k.At
+}
+
+// Mark returns where the stream stands; false if it has not begun.
+func (m *SeqMap) Mark() (Mark, bool) {
+	seq, ok := m.NewestOut()
+	return Mark{seq, m.lastTS, m.lastTime}, ok
+}
+
 // Started reports whether there was a packet yet.
 func (m *SeqMap) Started() bool {
 	_, ok := m.numbers.Epoch()
@@ -61,8 +83,12 @@ func (m *SeqMap) Started() bool {
 func (m *SeqMap) Switch(encoding uint8, seq uint16, ts uint32, now mono.Time, skip uint16) {
 	var offset uint32
 	out := int64(seq&0x7fff) + 1<<16
-	if m.Started() {
+	switch {
+	case m.Started():
 		out = m.numbers.NewestOut() + 1 + int64(skip)
+		offset = m.lastTS + m.step(now) - ts
+	case m.from != 0:
+		out = m.from + int64(skip)
 		offset = m.lastTS + m.step(now) - ts
 	}
 	e := m.numbers.Begin(int64(seq)+1<<16, out)

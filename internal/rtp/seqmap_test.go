@@ -155,3 +155,25 @@ func BenchmarkSeqMapForward(b *testing.B) {
 		m.Forward(uint16(i), uint32(i), at(0))
 	}
 }
+
+// TestSeqMapResumes: a stream that goes on later uses no number twice, also
+// across the wrap, and its timestamps go on by the time that passed.
+func TestSeqMapResumes(t *testing.T) {
+	var m SeqMap
+	m.Resume(90000, 3000, Mark{Seq: 65535, TS: 1000, At: mono.Time(time.Second)})
+	if _, ok := m.Mark(); ok {
+		t.Error("a stream that has not begun has a mark")
+	}
+	now := mono.Time(3 * time.Second)
+	m.Switch(1, 500, 7, now, 1)
+	seq, ts, ok := m.Forward(500, 7, now)
+	if seq != 1 || ts != 1000+2*90000 || !ok {
+		t.Errorf("went on with number %d, time %d, %v", seq, ts, ok)
+	}
+	if k, ok := m.Mark(); k != (Mark{1, ts, now}) || !ok {
+		t.Errorf("mark %+v %v", k, ok)
+	}
+	if from, ok := m.Source(1); !ok || from.Seq != 500 || from.Epoch != 0 {
+		t.Errorf("source %+v %v", from, ok)
+	}
+}
