@@ -587,3 +587,53 @@ func TestHold(t *testing.T) {
 		t.Error("held although the receiver asks")
 	}
 }
+
+// TestRiseAndFall: with an estimate that is known exactly. A layer needs 15 %
+// more than it takes to be taken up, and for more than a second, but not to be
+// kept; it is given up in the turn in which it does not fit; audio comes first.
+func TestRiseAndFall(t *testing.T) {
+	l := newLab(t, 1, 1)
+	c := l.clients[1]
+	c.kind, c.remb = reportsREMB, 300_000
+	target := func() int { return c.ep.targetOf(l.clients[0].ep.sources[1]) }
+	tell := func(bps int64) {
+		c.remb = uint64(bps)
+		c.sendRTCP(rtp.AppendREMB(rtp.AppendReceiverReport(nil, 1, nil), 1, c.remb, nil))
+	}
+	c.wants(360)
+	l.run(6 * time.Second)
+	e := l.clients[0].ep.sources[1].encodings
+	small, need, audio := e[0].bitrate(l.w.now), e[1].bitrate(l.w.now), c.ep.bw.audio.reserve()
+	if target() != 0 || audio < 45_000 || audio > 60_000 {
+		t.Fatalf("encoding %d, %d bit/s for audio", target(), audio)
+	}
+	tell(audio + need*110/100)
+	l.run(8 * time.Second)
+	if target() != 0 {
+		t.Error("taken up without room to spare")
+	}
+	tell(audio + need*120/100)
+	l.run(900 * time.Millisecond)
+	if target() != 0 {
+		t.Error("taken up at once")
+	}
+	l.within(4*time.Second, "a larger picture", func() bool { return target() == 1 })
+	tell(audio + need*105/100)
+	l.run(8 * time.Second)
+	if target() != 1 {
+		t.Error("given up although it fits")
+	}
+	tell(audio + need*95/100)
+	l.run(2 * time.Millisecond)
+	if target() != 0 {
+		t.Error("not given up at once")
+	}
+	tell(small + audio/2)
+	l.run(2 * time.Millisecond)
+	if target() != -1 || len(c.ep.forwarded.names) != 0 {
+		t.Errorf("encoding %d, %q forwarded, where audio has not its part", target(), c.ep.forwarded.names)
+	}
+	c.wants(180) // asks again: nothing is held back, but the last second counts
+	tell(2_000_000)
+	l.within(3*time.Second, "video again", func() bool { return target() == 0 && len(c.ep.forwarded.names) == 1 })
+}
