@@ -88,8 +88,11 @@ func (v *videoSub) padWith(out uint16) int {
 	return n
 }
 
-// padEmpty sends a packet that is padding only.
+// padEmpty sends a packet that is padding only; not to who takes no video.
 func (ep *endpoint) padEmpty() int {
+	if ep.formats.padding == 0 {
+		return 0
+	}
 	w, e := ep.w, &ep.w.padding
 	e.Reset()
 	e.SSRC, e.PayloadType, e.Seq = ep.c.feedbackVideo, ep.formats.padding, ep.bw.padSeq
