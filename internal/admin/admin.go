@@ -3,8 +3,10 @@ package admin
 import (
 	"encoding/json"
 	"fmt"
+	"net"
 	"net/http"
 	"net/http/pprof"
+	"net/netip"
 	"slices"
 	"strings"
 
@@ -20,6 +22,10 @@ type Options struct {
 	// State has one function per role; each returns a plain struct for the
 	// debug tree and is safe to call from any goroutine.
 	State map[string]func() any
+	// Loopback says that the listener is reachable from this machine only, so
+	// that requests by another name than its own come from a web page that was
+	// made to point here.
+	Loopback bool
 	// Health returns nil when the process can serve, else what is wrong.
 	Health func() error
 }
@@ -42,7 +48,32 @@ func Handler(o Options) http.Handler {
 	mux.HandleFunc("GET /debug/pprof/profile", pprof.Profile)
 	mux.HandleFunc("GET /debug/pprof/symbol", pprof.Symbol)
 	mux.HandleFunc("GET /debug/pprof/trace", pprof.Trace)
+	if o.Loopback {
+		return ownName(sameOrigin(mux))
+	}
 	return sameOrigin(mux)
+}
+
+// ownName refuses requests for hosts that are not this machine. A page whose
+// name resolves to a loopback address (DNS rebinding) is of the same origin as
+// far as its browser knows.
+func ownName(next http.Handler) http.Handler {
+	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		if !isLocal(r.Host) {
+			http.Error(w, "The admin listener answers as localhost only.", http.StatusForbidden)
+			return
+		}
+		next.ServeHTTP(w, r)
+	})
+}
+
+func isLocal(hostport string) bool {
+	host := hostport
+	if h, _, err := net.SplitHostPort(hostport); err == nil {
+		host = h
+	}
+	ip, err := netip.ParseAddr(strings.Trim(host, "[]"))
+	return host == "localhost" || strings.HasSuffix(host, ".localhost") || err == nil && ip.IsLoopback()
 }
 
 // sameOrigin refuses requests that a web page of another origin makes a

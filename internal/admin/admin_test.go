@@ -54,3 +54,20 @@ func TestHandler(t *testing.T) {
 		t.Errorf("sick: %d %q", w.Code, w.Body)
 	}
 }
+
+// TestOwnName: a name that somebody else made point to this machine is not
+// answered.
+func TestOwnName(t *testing.T) {
+	h := Handler(Options{Loopback: true, Gatherer: prometheus.NewRegistry(), Health: func() error { return nil }})
+	for host, code := range map[string]int{
+		"localhost:8081": 200, "127.0.0.1:8081": 200, "[::1]:8081": 200, "localhost": 200, "[::1]": 200, "a.localhost": 200,
+		"rebound.example:8081": 403, "127.0.0.1.rebound.example": 403, "": 403, "198.51.100.7": 403,
+	} {
+		r := httptest.NewRequest(http.MethodGet, "/about/health", nil)
+		r.Host = host
+		w := httptest.NewRecorder()
+		if h.ServeHTTP(w, r); w.Code != code {
+			t.Errorf("%q: %d, want %d", host, w.Code, code)
+		}
+	}
+}

@@ -226,7 +226,8 @@ func (a *App) buildAdmin() error {
 		return nil
 	}
 	a.admin = web.NewServer(admin.Handler(admin.Options{
-		Version: Version(), Gatherer: a.metrics.Gatherer(), Health: a.Health,
+		Loopback: isLocal(hostOf(a.cfg.Admin.Listen)),
+		Version:  Version(), Gatherer: a.metrics.Gatherer(), Health: a.Health,
 		State: map[string]func() any{"signal": a.signal.State, "focus": a.focus.State, "bridge": a.bridge.State},
 	}), a.role("admin"))
 	return nil

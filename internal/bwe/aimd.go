@@ -23,8 +23,11 @@ const (
 	// same time to say that the path carries it.
 	keepsUp = 0.9
 
-	decreaseMinWait = 50 * time.Millisecond
-	decreaseMaxWait = 200 * time.Millisecond
+	// A decrease shows after a round trip time, a feedback interval and a few
+	// groups. Until then there is no other, unless the rate is far off.
+	decreaseDelay = 200 * time.Millisecond
+	decreaseRTT   = 200 * time.Millisecond // at most so much of the round trip time
+	farOff        = 0.5
 )
 
 // aimd is the rate controller behind the detector (draft-ietf-rmcat-gcc-02
@@ -81,8 +84,8 @@ func (a *aimd) increase(seconds float64, m *measured) {
 // capacity, and the estimate is only lowered a step: an idle link must not be
 // taken for a narrow one because of a hiccup.
 func (a *aimd) decrease(now mono.Time, m *measured) bool {
-	wait := min(max(m.rtt, decreaseMinWait), decreaseMaxWait)
-	if now.Sub(a.decreased) < wait {
+	since := now.Sub(a.decreased)
+	if since < decreaseDelay+min(m.rtt, decreaseRTT) && (m.delivered > farOff*a.rate || since < decreaseRTT) {
 		return false
 	}
 	a.decreased = now

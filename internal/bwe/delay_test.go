@@ -108,6 +108,29 @@ func TestDetector(t *testing.T) {
 	}
 }
 
+// A trend above the threshold that falls is the end of something.
+func TestDetectorIgnoresFallingTrend(t *testing.T) {
+	for _, tc := range []struct {
+		slopes []float64
+		want   signal
+	}{
+		{[]float64{0, 0.05, 0.06, 0.07, 0.08}, overuse},
+		{[]float64{0, 0.5, 0.4, 0.3, 0.2}, normal},
+		{[]float64{0, 0.5, 0.5}, overuse},
+		{[]float64{0, 0.5}, normal}, // once is not enough
+	} {
+		d := newDetector()
+		s := delaySample{sent: 1e9}
+		for _, slope := range tc.slopes {
+			s.sent = s.sent.Add(8 * ms)
+			d.update(slope, 100, s)
+		}
+		if d.signal != tc.want {
+			t.Errorf("%v: %v, want %v", tc.slopes, d.signal, tc.want)
+		}
+	}
+}
+
 func TestThresholdAdapts(t *testing.T) {
 	d := newDetector()
 	d.trend = 20

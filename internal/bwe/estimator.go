@@ -165,7 +165,6 @@ func (e *Estimator) outdated(fb *rtp.TransportCC) bool {
 
 // report takes the status of one packet.
 func (e *Estimator) report(n int64, p *sentPacket, s rtp.TransportStatus) {
-	late := n <= e.reported
 	switch {
 	case !s.Received && p.fate == fateSent:
 		p.fate = fateLost
@@ -182,7 +181,7 @@ func (e *Estimator) report(n int64, p *sentPacket, s rtp.TransportStatus) {
 		}
 		p.fate = fateReceived
 		e.count.received++
-		e.received(p, s.At, late)
+		e.received(p, s.At)
 	}
 	e.reported = max(e.reported, n)
 }
@@ -195,14 +194,11 @@ func (e *Estimator) observeLoss(p *sentPacket, received bool) {
 	}
 }
 
-// received takes an arrival, late if newer packets were reported before.
-func (e *Estimator) received(p *sentPacket, at time.Duration, late bool) {
+// received takes an arrival.
+func (e *Estimator) received(p *sentPacket, at time.Duration) {
 	s := delaySample{sent: p.at, at: e.clock.unwrap(at)}
 	e.delivered.add(s.at, int(p.size))
 	e.prober.onReceived(p, s.at)
-	if late || p.cluster != 0 {
-		return
-	}
 	e.base.add(s)
 	done, ok := e.groups.add(s)
 	if !ok {

@@ -141,6 +141,9 @@ func TestFeedbackFinds(t *testing.T) {
 	if s.Lost != 1 || s.Found != 1 || s.Received != 11 || s.Unknown != 1 {
 		t.Errorf("%+v", s)
 	}
+	if l := &w.est.loss; l.lost != 0 || l.received != 11 {
+		t.Errorf("the loss model has %d lost, %d received", l.lost, l.received)
+	}
 }
 
 // Feedback about what was never sent, or long ago, changes nothing.
@@ -192,6 +195,23 @@ func TestFeedbackFlood(t *testing.T) {
 	}
 }
 
+// However much is lost, the limit for it has the least estimate as its floor,
+// or it could not be found back from.
+func TestLossLimitHasFloor(t *testing.T) {
+	w := newWire(t, Options{Min: 200 * kbit})
+	for i := range 5000 {
+		seq := w.send(1000)
+		if i%20 == 0 {
+			w.rec.Add(seq, w.now.Add(20*ms))
+			w.report()
+		}
+		w.wait(10 * ms)
+	}
+	if got := w.est.loss.limit; got != 200*kbit {
+		t.Errorf("limit %v", got)
+	}
+}
+
 // The receiver's clock is set, forwards and backwards.
 func TestClockJump(t *testing.T) {
 	w := newWire(t, Options{})
@@ -215,6 +235,22 @@ func TestClockJump(t *testing.T) {
 	}
 	if s.Queue > 50*ms {
 		t.Errorf("queue of %v", s.Queue)
+	}
+}
+
+// After a pause the trend begins anew: a different delay is not a slope.
+func TestTrendAfterPause(t *testing.T) {
+	w := newWire(t, Options{})
+	w.stream(mbit, time.Second)
+	w.report()
+	w.wait(3 * time.Second)
+	for range 3 {
+		w.rec.Add(w.send(100), w.now.Add(60*ms))
+		w.wait(20 * ms)
+	}
+	w.report()
+	if n := w.est.trend.samples; n != 2 {
+		t.Errorf("%d samples after a pause and two complete groups", n)
 	}
 }
 

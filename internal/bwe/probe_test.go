@@ -14,9 +14,10 @@ func (w *wire) run(d time.Duration, bps int64, pad func(Probe)) {
 	gap := time.Duration(size * 8 * int64(time.Second) / bps)
 	next, reported := w.now, w.now
 	for end := w.now.Add(d); w.now < end; {
+		last := w.now
 		w.now = next
 		if at := w.est.Deadline(); at != 0 && at < w.now {
-			w.now = max(at, w.now-mono.Time(gap))
+			w.now = max(at, last)
 		}
 		w.est.Tick(w.now)
 		if at := w.est.Deadline(); at != 0 && at <= w.now {
@@ -49,7 +50,7 @@ func TestNoProbeWithoutDemand(t *testing.T) {
 	w := newWire(t, Options{})
 	none := func(p Probe) { t.Fatalf("%+v", p) }
 	w.run(10*time.Second, mbit, none)
-	w.est.SetDemand(mbit, 2*mbit) // less than the estimate
+	w.est.SetDemand(mbit, 2400*kbit) // less than the estimate
 	w.run(10*time.Second, mbit, none)
 	w.est.SetDemand(-5, -5)
 	w.run(time.Second, mbit, none)
@@ -104,6 +105,75 @@ func TestProbeIsIgnored(t *testing.T) {
 	check(t, "estimate", float64(w.est.Estimate()), 2.5*mbit, 3*mbit)
 	w.run(6*time.Second, 200*kbit, w.pad)
 	check(t, "estimate in the end", float64(w.est.Estimate()), 9*mbit, 20*mbit)
+}
+
+// What is wanted rises after a while in which less was wanted: that is not
+// left to the next turn of probing now and then, and aims higher.
+func TestProbeForNewDemand(t *testing.T) {
+	w := newWire(t, Options{})
+	w.est.SetDemand(mbit, 8*mbit)
+	w.run(6*time.Second, mbit, func(Probe) {}) // ignored
+	w.est.SetDemand(mbit, mbit)
+	w.run(2*time.Second, mbit, w.pad)
+	w.est.SetDemand(mbit, 8*mbit)
+	start, rate := w.now, int64(0)
+	w.run(time.Second, mbit, func(p Probe) {
+		if rate == 0 {
+			rate = p.Rate
+			check(t, "probe after, s", w.now.Sub(start).Seconds(), 0, 0.1)
+		}
+		w.pad(p)
+	})
+	check(t, "rate", float64(rate), 7*mbit, 8*mbit)
+}
+
+// Nothing is heard, so nothing is probed, however much is wanted.
+func TestNoProbeInSilence(t *testing.T) {
+	w := newWire(t, Options{})
+	w.stream(mbit, time.Second)
+	w.report()
+	w.est.SetDemand(mbit, 8*mbit)
+	w.wait(ms)
+	w.send(100)
+	for w.est.State().Counters.Timeouts < 3 {
+		w.now = w.est.Deadline()
+		w.est.Tick(w.now)
+	}
+	started := w.est.prober.started
+	for range 600 {
+		w.wait(50 * ms)
+		w.send(100)
+		w.est.Tick(w.now)
+	}
+	if w.est.prober.started != started {
+		t.Error("a probe without feedback")
+	}
+}
+
+// A probe makes a queue for a moment, which is no reason for a decrease; if it
+// stays, it is.
+func TestProbeShadow(t *testing.T) {
+	w := newWire(t, Options{})
+	w.stream(mbit, 2*time.Second)
+	w.report()
+	w.est.SetDemand(mbit, 8*mbit)
+	w.est.Tick(w.now)
+	if w.est.prober.state != probeSending {
+		t.Fatal("no probe")
+	}
+	queue := 30 * ms
+	for _, tc := range []struct {
+		d    time.Duration
+		want time.Duration
+	}{{250 * ms, 0}, {500 * ms, queue}} {
+		for end := w.now.Add(tc.d); w.now < end; w.wait(10 * ms) {
+			w.rec.Add(w.send(1000), w.now.Add(20*ms+queue))
+		}
+		w.report()
+		if got := w.est.State().Queue; got != tc.want {
+			t.Errorf("%v later: queue %v, want %v", tc.d, got, tc.want)
+		}
+	}
 }
 
 func TestNextProbeOnce(t *testing.T) {

@@ -4,7 +4,6 @@ import (
 	"encoding/binary"
 	"math/rand/v2"
 	"net/netip"
-	"testing"
 	"time"
 
 	"github.com/plenum-conf/plenum/internal/mono"
@@ -51,11 +50,9 @@ type bridge struct {
 	keyAt   mono.Time // next key frame, of any video
 	key     time.Duration
 
-	lastSent int64 // bytes of media
-	padding  int64
-	probes   int
-	noAudio  bool
-	muted    bool
+	layers  []int64 // if set, only these rates can be sent
+	padding int64   // bytes
+	muted   bool    // no video
 }
 
 const (
@@ -82,7 +79,19 @@ func (b *bridge) setDemand(demand int64) {
 	b.est.SetDemand(b.target(), demand)
 }
 
-func (b *bridge) target() int64 { return min(b.est.Estimate(), b.demand) }
+func (b *bridge) target() int64 {
+	rate := min(b.est.Estimate(), b.demand)
+	if b.layers == nil {
+		return rate
+	}
+	best := int64(0)
+	for _, l := range b.layers {
+		if l <= rate {
+			best = max(best, l)
+		}
+	}
+	return best
+}
 
 func (b *bridge) Deadline() mono.Time {
 	at := mono.Earliest(b.est.Deadline(), b.audioAt)
@@ -97,16 +106,13 @@ func (b *bridge) Tick(now mono.Time) {
 		b.est.Tick(now)
 	}
 	if p, ok := b.est.NextProbe(now); ok {
-		b.probes++
 		for left := p.Bytes; left > 0; left -= p.PacketSize {
 			b.send(now, min(max(left, 60), p.PacketSize), Padding, false)
 		}
 	}
 	for b.audioAt <= now {
 		b.audioAt = b.audioAt.Add(audioInterval)
-		if !b.noAudio {
-			b.send(now, audioSize, Media, true)
-		}
+		b.send(now, audioSize, Media, true)
 	}
 	for i := range b.due {
 		for b.due[i] <= now {
@@ -146,8 +152,6 @@ func (b *bridge) send(now mono.Time, size int, kind Kind, marker bool) {
 	b.seq++
 	if kind == Padding {
 		b.padding += int64(size)
-	} else {
-		b.lastSent += int64(size)
 	}
 	b.out = append(b.out, d)
 }
@@ -173,14 +177,12 @@ func (b *bridge) Outgoing(dst []byte) (int, netip.AddrPort, bool) {
 
 // client reports arrivals the way browsers do, on a clock of its own.
 type client struct {
-	rec     rtp.Recorder
-	out     [][]byte
-	bytes   int64
-	offset  time.Duration
-	highest uint16
-	now     mono.Time
-	peer    netip.AddrPort
-	silent  bool
+	rec    rtp.Recorder
+	out    [][]byte
+	bytes  int64
+	offset time.Duration
+	now    mono.Time
+	peer   netip.AddrPort
 }
 
 func (c *client) Deadline() mono.Time {
@@ -200,9 +202,7 @@ func (c *client) Tick(now mono.Time) {
 func (c *client) report(now mono.Time) {
 	for c.rec.Pending() {
 		d := c.rec.Build([]byte{kindFeedback, 0, 0, 0}, 1, 2, now.Add(c.offset))
-		if !c.silent {
-			c.out = append(c.out, d)
-		}
+		c.out = append(c.out, d)
 	}
 }
 
@@ -259,26 +259,3 @@ func (w *world) setCapacity(bps int, queue time.Duration) {
 func (w *world) setRate(bps int) { w.down.Rate = bps }
 
 func (w *world) estimate() int64 { return w.bridge.est.Estimate() }
-
-// series is the estimate every so often while time passes.
-func (w *world) series(d, step time.Duration) []int64 {
-	var out []int64
-	for ; d > 0; d -= step {
-		w.Run(step)
-		out = append(out, w.estimate())
-	}
-	return out
-}
-
-func (w *world) show(t *testing.T, d, step time.Duration) {
-	t.Helper()
-	for ; d > 0; d -= step {
-		before := w.client.bytes
-		w.Run(step)
-		s := w.bridge.est.State()
-		t.Logf("%6.1fs est %5d delay %5d loss %5d deliv %5d offer %5d got %5d rtt %4d queue %4d %-8s trend %6.1f/%5.1f loss %.3f inh %.3f probe %s %d->%d dec %d",
-			w.Now().Sub(netem.Start).Seconds(), s.Estimate/1000, s.DelayBased/1000, s.LossBased/1000, s.Delivered/1000, s.Offered/1000,
-			(w.client.bytes-before)*8/int64(step/ms), s.RTT/ms, s.Queue/ms, s.Signal, s.Trend, s.Threshold, s.Loss, s.InherentLoss,
-			s.Probe.State, s.Probe.Rate/1000, s.Probe.Result/1000, s.Counters.Decreases)
-	}
-}

@@ -6,6 +6,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"io"
 	"net"
 	"strings"
 	"testing"
@@ -191,18 +192,22 @@ var errEnded = errors.New("the server closed the stream")
 func (a *attacker) next() (string, ws.StatusCode, error) {
 	_ = a.conn.SetReadDeadline(time.Now().Add(attackPatience))
 	for {
-		f, err := ws.ReadFrame(a.br)
+		h, err := ws.ReadHeader(a.br)
 		if err != nil {
 			return "", 0, err
 		}
-		switch f.Header.OpCode {
+		payload := make([]byte, h.Length)
+		if _, err := io.ReadFull(a.br, payload); err != nil {
+			return "", 0, err
+		}
+		switch h.OpCode {
 		case ws.OpText:
-			if _, err := xmpp.Scan(f.Payload); err != nil {
-				a.t.Errorf("the server sent %.200q: %v", f.Payload, err)
+			if _, err := xmpp.Scan(payload); err != nil {
+				a.t.Errorf("the server sent %.200q: %v", payload, err)
 			}
-			return string(f.Payload), 0, nil
+			return string(payload), 0, nil
 		case ws.OpClose:
-			code, _ := ws.ParseCloseFrameData(f.Payload)
+			code, _ := ws.ParseCloseFrameData(payload)
 			return "", code, errEnded
 		}
 	}

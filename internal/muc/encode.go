@@ -67,7 +67,11 @@ func (o *Occupant) encode(f *form) (*xmpp.Shared, []byte) {
 	hi := len(b)
 	b = append(b, f.server...)
 	b = append(b, "</presence>"...)
-	return &xmpp.Shared{Head: o.head, Tail: b, Replaces: o.replaces}, b[lo:hi:hi]
+	sh := &xmpp.Shared{Head: o.head, Tail: b}
+	if f.kind == "" { // a leave keeps its place behind what was said before it
+		sh.Replaces = o.replaces
+	}
+	return sh, b[lo:hi:hi]
 }
 
 // appendUser writes the muc#user element. It must stay the first child.

@@ -3,6 +3,7 @@ package signal
 import (
 	"context"
 	"fmt"
+	"io"
 	"net"
 	"strings"
 	"testing"
@@ -179,6 +180,38 @@ func TestJoinToNowhere(t *testing.T) {
 		c.send(`<iq xmlns="jabber:client" type="get" id="p"><ping xmlns="urn:xmpp:ping"/></iq>`)
 		if got := c.receive(); !strings.Contains(got, `id="p"`) {
 			t.Error("a leave was answered:", got)
+		}
+	})
+}
+
+// TestLeaveKeepsItsPlace: who was away hears what somebody said before it hears
+// that they left.
+func TestLeaveKeepsItsPlace(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		s := newTestServer(t, nil)
+		f, _ := attachTest(t, s, "focus@auth.meet.example/focus")
+		_ = f.Send([]byte(`<presence to="a@conference.meet.example/focus"><x xmlns="http://jabber.org/protocol/muc"/></presence>`))
+		a, b := loginTest(t, s), loginTest(t, s)
+		join := func(c *testClient, read int) {
+			c.send(`<presence xmlns="jabber:client" to="a@conference.meet.example/` + c.jid.Local[:8] + `"><x xmlns="http://jabber.org/protocol/muc"/></presence>`)
+			for range read {
+				c.receive()
+			}
+		}
+		join(a, 3) // the focus, itself, the subject
+		a.nc.Close()
+		synctest.Wait()
+		join(b, 0)
+		go func() { _, _ = io.Copy(io.Discard, b.br) }()
+		b.send(`<message xmlns="jabber:client" type="groupchat" to="a@conference.meet.example"><body>bye</body></message>`)
+		b.send(`<presence xmlns="jabber:client" type="unavailable" to="a@conference.meet.example/` + b.jid.Local[:8] + `"/>`)
+		synctest.Wait()
+		a = resumeTest(t, s, a, "3")
+		a.receive() // resumed
+		for _, want := range []string{"<presence ", "<body>bye", `type="unavailable"`} {
+			if got := a.receive(); !strings.Contains(got, want) {
+				t.Errorf("%.200s does not contain %s", got, want)
+			}
 		}
 	})
 }

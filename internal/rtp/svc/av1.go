@@ -11,7 +11,8 @@ type AV1Selector struct {
 	active    uint32 // decode targets the sender produces
 	targets   uint32 // those the receiver can decode
 	announce  uint8  // frames that still have to tell it
-	held      bool   // something of the newest temporal unit was left out
+	held      bool   // something of the newest temporal unit was left out:
+	lastHeld  uint16 // the newest frame of that
 }
 
 // announcements is how many frames tell a receiver of a change of its active
@@ -60,16 +61,28 @@ func (s *AV1Selector) Forward(d *codec.AV1, ts uint32, marker bool) Decision {
 	present, switches := masks(d)
 	if !s.takes(d, present, ts) {
 		s.intact &^= present
-		s.held = true
+		s.hold(d.FrameNumber)
 		return s.leaveOut()
 	}
-	s.intact |= switches
+	if !s.held || int16(d.FrameNumber-s.lastHeld) > 0 {
+		s.intact |= switches
+	}
 	out := Decision{Action: Forward, Marker: marker || s.ends(d, s.now.spatial)}
 	s.tell(d, &out)
 	if !s.started {
 		s.started, out.Action = true, Start
+		if d.SpatialID > 0 { // what lies in front of the start will not come
+			s.intact &^= s.ladder().upTo(s.intact, d.SpatialID-1)
+		}
 	}
 	return out
+}
+
+// hold notes that a frame was left out.
+func (s *AV1Selector) hold(number uint16) {
+	if !s.held || int16(number-s.lastHeld) > 0 {
+		s.held, s.lastHeld = true, number
+	}
 }
 
 // Again decides about a packet that has been forwarded before and is sent once
@@ -114,7 +127,11 @@ func (s *AV1Selector) begin(d *codec.AV1, ts uint32, newer bool) {
 		return
 	}
 	s.intact |= s.entered(d)
-	s.choose(s.ladder(), uint64(s.active), s.covered(d), ts)
+	l, allowed := s.ladder(), ^uint64(0)
+	if !s.covered(d) {
+		allowed = l.upTo(allowed, uint8(s.now.spatial))
+	}
+	s.choose(l, uint64(s.active), allowed, ts)
 	s.describe(ts, d.HasStructure)
 }
 

@@ -116,15 +116,11 @@ func (s *selector) order(ts uint32) int {
 // ladder has the spatial and temporal layer of every decode target.
 type ladder struct{ spatial, temporal []uint8 }
 
-// choose decides what the picture at ts and those behind it are forwarded with.
-// Targets above the current spatial layer are taken only if up is set.
-func (s *selector) choose(l ladder, available uint64, up bool, ts uint32) {
+// choose decides what the picture at ts and those behind it are forwarded with:
+// one of the available targets that is intact and among those allowed.
+func (s *selector) choose(l ladder, available, allowed uint64, ts uint32) {
 	goal := l.best(available, s.target)
-	usable := s.intact & available
-	if s.on && !up {
-		usable = l.upTo(usable, uint8(s.now.spatial))
-	}
-	next := l.reach(usable, goal, s.on, s.now)
+	next := l.reach(s.intact&available&allowed, goal, s.on, s.now)
 	if next < 0 {
 		if s.on {
 			s.lose(ts)

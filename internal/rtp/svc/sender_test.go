@@ -110,8 +110,7 @@ func (e *encoder) temporalRefs(sid, tid int) (refs []int) {
 }
 
 // describe finds out, from what the frames depend on, what their descriptors
-// have to say. Each decode target 0 to spatial*temporal-1 consists of the frames
-// that its highest layers need.
+// have to say. There is a decode target for each layer.
 func (e *encoder) describe() {
 	for from := 0; from < len(e.frames); {
 		to := from + 1
@@ -148,19 +147,14 @@ func (e *encoder) describeRun(run []frame) {
 	}
 }
 
-// needed are the frames of a decode target.
+// needed are the frames of a decode target, as encoders declare them.
 func (e *encoder) needed(run []frame, target int) []bool {
-	base, needed := run[0].id, make([]bool, len(run))
-	for i := len(run) - 1; i >= 0; i-- {
+	spatial, temporal := target/e.temporal, target%e.temporal
+	needed := make([]bool, len(run))
+	for i := range run {
 		f := &run[i]
-		if f.sid == target/e.temporal && f.tid <= target%e.temporal {
-			needed[i] = true
-		}
-		if needed[i] {
-			for _, r := range f.refs {
-				needed[r-base] = true
-			}
-		}
+		below := f.sid < spatial && !e.independent && (f.key || !e.keyOnly)
+		needed[i] = f.tid <= temporal && (f.sid == spatial || below)
 	}
 	return needed
 }

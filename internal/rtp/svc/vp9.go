@@ -76,6 +76,7 @@ func (s *VP9Selector) Forward(d *codec.VP9, ts uint32, marker bool) Decision {
 	out := Decision{Action: Forward, Marker: marker || s.ends(d, s.now.spatial)}
 	if !s.started {
 		s.started, out.Action = true, Start
+		s.intact &^= 1<<(8*d.SID) - 1 // what lies in front of the start will not come
 	}
 	s.lift(d)
 	if marker && s.key && d.SID < uint8(s.now.spatial) {
@@ -131,16 +132,35 @@ func (s *VP9Selector) begin(d *codec.VP9, ts uint32) {
 	if !s.decodable(d) {
 		s.intact &^= vp9Present(d)
 	}
-	// A layer that comes in addition is announced by a structure and predicts
-	// from the one below first.
-	s.choose(vp9Ladder, s.available(), s.key || d.HasStructure, ts)
+	s.choose(vp9Ladder, s.available(), s.allowed(d), ts)
 	s.note(ts, 0)
+}
+
+// allowed are the targets that can be taken up at the picture of d if they are
+// intact. Larger ones begin at a key frame, or where a structure announces a
+// layer that comes in addition and predicts from the one below first.
+func (s *VP9Selector) allowed(d *codec.VP9) uint64 {
+	if s.key || !s.on {
+		return ^uint64(0)
+	}
+	row := uint8(s.now.spatial)
+	allowed := uint64(1)<<(8*row)<<8 - 1
+	if !d.HasStructure {
+		return allowed
+	}
+	all := uint64(vp9Row)
+	for row++; row < codec.MaxVP9SpatialLayers; row++ {
+		// What is between may have been of no use for layers above so far.
+		all &= s.intact >> (8 * row)
+		allowed |= all << (8 * row)
+	}
+	return allowed
 }
 
 // fewer is called when a key frame ended below the current layer.
 func (s *VP9Selector) fewer(layers uint8, ts uint32) {
 	s.layers = layers
-	s.choose(vp9Ladder, s.available(), false, ts)
+	s.choose(vp9Ladder, s.available(), ^uint64(0), ts)
 	s.note(ts, 0)
 }
 

@@ -16,8 +16,9 @@ import (
 
 // recipient is somebody in a room; it keeps the JSON it receives.
 type recipient struct {
-	jid  xmpp.JID
-	json []string
+	jid   xmpp.JID
+	json  []string
+	names []string // Shared.Replaces of each
 }
 
 func (r *recipient) JID() xmpp.JID { return r.jid }
@@ -29,6 +30,7 @@ func (r *recipient) Deliver(sh *xmpp.Shared) {
 	}
 	if el, ok := st.Child("json-message", xmpp.NSJitmeet); ok {
 		r.json = append(r.json, el.Text())
+		r.names = append(r.names, sh.Replaces)
 	}
 }
 
@@ -173,5 +175,17 @@ func TestSpeakerStats(t *testing.T) {
 func TestJSON(t *testing.T) {
 	if got := string(service.JSON(map[string]string{"a": "100%41 <>&"})); got != `{"a":"100\u002541 \u003c\u003e\u0026"}` {
 		t.Error(got)
+	}
+}
+
+// TestMetadataPileUp: changes that a slow client has not been sent make room
+// for newer ones, but not its first copy, which alone lists the TURN servers.
+func TestMetadataPileUp(t *testing.T) {
+	w := newWorld(t, metadata.Feature())
+	for i := range 2 {
+		w.say(w.mod, fmt.Sprintf(`<room_metadata xmlns="http://jitsi.org/jitmeet">{"key":"a","data":%d}</room_metadata>`, i))
+	}
+	if n := w.guest.names; len(n) != 3 || n[0] != "" || n[1] == "" || n[1] != n[2] {
+		t.Errorf("%q", n)
 	}
 }

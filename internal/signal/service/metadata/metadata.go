@@ -61,6 +61,14 @@ func (s *store) welcome(r *muc.Room, o *muc.Occupant) {
 	r.SendTo(o, s.encode(values))
 }
 
+// broadcast tells everybody what has become of the object. Of several changes a
+// slow client need only learn the last: each is the whole object.
+func (s *store) broadcast(r *muc.Room) {
+	sh := s.encode(s.values)
+	sh.Replaces = s.env.Address.String() + " " + s.env.Room.String()
+	r.Broadcast(sh)
+}
+
 func (s *store) encode(values map[string]json.RawMessage) *xmpp.Shared {
 	return muc.JSONMessage(s.env.Address, s.env.Room.String(), service.JSON(struct {
 		Type     string                     `json:"type"`
@@ -82,7 +90,7 @@ func (s *store) message(r *muc.Room, from *muc.Occupant, st xmpp.Stanza) *xmpp.S
 		return nil
 	}
 	if s.set(change.Key, change.Data) {
-		r.Broadcast(s.encode(s.values))
+		s.broadcast(r)
 	}
 	return nil
 }
@@ -132,6 +140,6 @@ func (s *store) startMuted(r *muc.Room, o *muc.Occupant) {
 		Video bool `json:"video"`
 	}{el.AttrOr("audio", "") == "true", el.AttrOr("video", "") == "true"})
 	if s.set("startMuted", value) {
-		r.Broadcast(s.encode(s.values))
+		s.broadcast(r)
 	}
 }
