@@ -85,7 +85,7 @@ func (w *worker) reallocate() {
 	n := min(len(w.dirty), allocationsPerTurn)
 	for _, ep := range w.dirty[:n] {
 		ep.dirty = false
-		if !ep.gone && ep.sealer != nil && ep.settings.Known() {
+		if !ep.gone && ep.sealer != nil && ep.settings.Known() && ep.formats.kinds[media.Video] {
 			ep.allocate()
 		}
 	}

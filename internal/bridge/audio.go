@@ -137,7 +137,7 @@ func (c *conference) subscribeAudioFor(ep *endpoint) {
 
 // setAudio subscribes ep to s, or ends the subscription.
 func (ep *endpoint) setAudio(s *mediaSource) {
-	want := s.owner != ep && !ep.gone && ep.sealer != nil && ep.audio.wants(s.name)
+	want := s.owner != ep && !ep.gone && ep.sealer != nil && ep.formats.kinds[media.Audio] && ep.audio.wants(s.name)
 	sub := ep.audioOut[s.ssrc]
 	switch {
 	case want && sub == nil:

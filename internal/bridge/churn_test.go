@@ -10,6 +10,7 @@ import (
 	"time"
 
 	"github.com/plenum-conf/plenum/internal/colibri"
+	"github.com/plenum-conf/plenum/internal/media"
 	"github.com/plenum-conf/plenum/internal/rtp"
 	"github.com/plenum-conf/plenum/internal/source"
 	"github.com/plenum-conf/plenum/internal/srtp"
@@ -217,25 +218,10 @@ func TestRepeatsAreBounded(t *testing.T) {
 // the structure the stream had then.
 func TestRepeatsTeachNothing(t *testing.T) {
 	n := newBench(t, 1, srtp.AEADAES128GCM)
-	send := func(number uint16) {
-		n.seq++
-		var e rtp.Egress
-		e.SSRC, e.PayloadType, e.Seq, e.Timestamp, e.Marker = 1001, ptAV1, n.seq, uint32(n.seq)*3000, true
-		e.Add(extDependency, dependencyKey(number))
-		size, err := e.Write(n.pkt, []byte{0x18, 1, 2})
-		if err == nil {
-			size, err = n.sealer.SealRTP(n.pkt, n.pkt[:size])
-		}
-		if err != nil {
-			t.Fatal(err)
-		}
-		n.w.packet(n.addr, n.pkt[:size], false)
-		n.later(picture)
-	}
-	send(1)
-	send(2)
+	n.av1Key(t, 1)
+	n.av1Key(t, 2)
 	first, _ := n.sub().seq.NewestOut()
-	send(3)
+	n.av1Key(t, 3)
 	now := n.sender.sources[1].encodings[0].av1
 	n.sub().repeat(first)
 	if n.w.count.own[cRetransmitted] != 1 {
@@ -243,6 +229,58 @@ func TestRepeatsTeachNothing(t *testing.T) {
 	}
 	if n.sender.sources[1].encodings[0].av1 != now {
 		t.Error("the structure is that of an older key frame")
+	}
+}
+
+// av1Key lets the sender's smallest encoding send a key frame with a structure.
+func (n *bench) av1Key(t *testing.T, number uint16) {
+	t.Helper()
+	n.seq++
+	var e rtp.Egress
+	e.SSRC, e.PayloadType, e.Seq, e.Timestamp, e.Marker = 1001, ptAV1, n.seq, uint32(n.seq)*3000, true
+	e.Add(extDependency, dependencyKey(number))
+	size, err := e.Write(n.pkt, []byte{0x18, 1, 2})
+	if err == nil {
+		size, err = n.sealer.SealRTP(n.pkt, n.pkt[:size])
+	}
+	if err != nil {
+		t.Fatal(err)
+	}
+	n.w.packet(n.addr, n.pkt[:size], false)
+	n.later(picture)
+}
+
+// TestReceiverWithLessThanAll: clients differ in what they can take, and say
+// so themselves; one without a header extension gets packets without it, one
+// without video no video, whatever it asks for.
+func TestReceiverWithLessThanAll(t *testing.T) {
+	bare := offer()
+	bare[1].HeaderExtensions = nil
+	for name, tc := range map[string]struct {
+		offered []media.Description
+		video   bool
+	}{"audio only": {bare[:1], false}, "video without extensions": {bare, true}, "video only": {bare[1:], true}} {
+		t.Run(name, func(t *testing.T) {
+			n := newBench(t, 1, srtp.AEADAES128GCM, tc.offered...)
+			for i := range uint16(3) {
+				n.av1Key(t, i)
+			}
+			if got := n.w.count.own[cVideoForwarded] > 0; got != tc.video {
+				t.Errorf("video is forwarded: %v", got)
+			}
+			if tc.video {
+				newest, _ := n.sub().seq.NewestOut()
+				n.sub().repeat(newest)
+				if n.w.count.own[cRetransmitted] != 1 {
+					t.Error("nothing was repeated")
+				}
+			}
+			var e rtp.Egress
+			n.packet(t, &e, 1000, ptOpus, []byte("opus"))
+			if got := n.w.count.own[cAudioForwarded] > 0; got != (name != "video only") {
+				t.Errorf("audio is forwarded: %v", got)
+			}
+		})
 	}
 }
 

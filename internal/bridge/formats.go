@@ -34,6 +34,7 @@ type formats struct {
 	// padding is the payload type of packets without any payload: some video
 	// codec's.
 	padding uint8
+	kinds   map[media.Kind]bool // of which there is any description
 }
 
 // extensions are the header extension numbers of a session; 0 is not negotiated.
@@ -44,7 +45,11 @@ type extensions struct {
 // learn adds descriptions; numbers are never taken back, since packets with
 // them may be under way.
 func (f *formats) learn(ds []media.Description) {
+	if f.kinds == nil {
+		f.kinds = map[media.Kind]bool{}
+	}
 	for i := range ds {
+		f.kinds[ds[i].Kind] = true
 		for j := range ds[i].PayloadTypes {
 			f.learnPayload(&ds[i].PayloadTypes[j])
 		}

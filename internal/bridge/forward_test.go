@@ -8,13 +8,15 @@ import (
 
 	"github.com/plenum-conf/plenum/internal/bridge/secure"
 	"github.com/plenum-conf/plenum/internal/colibri"
+	"github.com/plenum-conf/plenum/internal/media"
 	"github.com/plenum-conf/plenum/internal/mono"
 	"github.com/plenum-conf/plenum/internal/rtp"
 	"github.com/plenum-conf/plenum/internal/srtp"
 )
 
 // bench is a bridge whose worker is driven by the test: one sender and some
-// receivers with keys, sending into a socket that nobody reads.
+// receivers with keys, sending into a socket that nobody reads. Receivers are
+// offered everything, or what newBench is told.
 type bench struct {
 	w      *worker
 	sender *endpoint
@@ -24,7 +26,7 @@ type bench struct {
 	pkt    []byte
 }
 
-func newBench(t testing.TB, receivers int, profile srtp.Profile) *bench {
+func newBench(t testing.TB, receivers int, profile srtp.Profile, offered ...media.Description) *bench {
 	t.Helper()
 	sink, err := net.ListenUDP("udp4", &net.UDPAddr{IP: net.IPv4(127, 0, 0, 1)})
 	if err != nil {
@@ -46,6 +48,8 @@ func newBench(t testing.TB, receivers int, profile srtp.Profile) *bench {
 		if i == 0 {
 			s := sourcesOf("00000000", 1000)
 			m.Sources = &s
+		} else if len(offered) > 0 {
+			m.Media = offered
 		}
 		req.Endpoints = append(req.Endpoints, m)
 	}

@@ -75,7 +75,10 @@ func (r *rewriter) write(dst []byte, head *outHeader, p *videoPacket) (n int, ok
 		}
 		return n + codec.RewriteVP9(dst[n:], p.h.Payload(), &p.vp9, id, tl0), true
 	case codecAV1:
-		codec.SetAV1FrameNumber(head.dependency(dst), r.av1.Forward(&p.av1))
+		number := r.av1.Forward(&p.av1)
+		if head.depN > 0 { // else the receiver was not offered the extension
+			codec.SetAV1FrameNumber(head.dependency(dst), number)
+		}
 	}
 	return n + copy(dst[n:], p.h.Payload()), true
 }
@@ -106,7 +109,9 @@ func (r *rewriter) repeat(dst []byte, head *outHeader, p *videoPacket, from rtp.
 		if !ok {
 			return 0, false
 		}
-		codec.SetAV1FrameNumber(head.dependency(dst), number)
+		if head.depN > 0 {
+			codec.SetAV1FrameNumber(head.dependency(dst), number)
+		}
 	}
 	return n + copy(dst[n:], p.h.Payload()), true
 }

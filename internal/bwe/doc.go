@@ -7,7 +7,7 @@
 // as well as video, and of the receiver's feedback
 // (draft-holmer-rmcat-transport-wide-cc-extensions-01). Out of the two come
 //
-//   - a delay-based estimate in the manner of draft-ietf-rmcat-gcc-02 §4: the
+//   - a delay-based estimate in the manner of draft-ietf-rmcat-gcc-02 §5: the
 //     trend of the one-way delay tells of a growing queue before anything is
 //     lost, and the rate at which data is delivered then tells the capacity;
 //   - a loss-based one ([lossModel]): the largest bandwidth that the losses

@@ -112,8 +112,8 @@ func tenants(t *testing.T, s *stage) {
 	}
 }
 
-// sessionRestart: media fails for good, a new session brings it back, and
-// nobody has left meanwhile.
+// sessionRestart: media fails for good, the client asks for a new session,
+// which brings it back, and nobody has left meanwhile.
 func sessionRestart(t *testing.T, s *stage) {
 	ada := &actor{Page: s.b.Open("about:blank"), a: s.a, name: "Ada"}
 	lose := func(percent float64) {
@@ -131,11 +131,15 @@ func sessionRestart(t *testing.T, s *stage) {
 	meet(t, voiceFace, ada, bea)
 	bea.do(t, "(() => { window.left = []; plenum.conference.on('left', m => left.push(m.id)) })()")
 	ada.do(t, "(() => { window.sid = plenum.conference.sid; window.media = []; plenum.conference.on('media', m => media.push(m)) })()")
+	asked := metric(t, s.a, "plenum_focus_session_restarts_total")
 	lose(100)
 	// Not before there is another session: the old one would come back.
 	ada.until(t, "media.includes('failed')")
 	ada.until(t, "!['', sid].includes(plenum.conference.sid)")
 	lose(0)
+	if now := metric(t, s.a, "plenum_focus_session_restarts_total"); now <= asked {
+		t.Error("there is a new session, but nobody has asked for it")
+	}
 	ada.until(t, "plenum.conference.mediaState === 'connected'")
 	meet(t, voiceFace, ada, bea)
 	bea.until(t, "left.length === 0 && plenum.conference.member(%q)", ada.id)
