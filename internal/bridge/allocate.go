@@ -16,6 +16,7 @@ import (
 // made anew when anything about it has changed.
 type videos struct {
 	stale   bool
+	listed  mono.Time // when it was made
 	sources []*mediaSource
 	offered []alloc.Source // parallel to sources
 }
@@ -25,19 +26,19 @@ type allocation struct {
 	engine  alloc.Allocator
 	sources []*mediaSource
 	offered []alloc.Source
+	layers  []alloc.Layer // of the receiver's copy of the offer
 	names   []string
 }
 
-// unlimitedBudget is the budget in bit/s while nothing estimates one.
-const unlimitedBudget = -1
-
 func (ep *endpoint) setConstraints(m *colibri.ReceiverVideoConstraints) {
 	ep.settings.Update(m)
+	ep.bw.hold.ask()
 	ep.markDirty()
 }
 
 func (ep *endpoint) setLastN(n int) {
 	ep.settings.SetLastN(n)
+	ep.bw.hold.ask()
 	ep.markDirty()
 }
 
@@ -95,7 +96,12 @@ func (w *worker) reallocate() {
 func (ep *endpoint) allocate() {
 	a := &ep.w.alloc
 	ep.c.offer(a, ep)
-	res := a.engine.Run(&ep.settings, a.offered, unlimitedBudget, alloc.Unlimited)
+	budget := ep.bw.budget(ep.w.now)
+	if budget >= 0 {
+		ep.priceRises(a)
+	}
+	res := a.engine.Run(&ep.settings, a.offered, budget, alloc.Unlimited)
+	ep.watchChanges(a, res)
 	for i, d := range res.Decisions {
 		s := a.sources[i]
 		ep.setHeight(s, d.MaxHeight)
@@ -106,11 +112,15 @@ func (ep *endpoint) allocate() {
 		a.names = append(a.names, a.sources[i].name)
 	}
 	ep.setForwarded(a.names)
+	ep.allocated(budget, res.Target, res.Ideal)
 }
+
+// ratesFresh is how old the bitrates may be that layers are chosen by.
+const ratesFresh = time.Second
 
 // offer fills a with what ep could get.
 func (c *conference) offer(a *allocation, ep *endpoint) {
-	if c.videos.stale {
+	if c.videos.stale || c.w.now.Sub(c.videos.listed) >= ratesFresh {
 		c.listVideos()
 	}
 	a.sources, a.offered = a.sources[:0], a.offered[:0]
@@ -124,6 +134,7 @@ func (c *conference) offer(a *allocation, ep *endpoint) {
 
 func (c *conference) listVideos() {
 	v := &c.videos
+	v.listed = c.w.now
 	v.stale, v.sources, v.offered = false, v.sources[:0], v.offered[:0]
 	for _, s := range c.byRecency() {
 		if s.kind == media.Video {
@@ -139,7 +150,7 @@ func (s *mediaSource) offer(now mono.Time) alloc.Source {
 	for i, e := range s.encodings {
 		s.layers = append(s.layers, alloc.Layer{
 			Encoding: i, Temporal: simulcast.AllTemporal, Height: e.assumedHeight(),
-			Bitrate: int64(e.bytes.perSecond), Active: e.live(now),
+			Bitrate: e.bitrate(now), Active: e.live(now),
 		})
 	}
 	slices.SortStableFunc(s.layers, func(a, b alloc.Layer) int { return a.Height - b.Height })

@@ -75,18 +75,28 @@ func (s *mediaSource) forwardAudio(h *rtp.Header) {
 		if sub.to.sealer == nil || !sub.to.to.IsValid() {
 			continue
 		}
-		if !out.built || out.ext != sub.to.formats.ext {
-			out.build(h, from, &sub.to.formats.ext, s.ssrc, false)
+		ext := sub.to.audioExtensions()
+		if !out.built || out.ext != ext {
+			out.build(h, from, &ext, s.ssrc, false)
 		}
 		if !sub.started {
 			sub.start(seq)
 		}
 		n := seq + sub.offset
-		if w.sendRTP(sub.to, out, n, h.Timestamp, payload) {
+		if w.sendAudio(sub.to, out, n, h.Timestamp, payload) {
 			sub.sent(n, len(payload))
 			w.count.inc(cAudioForwarded)
 		}
 	}
+}
+
+// audioExtensions are the header extensions audio goes out with.
+func (ep *endpoint) audioExtensions() extensions {
+	ext := ep.formats.ext
+	if !ep.bw.audio.numbered {
+		ext.tcc = 0
+	}
+	return ext
 }
 
 // start makes the next packet go on where the receiver's stream of this SSRC

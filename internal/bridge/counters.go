@@ -17,6 +17,10 @@ const (
 	cRetransmitted
 	cKeyFrameRequests
 	cTurns
+	cTransportFeedback
+	cPadding
+	cLayersLowered
+	cLayersRaised
 	dropStranger
 	dropUnknownKind
 	dropHandover
@@ -54,6 +58,10 @@ var counterNames = [numCounters]struct{ name, help string }{
 	cRetransmitted:      {"packets_retransmitted", "packets sent again as RTX"},
 	cKeyFrameRequests:   {"key_frame_requests", "PLI sent to senders"},
 	cTurns:              {"turns", "turns of the worker loop"},
+	cTransportFeedback:  {"transport_feedback", "transport-wide feedback messages from receivers"},
+	cPadding:            {"padding_packets", "packets sent to find out whether there is more bandwidth"},
+	cLayersLowered:      {"layers_lowered", "videos made smaller or taken away for lack of bandwidth"},
+	cLayersRaised:       {"layers_raised", "videos made larger or brought back, asked for as before"},
 	dropStranger:        {"dropped_stranger", "datagrams from addresses no peer has proved to hold"},
 	dropUnknownKind:     {"dropped_unknown_kind", "datagrams that are neither STUN, DTLS, RTP nor RTCP"},
 	dropHandover:        {"dropped_handover", "datagrams the owning worker had no room or time for"},

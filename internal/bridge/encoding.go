@@ -7,6 +7,7 @@ import (
 	"github.com/plenum-conf/plenum/internal/mono"
 	"github.com/plenum-conf/plenum/internal/rtp"
 	"github.com/plenum-conf/plenum/internal/rtp/codec"
+	"github.com/plenum-conf/plenum/internal/srtp"
 )
 
 // encoding is one primary SSRC that an endpoint sends: an audio source, or
@@ -24,6 +25,7 @@ type encoding struct {
 	report senderReport
 	dup    rtp.DuplicateFilter
 	bytes  rate
+	load   load
 
 	// Video only.
 	settled   videoList // who gets this encoding and no other
@@ -67,6 +69,7 @@ func (e *encoding) packet(h *rtp.Header, repeated bool) {
 		}
 		e.stats.Add(h.Seq, h.Timestamp, e.clock, len(h.Payload()), now)
 		e.bytes.add(len(h.Raw))
+		e.load.add(len(h.Raw) + srtp.MaxOverheadRTP)
 	}
 	if e.src.kind == media.Audio {
 		e.audioIn(h)

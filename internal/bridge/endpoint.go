@@ -49,6 +49,7 @@ func newEndpoint(c *conference, m *colibri.EndpointModify) *endpoint {
 	}
 	ep.initReceiving()
 	ep.initSending()
+	ep.initBandwidth()
 	ep.initTimers()
 	ep.initTransport()
 	ep.door = &door{password: randomHex(16), ep: ep}
@@ -65,7 +66,7 @@ func (ep *endpoint) initTimers() {
 }
 
 func (ep *endpoint) stopTimers() {
-	for _, t := range []*mono.Timer{&ep.iceTimer, &ep.repeatTimer, &ep.secondTimer, &ep.feedbackTimer} {
+	for _, t := range []*mono.Timer{&ep.iceTimer, &ep.repeatTimer, &ep.secondTimer, &ep.feedbackTimer, &ep.bw.timer} {
 		ep.w.wheel.Cancel(t)
 	}
 }
@@ -119,6 +120,7 @@ func (ep *endpoint) everySecond(now mono.Time) {
 	ep.checkChannelless(now)
 	ep.catchUp()
 	ep.rollRates()
+	ep.rollBandwidth(now)
 	ep.sendReports(now)
 }
 
@@ -130,6 +132,7 @@ func (ep *endpoint) rollRates() {
 	for _, s := range ep.sources {
 		for _, e := range s.encodings {
 			e.bytes.roll()
+			e.load.roll()
 		}
 	}
 }

@@ -31,7 +31,10 @@ type formats struct {
 	apt   [128]uint8 // of an rtx payload type: what it repeats
 	rtx   [128]uint8 // of a media payload type: its rtx, 0 if none
 	ext   extensions
-	kinds map[media.Kind]bool // of which there is any description
+	// padding is the payload type of packets without any payload: some video
+	// codec's.
+	padding uint8
+	kinds   map[media.Kind]bool // of which there is any description
 }
 
 // extensions are the header extension numbers of a session; 0 is not negotiated.
@@ -63,6 +66,9 @@ func (f *formats) learnPayload(p *media.PayloadType) {
 	f.codec[p.ID] = codecNames[strings.ToLower(p.Name)]
 	f.clock[p.ID] = p.ClockRate
 	if f.codec[p.ID] != codecRTX {
+		if p.ClockRate == videoClock {
+			f.padding = p.ID
+		}
 		return
 	}
 	if apt, err := strconv.ParseUint(p.Parameter("apt"), 10, 7); err == nil {

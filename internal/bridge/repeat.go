@@ -4,6 +4,7 @@ import (
 	"encoding/binary"
 	"time"
 
+	"github.com/plenum-conf/plenum/internal/bwe"
 	"github.com/plenum-conf/plenum/internal/mono"
 	"github.com/plenum-conf/plenum/internal/rtp"
 	"github.com/plenum-conf/plenum/internal/srtp"
@@ -70,7 +71,7 @@ func (v *videoSub) repeat(out uint16) {
 		w.count.inc(dropRetransmitLimit)
 		return
 	}
-	if v.sendRepeat(pkt, out, from) {
+	if v.sendRepeat(pkt, out, from, bwe.RTX) > 0 {
 		v.to.resent++
 		w.count.inc(cRetransmitted)
 	}
@@ -85,11 +86,16 @@ func (ep *endpoint) newRepeats(ssrc uint32) *repeatState {
 	return r
 }
 
-// mayRepeat lets a packet be repeated once a round trip.
-func (v *videoSub) mayRepeat(out uint16) bool {
+// beginRepeats starts the RTX stream, unless it was before.
+func (v *videoSub) beginRepeats() {
 	if v.repeats.repeatState == nil {
 		v.repeats.repeatState = v.to.newRepeats(v.src.rtx)
 	}
+}
+
+// mayRepeat lets a packet be repeated once a round trip.
+func (v *videoSub) mayRepeat(out uint16) bool {
+	v.beginRepeats()
 	now := v.to.w.now
 	wait := repeatEvery
 	if v.to.rtt > 0 {
@@ -104,18 +110,20 @@ func (v *videoSub) mayRepeat(out uint16) bool {
 }
 
 // sendRepeat makes the packet what it was the first time, but for the RTX
-// header and its numbers.
-func (v *videoSub) sendRepeat(pkt []byte, out uint16, from rtp.Origin) bool {
+// header and its numbers. It returns the size on the path, 0 if it cannot be sent.
+func (v *videoSub) sendRepeat(pkt []byte, out uint16, from rtp.Origin, kind bwe.Kind) int {
 	to, w := v.to, v.to.w
-	h, err := rtp.Parse(pkt)
+	var err error
+	p, h, head := &w.repeat, &w.repeatHeader, &w.head
+	*h, err = rtp.Parse(pkt)
 	pt := to.formats.rtx[h.PayloadType]
 	if err != nil || pt == 0 {
-		return false
+		return 0
 	}
-	p, head := &videoPacket{h: &h, enc: v.src.encodings[from.Encoding], again: true}, &w.head
+	*p = videoPacket{h: h, enc: v.src.encodings[from.Encoding], again: true}
 	if !p.read(&v.src.owner.formats) ||
-		!head.build(&h, &v.src.owner.formats.ext, &to.formats.ext, v.src.rtx, p.codec == codecAV1) {
-		return false
+		!head.build(h, &v.src.owner.formats.ext, &to.formats.ext, v.src.rtx, p.codec == codecAV1) {
+		return 0
 	}
 	defer head.reset() // it belongs to no packet that is being forwarded
 	buf := w.sock.Buffer(head.n+2+len(h.Payload())+maxGrowth+srtp.MaxOverheadRTP, to.to)
@@ -125,8 +133,8 @@ func (v *videoSub) sendRepeat(pkt []byte, out uint16, from rtp.Origin) bool {
 	n, ok := v.rewrite.repeat(buf, head, p, from)
 	if !ok {
 		w.sock.Commit(0)
-		return false
+		return 0
 	}
 	v.repeats.seq++
-	return w.seal(to, buf, n)
+	return w.seal(to, buf, n, kind, head.tccAt != 0)
 }

@@ -40,12 +40,18 @@ func (ep *endpoint) rtcpMessage(p rtp.RTCP) {
 		ep.reports(p)
 	case p.IsFeedback(rtp.TypeRTPFB, rtp.FormatNACK):
 		ep.nacked(p)
+	case p.IsFeedback(rtp.TypeRTPFB, rtp.FormatTransportCC):
+		ep.transportFeedback(p)
 	case p.IsPLI():
 		ep.wantsKeyFrame(p.MediaSSRC())
 	case p.IsFeedback(rtp.TypePSFB, rtp.FormatFIR):
 		for i := range p.FIRs() {
 			ssrc, _ := p.FIR(i)
 			ep.wantsKeyFrame(ssrc)
+		}
+	default:
+		if bps, ok := p.REMB(); ok {
+			ep.receiverEstimate(bps)
 		}
 	}
 }
@@ -76,12 +82,15 @@ func (r *senderReport) timestampAt(ntp uint64, clock uint32) uint32 {
 
 // reports are what a receiver says about the streams we send it.
 func (ep *endpoint) reports(p rtp.RTCP) {
+	lost, streams := 0, 0
 	for i := range p.Reports() {
 		r := p.Report(i)
 		owner := ep.c.ssrcs[r.SSRC]
 		if owner == nil {
 			continue
 		}
+		lost += int(r.FractionLost)
+		streams++
 		if sub := ep.out[r.SSRC]; sub != nil {
 			sub.lost = r.FractionLost
 		}
@@ -89,6 +98,7 @@ func (ep *endpoint) reports(p rtp.RTCP) {
 			ep.learnRTT(roundTrip(owner.clock.at(ep.w.now), r.LSR, r.DLSR))
 		}
 	}
+	ep.lossReported(lost, streams)
 }
 
 // roundTrip is what RFC 3550 §6.4.1 makes of LSR and DLSR. Our sender reports

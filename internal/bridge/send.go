@@ -5,6 +5,7 @@ import (
 	"net/netip"
 
 	"github.com/plenum-conf/plenum/internal/bridge/alloc"
+	"github.com/plenum-conf/plenum/internal/bwe"
 	"github.com/plenum-conf/plenum/internal/mono"
 	"github.com/plenum-conf/plenum/internal/rtp"
 	"github.com/plenum-conf/plenum/internal/srtp"
@@ -25,6 +26,7 @@ type sending struct {
 	dirty     bool                 // waits for a new allocation
 	forwarded forwardedList
 	bytesOut  rate
+	bw        bandwidth
 }
 
 func (ep *endpoint) initSending() {
@@ -72,8 +74,8 @@ func (w *worker) send(to netip.AddrPort, datagram []byte) {
 	w.count.add(cBytesOut, uint64(len(datagram)))
 }
 
-// sendRTP seals a packet straight into the send arena: header, then payload.
-func (w *worker) sendRTP(to *endpoint, head *outHeader, seq uint16, ts uint32, payload []byte) bool {
+// sendAudio seals a packet straight into the send arena: header, then payload.
+func (w *worker) sendAudio(to *endpoint, head *outHeader, seq uint16, ts uint32, payload []byte) bool {
 	if head.n == 0 {
 		return false
 	}
@@ -81,24 +83,33 @@ func (w *worker) sendRTP(to *endpoint, head *outHeader, seq uint16, ts uint32, p
 	buf := w.sock.Buffer(n+srtp.MaxOverheadRTP, to.to)
 	head.write(buf, seq, ts, to.tccSeq)
 	copy(buf[head.n:], payload)
-	return w.seal(to, buf, n)
+	tcc := to.tccSeq
+	if n = w.seal(to, buf, n, bwe.Media, head.tccAt != 0); n == 0 {
+		return false
+	}
+	to.bw.audio.sent(tcc, n)
+	return true
 }
 
 // seal encrypts the first n bytes of buf, the open buffer of the arena, in
-// place and commits them.
-func (w *worker) seal(to *endpoint, buf []byte, n int) bool {
+// place and commits them. numbered says that they hold the endpoint's next
+// transport-wide number. It returns the size on the path, 0 if it failed.
+func (w *worker) seal(to *endpoint, buf []byte, n int, kind bwe.Kind, numbered bool) int {
 	n, err := to.sealer.SealRTP(buf, buf[:n])
 	if err != nil {
 		w.sock.Commit(0)
 		w.count.inc(dropSeal)
 		to.worn = to.worn || errors.Is(err, srtp.ErrTooManySSRCs) || errors.Is(err, srtp.ErrKeyExhausted)
-		return false
+		return 0
 	}
 	w.sock.Commit(n)
-	to.tccSeq++
+	if numbered || to.formats.ext.tcc == 0 {
+		to.bw.sent(to.tccSeq, n, w.now, kind)
+		to.tccSeq++
+	}
 	to.bytesOut.add(n)
 	w.count.add(cBytesOut, uint64(n))
-	return true
+	return n + packetOverhead
 }
 
 // sendRTCP seals a compound packet and sends it. plain must lie in w.rtcpBuf.

@@ -6,6 +6,7 @@ import (
 	"time"
 
 	"github.com/plenum-conf/plenum/internal/bridge/secure"
+	"github.com/plenum-conf/plenum/internal/bwe"
 	"github.com/plenum-conf/plenum/internal/media"
 	"github.com/plenum-conf/plenum/internal/mono"
 	"github.com/plenum-conf/plenum/internal/netio"
@@ -57,9 +58,20 @@ type EndpointState struct {
 	Channel    string         `json:"channel,omitempty"` // "websocket" or "sctp"
 	BitsIn     uint64         `json:"bits_per_second_in"`
 	BitsOut    uint64         `json:"bits_per_second_out"`
+	Bandwidth  BandwidthState `json:"bandwidth"`
 	Sources    []SourceState  `json:"sources,omitempty"`
 	Receives   []ReceiveState `json:"receives,omitempty"`
 	ForceMuted []string       `json:"force_muted,omitempty"`
+}
+
+// BandwidthState is what may be sent to an endpoint, in bit/s, and why.
+type BandwidthState struct {
+	Why     string    `json:"why"`
+	Budget  int64     `json:"video_budget"`        // -1 for no limit
+	Audio   int64     `json:"reserved_for_audio"`  // 0 if it is no part of the estimate
+	Counted bool      `json:"audio_counted"`       // audio has transport-wide numbers
+	Held    string    `json:"held_down,omitempty"` // layers may not rise for that long
+	Details bwe.State `json:"estimator"`
 }
 
 // SourceState is what an endpoint sends.
@@ -178,6 +190,7 @@ func (ep *endpoint) state() EndpointState {
 		s.RTT = ep.rtt.Round(time.Millisecond / 10).String()
 	}
 	s.Channel = ep.channel.kind()
+	s.Bandwidth = ep.bw.state(now)
 	for _, src := range ep.sources {
 		s.Sources = append(s.Sources, src.state(now))
 	}
@@ -191,6 +204,17 @@ func (ep *endpoint) state() EndpointState {
 	}
 	if ep.mute.Video {
 		s.ForceMuted = append(s.ForceMuted, "video")
+	}
+	return s
+}
+
+func (b *bandwidth) state(now mono.Time) BandwidthState {
+	s := BandwidthState{
+		Budget: b.budget(now), Audio: b.audio.reserve(), Counted: b.audio.numbered, Details: b.est.State(),
+	}
+	s.Why = b.why(&s.Details, s.Budget)
+	if b.hold.holds(now) {
+		s.Held = since(b.hold.until, now)
 	}
 	return s
 }

@@ -3,6 +3,7 @@ package bridge
 import (
 	"time"
 
+	"github.com/plenum-conf/plenum/internal/bwe"
 	"github.com/plenum-conf/plenum/internal/media"
 	"github.com/plenum-conf/plenum/internal/mono"
 	"github.com/plenum-conf/plenum/internal/rtp"
@@ -25,6 +26,7 @@ type videoSub struct {
 	epoch   uint32 // of seq: how often it has switched, less one
 	rewrite rewriter
 	repeats repeats
+	pads    padCursor
 	asks    asks
 	ended   bool // the newest packet was the last of its frame
 	packets uint32
@@ -154,7 +156,7 @@ func (v *videoSub) send(p *videoPacket, seq uint16, ts uint32) {
 		w.sock.Commit(0)
 		return
 	}
-	if w.seal(to, buf, n) {
+	if w.seal(to, buf, n, bwe.Media, head.tccAt != 0) > 0 {
 		v.packets++
 		v.octets += uint32(len(p.h.Payload()))
 		v.ended = p.h.Marker

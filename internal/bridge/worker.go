@@ -41,13 +41,16 @@ type worker struct {
 	stopping bool
 
 	// Memory for one packet each, used within a call.
-	header  rtp.Header // of the packet that came in
-	head    outHeader
-	video   videoPacket
-	stunBuf [1500]byte
-	rtcpBuf [1500]byte
-	lost    []uint16
-	blocks  []rtp.ReportBlock
+	header       rtp.Header // of the packet that came in
+	head         outHeader
+	repeat       videoPacket // and its header, of what is sent again
+	repeatHeader rtp.Header
+	padding      rtp.Egress
+	video        videoPacket
+	stunBuf      [1500]byte
+	rtcpBuf      [1500]byte
+	lost         []uint16
+	blocks       []rtp.ReportBlock
 
 	numConferences atomic.Int64
 	numEndpoints   atomic.Int64

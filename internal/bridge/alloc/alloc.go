@@ -24,6 +24,7 @@ type Layer struct {
 	Height    int     // pixels
 	FrameRate float64 // frames per second; 0: not known
 	Bitrate   int64   // bit/s that forwarding it takes, measured
+	Extra     int64   // bit/s that must be left besides for it to be chosen
 	Active    bool    // it is being sent now
 }
 

@@ -152,10 +152,11 @@ func (a *Allocator) squeeze(budget int64) {
 	}
 }
 
-// bitrate returns what layer i of c takes in bit/s.
+// bitrate returns what layer i of c takes in bit/s, with what must be left besides.
 func (a *Allocator) bitrate(c *contender, i int) int64 {
 	if i < 0 {
 		return 0
 	}
-	return a.layers[c.first+i].Bitrate
+	l := &a.layers[c.first+i]
+	return l.Bitrate + l.Extra
 }

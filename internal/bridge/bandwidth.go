@@ -1,0 +1,281 @@
+package bridge
+
+import (
+	"math"
+	"time"
+
+	"github.com/plenum-conf/plenum/internal/bwe"
+	"github.com/plenum-conf/plenum/internal/colibri"
+	"github.com/plenum-conf/plenum/internal/mono"
+	"github.com/plenum-conf/plenum/internal/rtp"
+)
+
+// bandwidth is what is known of the path to an endpoint, and what of it video
+// may take. Everything of it is about this one receiver: nothing here makes
+// the bridge decide anew about another.
+type bandwidth struct {
+	est      *bwe.Estimator
+	timer    mono.Timer // Estimator.Deadline
+	started  mono.Time  // when the first packet was sent
+	answered bool       // the receiver reports on what it gets
+	audio    audioShare
+	lows     [2]int64 // least estimate of this second and of the last
+
+	decided mono.Time // when video was allocated last
+	acted   int64     // the estimate then
+	granted int64     // the budget then, unlimitedBudget for no limit
+	target  int64     // what was going to be sent then, audio included
+	hold    hold
+	seconds int // since the last ConnectionStats
+
+	padSeq uint16 // of the padding stream
+}
+
+const (
+	// unlimitedBudget is the budget in bit/s for a receiver that never reports
+	// on anything.
+	unlimitedBudget = -1
+	// answerWithin is how long the initial estimate is believed without any
+	// report. Old clients and simple ones never send one.
+	answerWithin = 5 * time.Second
+	// reallocateEvery is how often layers are chosen anew while there is a
+	// limit: their bitrates change.
+	reallocateEvery = 2 * time.Second
+	// statsEvery is the number of seconds between two ConnectionStats.
+	statsEvery = 10
+	// packetOverhead is what a packet takes on the path besides what is
+	// sealed: UDP and IPv4, on average a little more.
+	packetOverhead = 28
+)
+
+func (ep *endpoint) initBandwidth() {
+	b := &ep.bw
+	b.timer.Owner = tick(ep.bandwidthTick)
+	b.audio.numbered = true
+	b.padSeq = uint16(randomSSRC() & 0x7fff)
+	ep.resetEstimate()
+}
+
+func (ep *endpoint) resetEstimate() {
+	b := &ep.bw
+	b.est = bwe.New(bwe.DefaultOptions())
+	b.lows = [2]int64{b.est.Estimate(), b.est.Estimate()}
+	b.granted = b.est.Estimate()
+}
+
+// sent notes a packet of n bytes that goes out under a transport-wide number.
+func (b *bandwidth) sent(seq uint16, n int, now mono.Time, kind bwe.Kind) {
+	if b.started == 0 {
+		b.started = now
+	}
+	b.est.Sent(seq, n+packetOverhead, now, kind)
+}
+
+// transportFeedback is the receiver's report on what came when.
+func (ep *endpoint) transportFeedback(p rtp.RTCP) {
+	fb, err := rtp.ParseTransportCC(p)
+	if err != nil {
+		ep.w.count.inc(dropMalformed)
+		return
+	}
+	ep.w.count.inc(cTransportFeedback)
+	ep.bw.answered = true
+	if ep.bw.audio.uncounted(fb) {
+		ep.log().Debug("the receiver does not report on audio")
+		ep.resetEstimate()
+		return
+	}
+	ep.bw.est.Feedback(fb, ep.w.now)
+	ep.estimated()
+}
+
+// receiverEstimate is a receiver's own estimate (REMB).
+func (ep *endpoint) receiverEstimate(bps uint64) {
+	ep.bw.answered = true
+	ep.bw.est.REMB(int64(min(bps, math.MaxInt64)), ep.w.now)
+	ep.estimated()
+}
+
+// lossReported takes the mean loss of a report about n of our streams.
+func (ep *endpoint) lossReported(sum, n int) {
+	if n == 0 {
+		return
+	}
+	ep.bw.answered = true
+	ep.bw.est.ReceiverReport(uint8(sum/n), ep.rtt, ep.w.now)
+	ep.estimated()
+}
+
+// estimated is called when the estimate may have changed. A fall has its
+// effect in this turn, a rise not before the next second.
+func (ep *endpoint) estimated() {
+	b := &ep.bw
+	e := b.est.Estimate()
+	b.lows[0] = min(b.lows[0], e)
+	if e < b.acted*85/100 || e < b.target && e < b.acted*97/100 {
+		ep.markDirty()
+	}
+	ep.w.wheel.Schedule(&b.timer, b.est.Deadline())
+}
+
+func (ep *endpoint) bandwidthTick(now mono.Time) {
+	ep.bw.est.Tick(now)
+	if p, ok := ep.bw.est.NextProbe(now); ok {
+		ep.pad(&p)
+	}
+	ep.estimated()
+}
+
+// rollBandwidth is what is due each second.
+func (ep *endpoint) rollBandwidth(now mono.Time) {
+	b := &ep.bw
+	b.audio.roll()
+	b.lows[1], b.lows[0] = b.lows[0], b.est.Estimate()
+	budget := b.budget(now)
+	if differs(budget, b.granted) || budget >= 0 && now.Sub(b.decided) >= reallocateEvery {
+		ep.markDirty()
+	}
+	ep.estimated()
+	if b.seconds++; b.seconds >= statsEvery {
+		b.seconds = 0
+		ep.tellBandwidth()
+	}
+}
+
+// tellBandwidth shows the client what its connection carries, as far as it is
+// known.
+func (ep *endpoint) tellBandwidth() {
+	if ep.bw.answered {
+		ep.sendChannel(encode(&colibri.ConnectionStats{EstimatedDownlink: ep.bw.est.Estimate()}))
+	}
+}
+
+// differs reports whether a budget has changed by more than 15 %.
+func differs(now, before int64) bool {
+	if now < 0 || before < 0 {
+		return now != before
+	}
+	return now > before+before*15/100 || now < before-before*15/100
+}
+
+// budget is what video may take: what the path was good for during all of the
+// last second or two, less what audio takes. So it falls at once and rises
+// late.
+func (b *bandwidth) budget(now mono.Time) int64 {
+	if !b.answered && b.started != 0 && now.Sub(b.started) > answerWithin {
+		return unlimitedBudget
+	}
+	return max(min(b.lows[0], b.lows[1], b.est.Estimate())-b.audio.reserve(), 0)
+}
+
+// allocated notes a decision: what it will take, and what would be taken if
+// there were no limit. While something is missing the wish includes what a
+// rise needs besides, or there would never be one.
+func (ep *endpoint) allocated(budget, target, ideal int64) {
+	b := &ep.bw
+	if target < ideal {
+		ideal += riseMargin(ideal)
+	}
+	reserve := b.audio.reserve()
+	b.decided, b.granted, b.acted, b.target = ep.w.now, budget, b.est.Estimate(), target+reserve
+	b.est.SetDemand(b.target, ideal+reserve)
+	ep.w.wheel.Schedule(&b.timer, b.est.Deadline())
+}
+
+// why tells what the budget is based on, for the debug tree.
+func (b *bandwidth) why(s *bwe.State, budget int64) string {
+	switch {
+	case budget < 0:
+		return "no limit: the receiver reports nothing"
+	case !b.answered:
+		return "initial: no report yet"
+	case !s.Feedback && s.REMB != 0:
+		return "REMB and receiver reports"
+	case !s.Feedback:
+		return "receiver reports"
+	case s.LossBased != 0 && s.LossBased < s.DelayBased:
+		return "loss"
+	}
+	return "delay"
+}
+
+// audioShare is what audio takes of the path. It is kept free for it.
+type audioShare struct {
+	bytes uint64 // of this second
+	held  uint64 // the most of the last seconds, in bit/s
+
+	// Not every client counts audio in its transport-wide feedback, though it
+	// was offered. What it does not count would be taken for lost; such a
+	// client's audio gets no number, and is no part of the estimate.
+	numbered bool
+	settled  bool   // numbered will not change any more
+	marked   bool   // mark is the number of an audio packet
+	mark     uint16 // that was sent and not reported on so far
+	missed   int    // marks in a row reported missing
+}
+
+const (
+	// audioReserve is kept free for audio in any case: one voice that sets in.
+	audioReserve = 40_000
+	// maxMissed is how many audio packets in a row may be missing from
+	// feedback that holds others before audio counts as left out of it.
+	maxMissed = 8
+)
+
+// sent notes an audio packet that takes n bytes of the path.
+func (a *audioShare) sent(seq uint16, n int) {
+	a.bytes += uint64(n)
+	if !a.settled && !a.marked {
+		a.marked, a.mark = true, seq
+	}
+}
+
+// roll ends a second. What audio took is let go of slowly, because people who
+// spoke speak again.
+func (a *audioShare) roll() {
+	a.held, a.bytes = max(a.bytes*8, a.held-a.held/8), 0
+}
+
+// reserve is what the estimate holds for audio, in bit/s.
+func (a *audioShare) reserve() int64 {
+	if !a.numbered {
+		return 0
+	}
+	return int64(max(a.held, audioReserve))
+}
+
+// uncounted looks for the marked packet in feedback, and reports true once
+// when it has turned out that audio is not counted.
+func (a *audioShare) uncounted(fb rtp.TransportCC) bool {
+	if a.settled || !a.marked {
+		return false
+	}
+	found, others := false, false
+	for {
+		s, ok := fb.Next()
+		if !ok {
+			break
+		}
+		if s.Seq != a.mark {
+			others = others || s.Received
+			continue
+		}
+		if s.Received {
+			a.settled = true
+			return false
+		}
+		found = true
+	}
+	switch {
+	case found && others:
+		a.missed++
+		a.marked = false
+	case int16(fb.BaseSeq-a.mark) > 0:
+		a.marked = false // its report was lost
+	}
+	if a.missed < maxMissed {
+		return false
+	}
+	a.settled, a.numbered = true, false
+	return true
+}
