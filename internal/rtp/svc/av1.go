@@ -123,7 +123,7 @@ func (s *AV1Selector) begin(d *codec.AV1, ts uint32, newer bool) {
 		s.active = d.ActiveTargets
 	}
 	if !s.started && !d.KeyFrame {
-		s.on = false // what has been chosen at a key frame did not come
+		s.lose(ts) // what has been chosen at a key frame did not come
 		return
 	}
 	s.intact |= s.entered(d)

@@ -15,9 +15,11 @@ import (
 type chooser interface {
 	SetTarget(spatial, temporal int)
 	Current() (spatial, temporal int)
+	Target() (spatial, temporal int)
 	NeedsKeyFrame() bool
 	forward(p *packet) Decision
 	again(p *packet) Decision
+	restart()
 }
 
 type vp9Chooser struct{ VP9Selector }
@@ -25,10 +27,14 @@ type vp9Chooser struct{ VP9Selector }
 func (c *vp9Chooser) forward(p *packet) Decision { return c.Forward(&p.vp9, p.ts, p.marker) }
 func (c *vp9Chooser) again(p *packet) Decision   { return c.Again(&p.vp9, p.ts, p.marker) }
 
+func (c *vp9Chooser) restart() { c.Restart() }
+
 type av1Chooser struct{ AV1Selector }
 
 func (c *av1Chooser) forward(p *packet) Decision { return c.Forward(&p.av1, p.ts, p.marker) }
 func (c *av1Chooser) again(p *packet) Decision   { return c.Again(&p.av1, p.ts, p.marker) }
+
+func (c *av1Chooser) restart() { c.Restart() }
 
 var choosers = map[string]func() chooser{
 	"VP9": func() chooser { return new(vp9Chooser) },

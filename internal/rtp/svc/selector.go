@@ -122,9 +122,7 @@ func (s *selector) choose(l ladder, available, allowed uint64, ts uint32) {
 	goal := l.best(available, s.target)
 	next := l.reach(s.intact&available&allowed, goal, s.on, s.now)
 	if next < 0 {
-		if s.on {
-			s.lose(ts)
-		}
+		s.lose(ts)
 		return
 	}
 	s.on, s.current = true, int8(next)

@@ -29,6 +29,7 @@ type pattern struct {
 	keyOnly           bool // layers predict from each other in key frames only (K-SVC)
 	independent       bool // layers do not predict from each other at all
 	chained           bool // temporal layer 1 depends on its previous frame
+	whole             bool // a frame fits into one packet
 }
 
 // encoder makes a sequence of frames.
@@ -226,6 +227,9 @@ func (e *encoder) packets() []packet {
 			structure = e.structure()
 		}
 		n := 1 + e.r.IntN(3)
+		if e.whole {
+			n = 1
+		}
 		for k := range n {
 			p := packet{
 				seq: seq, ts: ts + uint32(f.pic)*3000, frame: f,

@@ -124,7 +124,7 @@ func (s *VP9Selector) begin(d *codec.VP9, ts uint32) {
 	case s.key && (s.started || d.StartOfFrame):
 		s.intact = ^uint64(0)
 	case !s.started:
-		s.on = false // what has been chosen at a key frame did not come
+		s.lose(ts) // what has been chosen at a key frame did not come
 		return
 	case !s.on:
 		return
