@@ -120,10 +120,11 @@ func chat(t *testing.T, m *trio) {
 	m.ada.press(t, "\x1b")
 }
 
-// wants lets a page ask for a picture of that many lines.
+// wants lets a page ask for a picture of that many lines, and no longer for
+// what its tiles have room for.
 func (p *actor) wants(t *testing.T, source string, height int) {
 	t.Helper()
-	p.do(t, "plenum.conference.setReceive({lastN: -1, onStage: [], selected: [], defaultHeight: 180, heights: new Map([[%q, %d]])})", source, height)
+	p.do(t, "see.ask({lastN: -1, onStage: [], selected: [], defaultHeight: 180, heights: new Map([[%q, %d]])})", source, height)
 }
 
 // constraints: each gets the size it asks for, of one and the same source.
