@@ -45,12 +45,15 @@ func (f features) has(x features) bool { return f&x != 0 }
 const maxDiscoItems = 256
 
 // readFeatures reads a disco#info result (XEP-0030 §3.1). hash is what the
-// client's caps should say if they told the truth (XEP-0115 §5.1).
+// client's caps should say if they told the truth (XEP-0115 §5.1); it is empty
+// when the answer proves nothing: a "<" within a part would let one client
+// forge the hash of another's, and
+// of an answer that is too long not everything was read.
 func readFeatures(query xmpp.Element) (f features, hash string) {
 	var identities, names []string
 	for el := range query.Children() {
 		if len(identities)+len(names) == maxDiscoItems {
-			break
+			return f, ""
 		}
 		switch el.Name {
 		case "identity":
@@ -61,6 +64,9 @@ func readFeatures(query xmpp.Element) (f features, hash string) {
 			names = append(names, name)
 			f |= featureNames[name]
 		}
+	}
+	if strings.Contains(strings.Join(identities, "")+strings.Join(names, ""), "<") {
+		return f, ""
 	}
 	return f, capsHash(identities, names)
 }

@@ -9,6 +9,7 @@ import (
 // IQ takes an IQ that a session sent to the room or to an occupant JID in it.
 // Every request is answered, here or by the occupant it is for.
 func (r *Room) IQ(now time.Time, from Recipient, st xmpp.Stanza) {
+	r.address(&st)
 	nick, ok := nickOf(st.To)
 	switch st.Type {
 	case "get", "set":

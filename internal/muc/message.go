@@ -13,6 +13,7 @@ func (r *Room) Message(now time.Time, from Recipient, st xmpp.Stanza) {
 	if st.Type == "error" {
 		return // nothing that a room could do about it
 	}
+	r.address(&st)
 	nick, ok := nickOf(st.To)
 	in := Inbound{Now: now, From: r.occupant(from), To: r.byNick[nick], Stanza: st}
 	if err := r.checkMessage(&in, nick, ok); err != nil {

@@ -10,6 +10,7 @@ import (
 // Presence takes a presence that a session sent to the room or to an occupant
 // JID in it. from must be the session's own Recipient.
 func (r *Room) Presence(now time.Time, from Recipient, st xmpp.Stanza) {
+	r.address(&st)
 	switch st.Type {
 	case "":
 		r.available(now, from, &st)

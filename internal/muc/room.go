@@ -206,6 +206,14 @@ func nickOf(to string) (string, bool) {
 	return j.Resource, err == nil
 }
 
+// address makes a stanza without an address one to the room itself: answers
+// come from where the stanza went.
+func (r *Room) address(st *xmpp.Stanza) {
+	if st.To == "" {
+		st.To = r.cfg.JID.String()
+	}
+}
+
 func (r *Room) isFocus(j xmpp.JID) bool { return j.Bare() == r.cfg.FocusJID }
 
 func (r *Room) isTrusted(j xmpp.JID) bool {

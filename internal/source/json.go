@@ -138,6 +138,9 @@ func ParseJSON(text []byte, max int) ([]Owned, error) {
 	if err := json.Unmarshal(text, &doc); err != nil {
 		return nil, fmt.Errorf("compact sources: %w", err)
 	}
+	if len(doc.Sources) > max {
+		return nil, ErrTooMany // an owner without sources is no source, but costs as much
+	}
 	left := budget{sources: max, groups: max}
 	out := make([]Owned, 0, len(doc.Sources))
 	for _, owner := range slices.Sorted(maps.Keys(doc.Sources)) {

@@ -114,3 +114,13 @@ func BenchmarkAppendJSON(b *testing.B) {
 		buf = AppendJSON(buf[:0], list)
 	}
 }
+
+func TestParseJSONBoundsOwners(t *testing.T) {
+	text := `{"sources":{"a":[],"b":[],"c":[]}}`
+	if _, err := ParseJSON([]byte(text), 2); !errors.Is(err, ErrTooMany) {
+		t.Errorf("three owners where two are allowed: %v", err)
+	}
+	if _, err := ParseJSON([]byte(text), 3); err != nil {
+		t.Error(err)
+	}
+}
