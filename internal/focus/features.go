@@ -47,8 +47,8 @@ const maxDiscoItems = 256
 // readFeatures reads a disco#info result (XEP-0030 §3.1). hash is what the
 // client's caps should say if they told the truth (XEP-0115 §5.1); it is empty
 // when the answer proves nothing: a "<" within a part would let one client
-// forge the hash of another's, and
-// of an answer that is too long not everything was read.
+// forge the hash of another's, and of an answer that is too long not everything
+// was read.
 func readFeatures(query xmpp.Element) (f features, hash string) {
 	var identities, names []string
 	for el := range query.Children() {
