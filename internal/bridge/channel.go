@@ -17,6 +17,7 @@ type channel struct {
 	overSCTP bool // the data channel was active last
 	opened   bool // ever
 	behind   bool // a message was lost
+	pace     pace
 	waiting  atomic.Int32
 }
 
@@ -41,7 +42,7 @@ func (ep *endpoint) channelReceived(l *wsLink, raw []byte) {
 		ep.w.mail.busy.Add(1)
 		return
 	}
-	m := channelMessage{ep: ep, link: l}
+	m := channelMessage{ep: ep, link: l, size: len(raw)}
 	m.msg, m.err = colibri.ParseMessage(raw)
 	if !ep.w.mail.post(m) {
 		ep.channel.waiting.Add(-1)
@@ -104,6 +105,7 @@ func (e channelGone) handle(*worker) {
 type channelMessage struct {
 	ep   *endpoint
 	link *wsLink
+	size int // of the message as it came, in bytes
 	msg  colibri.Message
 	err  error
 }
@@ -115,7 +117,11 @@ func (e channelMessage) handle(w *worker) {
 		return
 	}
 	ep.channel.overSCTP = e.link == nil
-	if e.err != nil {
+	switch {
+	case !ep.channel.pace.allow(w.now, e.size):
+		w.count.inc(dropChannelRate)
+		return
+	case e.err != nil:
 		w.count.inc(dropChannelMessage)
 		return
 	}

@@ -43,6 +43,7 @@ const (
 	dropKeyFrameLimit
 	dropChannelBusy
 	dropChannelMessage
+	dropChannelRate
 	dropChannelOutbox
 	numCounters
 )
@@ -84,6 +85,7 @@ var counterNames = [numCounters]struct{ name, help string }{
 	dropKeyFrameLimit:   {"dropped_key_frame_limit", "key frame requests of receivers that ask too often"},
 	dropChannelBusy:     {"dropped_channel_busy", "bridge channel messages of an endpoint with too many waiting"},
 	dropChannelMessage:  {"dropped_channel_message", "bridge channel messages that were not understood or allowed"},
+	dropChannelRate:     {"dropped_channel_rate", "bridge channel messages of an endpoint that sends too many"},
 	dropChannelOutbox:   {"dropped_channel_outbox", "bridge channel messages that a slow client had no room for"},
 }
 
