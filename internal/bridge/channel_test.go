@@ -2,6 +2,7 @@ package bridge
 
 import (
 	"bufio"
+	"bytes"
 	"context"
 	"encoding/json"
 	"io"
@@ -9,6 +10,7 @@ import (
 	"net/http"
 	"strings"
 	"testing"
+	"time"
 
 	"github.com/gobwas/ws"
 	"github.com/gobwas/ws/wsutil"
@@ -331,4 +333,39 @@ func TestBusyChannel(t *testing.T) {
 	if ep.channel.waiting.Load()+other.channel.waiting.Load() != 0 {
 		t.Error("messages still wait")
 	}
+}
+
+// noConn has deadlines and nothing else: the reader in front of it has all.
+type noConn struct{ net.Conn }
+
+func (noConn) SetReadDeadline(time.Time) error { return nil }
+
+// FuzzFrames: whatever a client writes on its WebSocket, messages are no
+// longer than allowed.
+func FuzzFrames(f *testing.F) {
+	add := func(frames ...ws.Frame) {
+		var b bytes.Buffer
+		for _, fr := range frames {
+			_ = ws.WriteFrame(&b, fr)
+		}
+		f.Add(b.Bytes())
+	}
+	add(ws.MaskFrame(ws.NewTextFrame([]byte(`{"colibriClass":"ClientHello"}`))))
+	add(ws.MaskFrame(ws.NewFrame(ws.OpText, false, []byte(`{"a`))), ws.MaskFrame(ws.NewPingFrame([]byte("x"))), ws.MaskFrame(ws.NewFrame(ws.OpContinuation, true, []byte(`":1}`))))
+	add(ws.MaskFrame(ws.NewCloseFrame(nil)))
+	add(ws.NewBinaryFrame(make([]byte, 300)))
+	b := &Bridge{opt: Options{Limits: Limits{ChannelMessage: 200}}}
+	f.Fuzz(func(t *testing.T, data []byte) {
+		l := newWSLink(b, noConn{}, bufio.NewReader(bytes.NewReader(data)), nil)
+		for {
+			msg, err := l.message()
+			if err != nil {
+				return
+			}
+			if len(msg) > b.opt.Limits.ChannelMessage {
+				t.Fatalf("a message of %d bytes", len(msg))
+			}
+			_, _ = colibri.ParseMessage(msg)
+		}
+	})
 }

@@ -181,6 +181,10 @@ func TestStopBeforeStart(t *testing.T) {
 	if err == nil {
 		t.Error("a request after the end is carried out")
 	}
+	start := time.Now()
+	if s := b.State().(State); !s.Workers[0].Missing || time.Since(start) >= stateWait {
+		t.Error("the state of a stopped bridge is waited for")
+	}
 }
 
 // TestRepeatsAreBounded: a receiver cannot make itself be sent more than a

@@ -144,10 +144,18 @@ func TestHandingOver(t *testing.T) {
 	if got := owner.count.own[dropHandover]; got != 2 {
 		t.Errorf("%d late packets were dropped", got)
 	}
+	for range 2 * maxBatches {
+		w.packet(addr, []byte{0x80, 1, 2, 3}, false)
+		w.sendBatches()
+	}
+	if got := w.count.own[dropHandover]; got != maxBatches {
+		t.Errorf("%d of %d batches for a worker that stands still were dropped", got, 2*maxBatches)
+	}
+	b.deliver()
 	owner.mail.close()
 	w.packet(addr, []byte{0x80, 1, 2, 3}, false)
 	b.deliver()
-	if w.count.own[dropHandover] != 1 {
+	if w.count.own[dropHandover] != maxBatches+1 || owner.mail.batches.Load() != 0 {
 		t.Error("a batch nobody takes was not counted")
 	}
 }

@@ -15,6 +15,9 @@ import (
 const (
 	batchBytes   = 64 << 10
 	batchPackets = 64
+	// maxBatches may wait for one worker, so that one that stands still for a
+	// moment does not cost memory without end.
+	maxBatches = 256
 )
 
 // batch holds copies of datagrams on their way to another worker.
@@ -63,7 +66,9 @@ func (w *worker) handOver(to int, addr netip.AddrPort, pkt []byte) {
 func (w *worker) sendBatch(to int) {
 	b := w.handing[to]
 	w.handing[to] = nil
-	if !w.b.workers[to].mail.post(b) {
+	box := &w.b.workers[to].mail
+	if box.batches.Add(1) > maxBatches || !box.post(b) {
+		box.batches.Add(-1)
 		w.count.add(dropHandover, uint64(b.n))
 		batches.Put(b)
 	}
@@ -81,6 +86,7 @@ func (w *worker) sendBatches() {
 // handle implements event: the packets are treated as if they had arrived
 // here, except that nothing is handed over twice.
 func (b *batch) handle(w *worker) {
+	w.mail.batches.Add(-1)
 	if w.now.Sub(b.begun) > handoverAge {
 		w.count.add(dropHandover, uint64(b.n))
 		batches.Put(b)

@@ -18,6 +18,8 @@ type mailbox struct {
 	closed bool
 	wake   func()
 
+	batches atomic.Int32 // of packets among the letters
+
 	// What others had to drop on the way here.
 	refused atomic.Uint64 // letters that found the box full or closed
 	busy    atomic.Uint64 // messages of endpoints with too many waiting

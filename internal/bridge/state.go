@@ -116,7 +116,9 @@ func (b *Bridge) State() any {
 	asked := make([]chan WorkerState, len(b.workers))
 	for i, w := range b.workers {
 		asked[i] = make(chan WorkerState, 1)
-		w.mail.postAlways(stateWanted{asked[i]})
+		if !w.mail.postAlways(stateWanted{asked[i]}) {
+			asked[i] <- WorkerState{Index: i, Missing: true} // the bridge has stopped
+		}
 	}
 	for i := range b.workers {
 		select {
