@@ -87,10 +87,8 @@ type tap struct {
 	c         chooser
 	forwarded map[frameName]bool
 	packets   int
-	key       bool // a key frame is wanted
 	last      *captured
 	marked    bool // the last packet forwarded had the marker
-	targets   *codec.AV1Structure
 	active    uint32
 }
 
