@@ -110,6 +110,39 @@ func TestSourceComesBack(t *testing.T) {
 	checkTimes(t, b.packets(1001))
 }
 
+// TestClientComesBack: a client that begins a new session with its old SSRCs,
+// as after a loss of connection, is another sender to the bridge and the same
+// to those who watch.
+func TestClientComesBack(t *testing.T) {
+	r, a, b := pair(t, 180)
+	both := func() bool { return len(b.packets(1001)) > 5 && len(b.packets(1000)) > 5 }
+	for range 2 {
+		b.until("audio and video", func() { a.allVideo(true); a.audio(20) }, both)
+		if err := r.expireEndpoint(a.id); err != nil {
+			t.Fatal(err)
+		}
+		a = r.join(meeting, a.id, 1000)
+		b.mu.Lock()
+		audio, video := len(b.packets(1000)), len(b.packets(1001))
+		b.mu.Unlock()
+		b.until("more of both", func() { a.allVideo(true); a.audio(20) }, func() bool {
+			return len(b.packets(1001)) > video+5 && len(b.packets(1000)) > audio+5
+		})
+		a.until("audio of the other", func() { b.audio(20) }, func() bool { return len(a.packets(2000)) > 0 })
+	}
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	for _, ssrc := range []uint32{1000, 1001} {
+		got := b.packets(ssrc)
+		for i := 1; i < len(got); i++ {
+			if d := got[i].Seq - got[i-1].Seq; d == 0 || d > 3 {
+				t.Errorf("SSRC %d: number %d after %d", ssrc, got[i].Seq, got[i-1].Seq)
+			}
+		}
+	}
+	checkTimes(t, b.packets(1001))
+}
+
 func checkTimes(t *testing.T, got []rtp.Header) {
 	t.Helper()
 	for i := 1; i < len(got); i++ {
