@@ -86,7 +86,7 @@ func prepDomain(s string) (string, bool) {
 	if !ok || s == "" || len(s) > MaxJIDPart {
 		return "", false
 	}
-	return s, strings.IndexFunc(s, badInDomain) < 0
+	return s, !strings.HasSuffix(s, ".") && strings.IndexFunc(s, badInDomain) < 0
 }
 
 // badInDomain allows host names, internationalised ones in either form, and
