@@ -32,6 +32,8 @@ type encoding struct {
 	ring      rtp.Ring
 	nack      rtp.NackGenerator
 	nackTimer mono.Timer
+	lost      uint64    // packets for good, as far as that was acted upon
+	skipped   mono.Time // when a key frame was last asked for because of it
 	wasLive   bool
 	frame     uint32 // timestamp of the newest packet
 	behind    uint8  // frames the source's others have begun since that packet
@@ -133,6 +135,25 @@ func (e *encoding) watchLoss(seq uint16, now mono.Time) {
 	if e.nack.Add(seq, now) && !e.nackTimer.Scheduled() {
 		e.src.owner.w.wheel.Schedule(&e.nackTimer, now.Add(reorderFor))
 	}
+	e.skipLost(now)
+}
+
+// skipEvery is how often a key frame may be asked for because packets are lost
+// for good: with so much loss more key frames would only make it worse.
+const skipEvery = 2 * time.Second
+
+// skipLost asks for a key frame when packets are lost for good. Receivers would
+// do so themselves, but not before they have waited for some seconds.
+func (e *encoding) skipLost(now mono.Time) {
+	lost := e.nack.GivenUp()
+	if lost == e.lost || e.skipped != 0 && now.Sub(e.skipped) < skipEvery {
+		return
+	}
+	e.lost = lost
+	if len(e.settled) > 0 {
+		e.skipped = now
+		e.wantKeyFrame()
+	}
 }
 
 // maxAsked is how many packets one NACK asks for, so that it fits a datagram.
@@ -147,6 +168,7 @@ func (e *encoding) sendNACK(now mono.Time) {
 		ep.sendRTCP(rtp.AppendNACK(ep.compound(), ep.c.feedbackVideo, e.ssrc, ep.w.lost))
 	}
 	ep.w.wheel.Schedule(&e.nackTimer, e.nack.Deadline())
+	e.skipLost(now)
 }
 
 // reportAt is a sender report about this encoding with the sender's clock of

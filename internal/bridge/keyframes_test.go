@@ -116,3 +116,38 @@ func TestKeyFrameIsAskedForAgain(t *testing.T) {
 		t.Errorf("a sender that is silent was asked %d times", more-asked)
 	}
 }
+
+// TestLostForGood: when a packet does not come, however often it is asked
+// for, the sender is asked for a key frame, before receivers notice.
+func TestLostForGood(t *testing.T) {
+	n := newBench(t, 1, srtp.AEADAES128GCM)
+	for i := range 10 {
+		n.frame(t, 0, i == 0)
+		n.later(picture)
+	}
+	before := n.w.count.own[cKeyFrameRequests]
+	n.seq++ // lost
+	for range 30 {
+		n.frame(t, 0, false)
+		n.later(picture)
+	}
+	if n.w.count.own[cKeyFrameRequests] != before {
+		t.Error("a key frame was asked for while the packet may still come")
+	}
+	for range 40 { // ten times, 150 ms apart
+		n.frame(t, 0, false)
+		n.later(picture)
+	}
+	if n.w.count.own[cKeyFrameRequests] == before {
+		t.Error("nothing was asked for after the packet was given up")
+	}
+	n.frame(t, 0, true)
+	before = n.w.count.own[cKeyFrameRequests]
+	n.later(skipEvery)
+	n.seq += 200 // an interruption
+	n.frame(t, 0, false)
+	n.later(keyFrameEvery + 10*time.Millisecond)
+	if n.w.count.own[cKeyFrameRequests] != before+1 {
+		t.Error("nothing was asked for after an interruption")
+	}
+}

@@ -54,8 +54,13 @@ func TestNackGeneratorGivesUp(t *testing.T) {
 	for ms := range 5000 {
 		asked += len(g.Due(nil, at(ms)))
 	}
-	if asked != NackMaxTries || g.Missing() != 0 {
-		t.Errorf("asked %d times, %d missing", asked, g.Missing())
+	if asked != NackMaxTries || g.Missing() != 0 || g.GivenUp() != 1 {
+		t.Errorf("asked %d times, %d missing, %d given up", asked, g.Missing(), g.GivenUp())
+	}
+	g.Add(5, at(5000))
+	g.Add(5+NackResetGap+1, at(5000))
+	if want := uint64(1 + 1 + NackResetGap); g.Missing() != 0 || g.GivenUp() != want {
+		t.Errorf("after an interruption %d missing, %d given up, want %d", g.Missing(), g.GivenUp(), want)
 	}
 }
 

@@ -30,6 +30,7 @@ type NackGenerator struct {
 	newest  int64
 	missing []missing // in ascending order
 	retry   time.Duration
+	givenUp uint64
 }
 
 type missing struct {
@@ -52,7 +53,9 @@ func (g *NackGenerator) Add(seq uint16, now mono.Time) (gap bool) {
 	started := g.newest != 0
 	n := g.numbers.Unwrap(seq, 16)
 	switch {
-	case !started || n-g.newest > NackResetGap:
+	case !started:
+	case n-g.newest > NackResetGap:
+		g.givenUp += uint64(n - g.newest - 1 + int64(len(g.missing)))
 		g.missing = g.missing[:0]
 	case n <= g.newest:
 		g.arrived(n)
@@ -71,6 +74,7 @@ func (g *NackGenerator) miss(n int64, now mono.Time) {
 		g.missing = append(g.missing, missing{number: m, next: now})
 	}
 	if over := len(g.missing) - nackMaxList; over > 0 {
+		g.givenUp += uint64(over)
 		g.missing = slices.Delete(g.missing, 0, over)
 	}
 }
@@ -104,6 +108,7 @@ func (g *NackGenerator) Due(dst []uint16, now mono.Time) []uint16 {
 	for _, m := range g.missing {
 		if m.next <= now {
 			if m.tries == NackMaxTries {
+				g.givenUp++
 				continue
 			}
 			dst = append(dst, uint16(m.number))
@@ -118,6 +123,10 @@ func (g *NackGenerator) Due(dst []uint16, now mono.Time) []uint16 {
 
 // Missing is how many packets are being asked for.
 func (g *NackGenerator) Missing() int { return len(g.missing) }
+
+// GivenUp is how many packets have been lost for good: they were asked for in
+// vain, or were too many to ask for.
+func (g *NackGenerator) GivenUp() uint64 { return g.givenUp }
 
 // GiveUp forgets what is missing before seq, for example once a key frame that
 // begins there arrived.
