@@ -35,6 +35,7 @@ type encoding struct {
 	lost      uint64    // packets for good, as far as that was acted upon
 	skipped   mono.Time // when a key frame was last asked for because of it
 	wasLive   bool
+	fresh     bool   // its first packet is being looked at
 	frame     uint32 // timestamp of the newest packet
 	behind    uint8  // frames the source's others have begun since that packet
 	av1       *codec.AV1Structure
@@ -79,6 +80,9 @@ func (e *encoding) packet(h *rtp.Header, repeated bool) {
 	}
 	e.watchLoss(h.Seq, now)
 	e.videoIn(h)
+	if e.fresh {
+		e.looked()
+	}
 }
 
 // stalledAfter is how many frames the other encodings of a camera may begin
@@ -110,11 +114,19 @@ func (e *encoding) beat(ts uint32) {
 
 // begun is called with the first packet of an encoding that was not being
 // sent. Encoders begin with a key frame: who gets this encoding from now on
-// has to know before that passes by, and nobody has to ask for another.
+// has to know before that passes by, and nobody has to ask for another unless
+// this turns out to be something else.
 func (e *encoding) begun() {
-	e.wasLive, e.keys.last = true, e.heard
+	e.wasLive, e.fresh = true, true
 	e.src.layersChanged()
 	e.src.owner.w.reallocate()
+}
+
+// looked is called when all is known of that packet.
+func (e *encoding) looked() {
+	if e.fresh = false; e.keys.wanted {
+		e.wantKeyFrame()
+	}
 }
 
 // payloadChanged follows a sender to another codec. Receivers wait for a key
@@ -213,7 +225,7 @@ const patientFor = 5
 // asked again.
 func (e *encoding) wantKeyFrame() {
 	e.keys.wanted = true
-	if e.keys.timer.Scheduled() {
+	if e.fresh || e.keys.timer.Scheduled() {
 		return
 	}
 	ep := e.src.owner

@@ -51,6 +51,21 @@ func TestFirstKeyFrameOfALayer(t *testing.T) {
 	}
 }
 
+// TestLayerThatBeginsElsewhere: if the beginning of a layer was lost, a key
+// frame is asked for at once.
+func TestLayerThatBeginsElsewhere(t *testing.T) {
+	n := newBench(t, 1, srtp.AEADAES128GCM)
+	for i := range 30 {
+		n.frame(t, 0, i == 0)
+		n.later(picture)
+	}
+	asked := n.w.count.own[cKeyFrameRequests]
+	n.frame(t, 2, false)
+	if more := n.w.count.own[cKeyFrameRequests] - asked; more != 1 {
+		t.Errorf("%d key frames were asked for", more)
+	}
+}
+
 // TestLayerThatEnds: when a camera ends its largest encoding, receivers get
 // the next one before they notice.
 func TestLayerThatEnds(t *testing.T) {
@@ -146,7 +161,6 @@ func TestLostForGood(t *testing.T) {
 	n.later(skipEvery)
 	n.seq += 200 // an interruption
 	n.frame(t, 0, false)
-	n.later(keyFrameEvery + 10*time.Millisecond)
 	if n.w.count.own[cKeyFrameRequests] != before+1 {
 		t.Error("nothing was asked for after an interruption")
 	}
