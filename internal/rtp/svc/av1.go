@@ -55,7 +55,7 @@ func (s *AV1Selector) Forward(d *codec.AV1, ts uint32, marker bool) Decision {
 	switch {
 	case order < 0:
 		return s.late(d, ts, marker)
-	case order > 0 || (d.KeyFrame && s.structure != d.Structure):
+	case order > 0 || d.KeyFrame:
 		s.begin(d, ts, order > 0)
 	}
 	present, switches := masks(d)
@@ -116,7 +116,7 @@ func (s *AV1Selector) begin(d *codec.AV1, ts uint32, newer bool) {
 	if d.Structure == nil {
 		return
 	}
-	if d.Structure != s.structure && !s.enter(d, ts) {
+	if (d.KeyFrame || d.Structure != s.structure) && !s.enter(d, ts) {
 		return
 	}
 	if d.HasActiveTargets {
@@ -140,7 +140,7 @@ func (s *AV1Selector) begin(d *codec.AV1, ts uint32, newer bool) {
 func (s *AV1Selector) enter(d *codec.AV1, ts uint32) bool {
 	s.structure, s.intact, s.on = d.Structure, 0, false
 	s.active = uint32(1<<d.Structure.DecodeTargets - 1)
-	if !d.KeyFrame || s.held {
+	if !d.KeyFrame || (s.held && s.started) {
 		s.lose(ts)
 		return false
 	}
@@ -219,10 +219,7 @@ func (s *AV1Selector) describe(ts uint32, told bool) {
 			targets &^= p
 		}
 	}
-	switch {
-	case told:
-		s.announce = 0
-	case targets != s.targets:
+	if !told && targets != s.targets {
 		s.announce = announcements
 	}
 	s.targets = targets
@@ -234,6 +231,6 @@ func (s *AV1Selector) tell(d *codec.AV1, out *Decision) {
 	out.WriteTargets, out.Targets = d.HasActiveTargets && d.ActiveTargets != s.targets, s.targets
 	if s.announce > 0 && d.StartOfFrame {
 		s.announce--
-		out.WriteTargets = true
+		out.WriteTargets = out.WriteTargets || !d.HasActiveTargets
 	}
 }

@@ -118,6 +118,9 @@ func (v *tap) packet(p *captured) {
 	if v.last != nil && v.last.ts == p.ts && v.marked {
 		v.t.Fatalf("packet %d goes on behind a marker", p.seq)
 	}
+	if again := v.c.again(&p.packet); again.Marker != d.Marker {
+		v.t.Fatalf("packet %d: %+v, then %+v", p.seq, d, again)
+	}
 	v.last, v.marked = p, d.Marker
 	v.forwarded[p.name] = true
 	v.packets++
@@ -141,6 +144,9 @@ func (v *tap) checkTargets(p *captured, d Decision) {
 	}
 	if got.HasActiveTargets {
 		v.active = got.ActiveTargets
+	}
+	if again := v.c.again(&p.packet); p.packet.av1.HasActiveTargets && (again.WriteTargets != d.WriteTargets || again.Targets != d.Targets) {
+		v.t.Fatalf("packet %d: %+v, then %+v", p.seq, d, again)
 	}
 	s := p.packet.av1.Structure
 	spatial, temporal := v.c.Current()

@@ -32,10 +32,6 @@ func (h *history) add(c change) {
 		if last.spatial == c.spatial && last.targets == c.targets {
 			return
 		}
-		if last.ts == c.ts {
-			*last = c
-			return
-		}
 	}
 	h.changes[h.count%pastChanges] = c
 	if h.count++; h.count == 2*pastChanges {

@@ -94,27 +94,52 @@ func describe(m *Meter) string {
 
 // A second without packets leaves the layers, inactive; Reset forgets them.
 func TestMeterForgets(t *testing.T) {
-	m := meter(readCapture(t, "vp9_l2t3_key.txt")[:50])
-	m.Roll(time.Second)
-	before := len(m.Layers())
-	m.Roll(2 * time.Second)
-	for _, l := range m.Layers() {
-		if l.Active || l.Bitrate != 0 || l.FrameRate != 0 {
-			t.Errorf("%+v", l)
+	for _, name := range []string{"vp9_l2t3_key.txt", "av1_l2t3_key.txt"} {
+		m := meter(readCapture(t, name)[:50])
+		m.Roll(time.Second)
+		before := len(m.Layers())
+		m.Roll(2 * time.Second)
+		for _, l := range m.Layers() {
+			if l.Active || l.Bitrate != 0 || l.FrameRate != 0 {
+				t.Errorf("%s: %+v", name, l)
+			}
+		}
+		if len(m.Layers()) != before {
+			t.Errorf("%s: %d layers, then %d", name, before, len(m.Layers()))
+		}
+		m.Reset()
+		m.Roll(time.Second)
+		if len(m.Layers()) != 0 {
+			t.Errorf("%s: %v", name, m.Layers())
 		}
 	}
-	if len(m.Layers()) != before {
-		t.Errorf("%d layers, then %d", before, len(m.Layers()))
-	}
-	m.Reset()
-	m.Roll(time.Second)
-	if len(m.Layers()) != 0 {
-		t.Errorf("%v", m.Layers())
-	}
+	var m Meter
 	m.AddAV1(&codec.AV1{}, 100) // without a structure
 	m.Roll(0)
 	if len(m.Layers()) != 0 {
 		t.Errorf("%v", m.Layers())
+	}
+}
+
+// Layers that the sender says it has stopped.
+func TestMeterFollowsTheSender(t *testing.T) {
+	packets := readCapture(t, "vp9_l2t3_key.txt")
+	m := meter(packets[:250])
+	for i := range packets[250:259] { // the last of these names one layer
+		m.add1(&packets[250+i])
+	}
+	m.Roll(time.Second)
+	if got := len(m.Layers()); got != 3 {
+		t.Errorf("VP9: %d layers", got)
+	}
+	packets = readCapture(t, "av1_l2t3_key.txt")
+	m = meter(packets[:50])
+	m.AddAV1(&codec.AV1{Structure: packets[0].packet.av1.Structure, HasActiveTargets: true, ActiveTargets: 0b111}, 0)
+	m.Roll(time.Second)
+	for _, l := range m.Layers() {
+		if l.Active != (l.Spatial == 0) {
+			t.Errorf("AV1: %+v", l)
+		}
 	}
 }
 

@@ -186,9 +186,6 @@ func (l ladder) reach(usable uint64, goal int, on bool, now layer) int {
 	if goal < 0 || usable == 0 {
 		return -1
 	}
-	if usable>>goal&1 != 0 {
-		return goal
-	}
 	want := layer{int8(l.spatial[goal]), int8(l.temporal[goal])}
 	if on && now.spatial > want.spatial {
 		next := l.best(usable, want)

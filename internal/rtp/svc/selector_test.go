@@ -165,23 +165,85 @@ func TestState(t *testing.T) {
 	}
 }
 
+// Whether a key frame is needed is known as soon as the target is.
+func TestNeedsKeyFrameAtOnce(t *testing.T) {
+	for name, newChooser := range choosers {
+		for _, c := range []struct {
+			pat    pattern
+			script string
+			want   string // for the targets 0, 1, 2
+		}{
+			{ksvc, "=2 K . . . . .", "true true false"},
+			{ksvc, "=1 K . . . . .", "true false true"},
+			{ksvc, "=1 K2 . . . . .", "true false false"},
+			{full, "=2 K . . . . .", "false false false"},
+			{full, "=1 K . . . . .", "false false true"},
+			{full, "=2 K R", "true true true"},
+		} {
+			chosen := newChooser()
+			run(chosen, c.pat, c.script)
+			var got []string
+			for target := range 3 {
+				chosen.SetTarget(target, All)
+				got = append(got, fmt.Sprint(chosen.NeedsKeyFrame()))
+			}
+			if got := strings.Join(got, " "); got != c.want {
+				t.Errorf("%s: %s: %s, want %s", name, c.script, got, c.want)
+			}
+		}
+	}
+}
+
 // A stream whose timestamps jump back is taken for a new one.
 func TestTimestampsJump(t *testing.T) {
 	for name, newChooser := range choosers {
 		c := newChooser()
-		c.SetTarget(2, All)
-		for _, base := range []uint32{0, 5000000, 1 << 31, 100} {
-			e := film(rand.New(rand.NewPCG(1, 1)), ksvc, 10)
+		c.SetTarget(1, All)
+		first := -1
+		for _, base := range []uint32{0, 5000000, 1 << 31, 1 << 30} {
 			forwarded := 0
-			for _, p := range e.packets() {
+			for _, p := range film(rand.New(rand.NewPCG(1, 1)), ksvc, 10).packets() {
 				p.ts = base + uint32(p.frame.pic)*3000
 				if d := c.forward(&p); d.Action == Forward || d.Action == Start {
 					forwarded++
 				}
 			}
-			if forwarded < 10 {
-				t.Errorf("%s: from %d on only %d packets", name, base, forwarded)
+			if first < 0 {
+				first = forwarded
 			}
+			if forwarded != first || forwarded < 10 {
+				t.Errorf("%s: from %d on %d packets, first %d", name, base, forwarded, first)
+			}
+		}
+	}
+}
+
+// A late packet goes out if a number was kept for it, which SeqMap knows, with
+// the marker it would have had in time.
+func TestLatePackets(t *testing.T) {
+	for name, newChooser := range choosers {
+		e := &encoder{pattern: ksvc, r: rand.New(rand.NewPCG(1, 1)), layers: 3}
+		e.forget(0)
+		for i := range 8 {
+			e.picture(i%3 == 0, 3)
+		}
+		e.describe()
+		packets := e.packets()
+		c := newChooser()
+		c.SetTarget(1, All)
+		for i := range packets {
+			if i == 9 { // the second key frame
+				c.SetTarget(2, All)
+			}
+			if i != 4 { // the first S1 behind the first key frame
+				c.forward(&packets[i])
+			}
+		}
+		if d := c.forward(&packets[4]); d.Action != Forward || !d.Marker {
+			t.Errorf("%s: late: %+v", name, d)
+		}
+		if s, _ := c.Current(); s != 2 || c.NeedsKeyFrame() {
+			t.Errorf("%s: then S%d", name, s)
 		}
 	}
 }

@@ -129,9 +129,6 @@ func (s *VP9Selector) begin(d *codec.VP9, ts uint32) {
 	case !s.on:
 		return
 	}
-	if !s.decodable(d) {
-		s.intact &^= vp9Present(d)
-	}
 	s.choose(vp9Ladder, s.available(), s.allowed(d), ts)
 	s.note(ts, 0)
 }
