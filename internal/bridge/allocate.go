@@ -169,8 +169,18 @@ func (e *encoding) assumedHeight() int {
 	return smallest << e.index
 }
 
+// changesPerTick is how many changes of its layers an endpoint makes at most
+// between two ticks of its conference that count at once: three encodings that
+// begin, and their sizes, with some to spare. Each makes the bridge decide
+// anew about everybody.
+const changesPerTick = 8
+
 // layersChanged is called when an encoding began, ended, or changed its size.
-func (s *mediaSource) layersChanged() { s.owner.c.markAllDirty() }
+func (s *mediaSource) layersChanged() {
+	if s.owner.changes++; s.owner.changes <= changesPerTick {
+		s.owner.c.markAllDirty()
+	}
+}
 
 // demand is how large a source is wanted by those who receive it, and what
 // its sender knows of that.
@@ -208,6 +218,12 @@ func (s *mediaSource) tellDemand(most int) {
 
 // watchLayers notices encodings that began or ended.
 func (c *conference) watchLayers(now mono.Time) {
+	for _, ep := range c.order {
+		if ep.changes > changesPerTick {
+			c.markAllDirty()
+		}
+		ep.changes = 0
+	}
 	for _, s := range c.ordered {
 		changed := false
 		for _, e := range s.encodings {

@@ -165,3 +165,24 @@ func TestLostForGood(t *testing.T) {
 		t.Error("nothing was asked for after an interruption")
 	}
 }
+
+// TestRestlessSender: a sender whose layers change all the time does not keep
+// the bridge busy with everybody's; what holds in the end is seen soon.
+func TestRestlessSender(t *testing.T) {
+	n := newBench(t, 1, srtp.AEADAES128GCM)
+	n.later(conferenceTick)
+	decided := 0
+	var e rtp.Egress
+	for i := range 100 {
+		n.packet(t, &e, 1001, ptVP8, vp8Frame(true, n.seq, 100+i))
+		decided += len(n.w.dirty)
+		n.w.turnOver()
+	}
+	if decided == 0 || decided > 2*changesPerTick {
+		t.Errorf("%d decisions because of 100 changes", decided)
+	}
+	n.later(2 * conferenceTick)
+	if got := n.w.conferences[meeting].videos.offered[0].Layers[0].Height; got != 199 {
+		t.Errorf("in the end the height is taken for %d", got)
+	}
+}

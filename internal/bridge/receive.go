@@ -19,6 +19,7 @@ type receiving struct {
 	clock         senderClock
 	rtt           time.Duration // of the path, from report blocks
 	bytesIn       rate
+	changes       int // of layers since the conference's last tick
 }
 
 // inbound is one SSRC that may arrive.
