@@ -1,6 +1,10 @@
 package svc
 
-import "github.com/plenum-conf/plenum/internal/rtp/codec"
+import (
+	"math/bits"
+
+	"github.com/plenum-conf/plenum/internal/rtp/codec"
+)
 
 // AV1Selector chooses the decode target of an AV1 stream by its dependency
 // descriptors (AV1 RTP specification, appendix A). The zero value wants
@@ -59,6 +63,7 @@ func (s *AV1Selector) Forward(d *codec.AV1, ts uint32, marker bool) Decision {
 		s.begin(d, ts, order > 0)
 	}
 	present, switches := masks(d)
+	s.notice(d, present)
 	if !s.takes(d, present, ts) {
 		s.intact &^= present
 		s.hold(d.FrameNumber)
@@ -76,6 +81,28 @@ func (s *AV1Selector) Forward(d *codec.AV1, ts uint32, marker bool) Decision {
 		}
 	}
 	return out
+}
+
+// notice learns that a spatial layer is being sent although what announced it
+// was lost.
+func (s *AV1Selector) notice(d *codec.AV1, present uint64) {
+	if d.Structure == nil || d.Structure != s.structure {
+		return
+	}
+	if own := ownTargets(d, uint32(present)); own&s.active == 0 {
+		s.active |= own
+		s.wish(s.ladder(), uint64(s.active))
+	}
+}
+
+// ownTargets returns which of some decode targets show the spatial layer of d.
+func ownTargets(d *codec.AV1, targets uint32) (own uint32) {
+	for rest := targets; rest != 0; rest &= rest - 1 {
+		if i := bits.TrailingZeros32(rest); d.Structure.TargetSpatial[i] == d.SpatialID {
+			own |= 1 << i
+		}
+	}
+	return own
 }
 
 // hold notes that a frame was left out.

@@ -1,6 +1,7 @@
 package svc
 
 import (
+	"math/bits"
 	"time"
 
 	"github.com/plenum-conf/plenum/internal/rtp/codec"
@@ -78,10 +79,12 @@ func (m *Meter) AddAV1(d *codec.AV1, size int) {
 	if d.HasActiveTargets {
 		m.active = d.ActiveTargets
 	}
-	for i, present := 0, d.DTIs.Present(); present != 0; i, present = i+1, present>>1 {
-		if present&1 != 0 {
-			m.targets[i] += uint32(size)
-		}
+	present := d.DTIs.Present()
+	if own := ownTargets(d, present); own&m.active == 0 {
+		m.active |= own // what said so was lost
+	}
+	for rest := present; rest != 0; rest &= rest - 1 {
+		m.targets[bits.TrailingZeros32(rest)] += uint32(size)
 	}
 	if d.StartOfFrame {
 		m.frames[d.SpatialID][d.TemporalID]++

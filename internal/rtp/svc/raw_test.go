@@ -5,6 +5,7 @@ import (
 	"math/rand/v2"
 	"strings"
 	"testing"
+	"time"
 
 	"github.com/plenum-conf/plenum/internal/rtp/codec"
 )
@@ -67,6 +68,8 @@ func TestVP9Selector(t *testing.T) {
 		{"a switching up point in a layer that has gaps",
 			"=2 ;00S3 10D 20DZM ;00PZ 10PZ 20PZM ;00PZ 10U 20PZM =1 ;00PZ 10PZ 20PZM", "! + * - - * - + * -? -? *?"},
 		{"one layer", "=2 ;00M ;00PM", "! *"},
+		{"more layers, but what announces them is lost",
+			"=1 ;00S1M ;00c 10DM ;00PZ 10PZM ;00S2 10DM", "! * -? *? -? + *"},
 	} {
 		if got := runVP9(c.script); got != c.want {
 			t.Errorf("%s: %s\n\t%s, want\n\t%s", c.name, c.script, got, c.want)
@@ -139,6 +142,26 @@ func TestAV1KeyFrameWithoutItsBeginning(t *testing.T) {
 	p[2].av1.Structure, p[3].av1.Structure = nil, nil // what they are for is not known
 	if got += " " + feedAV1(&c, p[2], p[3], rest, p[5], p[6], p[7]); got != "! * -? -? + * - *" {
 		t.Error("lost:", got)
+	}
+}
+
+// The layer above is noticed though what announced it was lost.
+func TestAV1NoticesLayers(t *testing.T) {
+	p := av1Film(pattern{spatial: 2, temporal: 1, keyOnly: true}, 4)
+	p[0].av1.HasActiveTargets, p[0].av1.ActiveTargets = true, 0b01
+	var c av1Chooser
+	var m Meter
+	c.SetTarget(1, All)
+	m.AddAV1(&p[0].av1, 100)
+	if got := feedAV1(&c, p[0], p[2], p[3], p[4], p[5]); got != "! * -? + *" {
+		t.Error(got)
+	}
+	for _, p := range p[2:4] {
+		m.AddAV1(&p.av1, 100)
+	}
+	m.Roll(time.Second)
+	if l := m.Layers(); len(l) != 2 || !l[1].Active {
+		t.Errorf("%+v", l)
 	}
 }
 

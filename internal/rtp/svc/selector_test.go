@@ -299,7 +299,9 @@ func BenchmarkForward(b *testing.B) {
 			c.SetTarget(1, All)
 			b.ReportAllocs()
 			for i := range b.N {
-				c.forward(&packets[i%len(packets)])
+				p := &packets[i%len(packets)]
+				c.forward(p)
+				p.ts += 100 * 3000 // for the next round
 			}
 		})
 	}

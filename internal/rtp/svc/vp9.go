@@ -164,6 +164,10 @@ func (s *VP9Selector) fewer(layers uint8, ts uint32) {
 // takes reports whether d goes out, and keeps account of what it means for the
 // decode targets if it does not.
 func (s *VP9Selector) takes(d *codec.VP9, ts uint32) bool {
+	if s.layers != 0 && d.SID >= s.layers { // what announced it was lost
+		s.layers = d.SID + 1
+		s.wish(vp9Ladder, s.available())
+	}
 	present := vp9Present(d)
 	if !s.decodable(d) {
 		s.intact &^= present
