@@ -85,5 +85,9 @@ func checkFuzzed(t *testing.T, c chooser, p *packet, started bool) bool {
 		}
 	}
 	c.again(p)
-	return wanted != None && (started || d.Action == Start)
+	started = wanted != None && (started || d.Action == Start)
+	if c.Started() != started {
+		t.Fatalf("started: %v", c.Started())
+	}
+	return started
 }

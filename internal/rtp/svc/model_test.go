@@ -17,6 +17,7 @@ type chooser interface {
 	Current() (spatial, temporal int)
 	Target() (spatial, temporal int)
 	NeedsKeyFrame() bool
+	Started() bool
 	forward(p *packet) Decision
 	again(p *packet) Decision
 	restart()

@@ -85,6 +85,10 @@ func (s *selector) Current() (spatial, temporal int) {
 	return int(s.now.spatial), int(s.now.temporal)
 }
 
+// Started reports whether a run has begun, so that what is not forwarded has to
+// be dropped from the numbering.
+func (s *selector) Started() bool { return s.started }
+
 // NeedsKeyFrame reports whether the layers wanted can only be had from a key
 // frame on. The caller asks the sender for one, at a bounded rate, until it
 // is false.
