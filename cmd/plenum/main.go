@@ -34,7 +34,7 @@ type serveCmd struct {
 	Media      string   `placeholder:"ADDR:PORT" help:"UDP port for all audio and video. Default: :10000."`
 	Advertise  []string `placeholder:"IP[:PORT]" help:"Public addresses to offer to clients as well, when this machine is behind NAT. May be repeated."`
 	Admin      string   `placeholder:"ADDR:PORT" help:"Listener for health, metrics and debugging; empty turns it off. Default: 127.0.0.1:8081." default:"\x00"`
-	Roles      []string `placeholder:"ROLE" help:"Parts of the system to run: signal,focus,bridge,web. Default: all."`
+	Roles      []string `placeholder:"ROLE" help:"Parts of the system to run: signal,focus,bridge,web (the default), or signal alone."`
 }
 
 // unset marks a flag that was not given, where the empty value means something.

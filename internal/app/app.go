@@ -11,6 +11,7 @@ import (
 	"net/http"
 	"net/netip"
 	"net/url"
+	"slices"
 	"strings"
 	"sync"
 	"sync/atomic"
@@ -121,6 +122,9 @@ func publicURL(c *config.Config, addr net.Addr) string {
 	return u.String()
 }
 
+// plays reports whether this process has a role.
+func (a *App) plays(role string) bool { return slices.Contains(a.cfg.Roles, role) }
+
 func (a *App) role(name string) *slog.Logger { return a.log.With("role", name) }
 
 func (a *App) buildSignal() error {
@@ -130,6 +134,7 @@ func (a *App) buildSignal() error {
 	o.MaxSessions = a.cfg.Signal.MaxSessions
 	o.MaxOccupants = a.cfg.Signal.MaxOccupants
 	o.History = a.cfg.Signal.History
+	o.AnyoneOpens = !a.plays("focus")
 	o.Services = []signal.Service{metadata.Feature(), speakerstats.Feature(), endconference.Feature()}
 	o.Log, o.Metrics = a.role("signal"), a.metrics.Registerer()
 	a.signal = signal.New(o)
@@ -137,6 +142,9 @@ func (a *App) buildSignal() error {
 }
 
 func (a *App) buildBridge() (err error) {
+	if !a.plays("bridge") {
+		return nil
+	}
 	o := bridge.DefaultOptions()
 	if o.Listen, err = udpAddress(a.cfg.Media.Listen); err != nil {
 		return err
@@ -170,6 +178,9 @@ func udpAddress(s string) (netip.AddrPort, error) {
 }
 
 func (a *App) buildFocus() (err error) {
+	if !a.plays("focus") {
+		return nil
+	}
 	o := focus.DefaultOptions()
 	o.Domain = a.cfg.Domain
 	o.MinParticipants = a.cfg.Focus.MinParticipants
@@ -197,7 +208,14 @@ func (a *App) buildWeb() (err error) {
 	o.Client.Codecs = a.cfg.Focus.Codecs
 	o.Health = func(context.Context) error { return a.Health() }
 	o.Log = a.role("web")
-	o.Handlers = web.Handlers{Signal: a.signal.Handler(), ConferenceRequest: a.focus.Handler(), ColibriWS: a.bridge.Handler()}
+	o.Handlers.Signal = a.signal.Handler()
+	if a.plays("focus") {
+		o.Handlers.ConferenceRequest = a.focus.Handler()
+	}
+	if a.plays("bridge") {
+		o.Handlers.ColibriWS = a.bridge.Handler()
+	}
+	o.NoPages = !a.plays("web")
 	if o.TrustedProxies, err = prefixes(a.cfg.HTTP.TrustedProxies); err != nil {
 		return err
 	}
@@ -228,9 +246,21 @@ func (a *App) buildAdmin() error {
 	a.admin = web.NewServer(admin.Handler(admin.Options{
 		Loopback: isLocal(hostOf(a.cfg.Admin.Listen)),
 		Version:  Version(), Gatherer: a.metrics.Gatherer(), Health: a.Health,
-		State: map[string]func() any{"signal": a.signal.State, "focus": a.focus.State, "bridge": a.bridge.State},
+		State: a.states(),
 	}), a.role("admin"))
 	return nil
+}
+
+// states are what the debug tree shows of each role.
+func (a *App) states() map[string]func() any {
+	m := map[string]func() any{"signal": a.signal.State}
+	if a.plays("focus") {
+		m["focus"] = a.focus.State
+	}
+	if a.plays("bridge") {
+		m["bridge"] = a.bridge.State
+	}
+	return m
 }
 
 // Health returns nil while every role can serve.
@@ -254,13 +284,26 @@ func (a *App) AdminURL() string {
 
 // Start begins to serve.
 func (a *App) Start() error {
-	a.bridge.Start()
-	if err := a.focus.Start(); err != nil {
-		return fmt.Errorf("the focus cannot start: %w", err)
+	if err := a.startRoles(); err != nil {
+		return err
 	}
 	a.serve("http", a.http, a.httpLn)
 	if a.admin != nil {
 		a.serve("admin", a.admin, a.adminLn)
+	}
+	return nil
+}
+
+func (a *App) startRoles() error {
+	if a.plays("bridge") {
+		if err := a.bridge.Start(); err != nil {
+			return fmt.Errorf("the bridge cannot start: %w", err)
+		}
+	}
+	if a.plays("focus") {
+		if err := a.focus.Start(); err != nil {
+			return fmt.Errorf("the focus cannot start: %w", err)
+		}
 	}
 	return nil
 }
@@ -290,8 +333,12 @@ func (a *App) Stop(ctx context.Context) error {
 	}
 	_ = a.httpLn.Close()
 	stop("signal", a.signal.Shutdown)
-	stop("focus", a.focus.Stop)
-	stop("bridge", a.bridge.Stop)
+	if a.plays("focus") {
+		stop("focus", a.focus.Stop)
+	}
+	if a.plays("bridge") {
+		stop("bridge", a.bridge.Stop)
+	}
 	stop("http", gently(a.http))
 	if a.admin != nil {
 		stop("admin", gently(a.admin))

@@ -162,3 +162,39 @@ func TestPortTaken(t *testing.T) {
 		}
 	}
 }
+
+// TestSignalAlone runs the one role that is whole without the others: XMPP is
+// answered, and nothing that needs the others is.
+func TestSignalAlone(t *testing.T) {
+	c := config.Default()
+	c.Roles, c.HTTP.Listen, c.Admin.Listen = []string{"signal"}, "127.0.0.1:0", ""
+	a, err := New(&c, slog.New(slog.NewTextHandler(io.Discard, nil)))
+	if err != nil {
+		t.Fatal(err)
+	}
+	if err := a.Start(); err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() {
+		if err := a.Stop(context.Background()); err != nil {
+			t.Error(err)
+		}
+	})
+	if b := a.Banner(); !strings.Contains(b, "XMPP") || strings.Contains(b, "Open ") {
+		t.Error("banner:", b)
+	}
+	for path, want := range map[string]int{
+		"/xmpp-websocket": http.StatusOK, "/about/health": http.StatusOK, "/config.js": http.StatusOK,
+		"/": http.StatusNotFound, "/AnyRoom": http.StatusNotFound,
+		"/conference-request/v1": http.StatusNotFound, "/colibri-ws/x/y/z": http.StatusNotFound,
+	} {
+		resp, err := http.Get("http://" + a.httpLn.Addr().String() + path)
+		if err != nil {
+			t.Fatal(err)
+		}
+		_ = resp.Body.Close()
+		if resp.StatusCode != want {
+			t.Errorf("%s: %d, want %d", path, resp.StatusCode, want)
+		}
+	}
+}

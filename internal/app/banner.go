@@ -13,8 +13,12 @@ import (
 func (a *App) Banner() string {
 	var b strings.Builder
 	fmt.Fprintf(&b, "plenum %s\n\n", Version())
-	fmt.Fprintf(&b, "  Open     %s/AnyRoom\n", a.public)
-	for i, line := range a.bridge.Candidates() {
+	if a.plays("web") {
+		fmt.Fprintf(&b, "  Open     %s/AnyRoom\n", a.public)
+	} else {
+		fmt.Fprintf(&b, "  XMPP     %s/xmpp-websocket, without focus, media and pages\n", strings.Replace(a.public, "http", "ws", 1))
+	}
+	for i, line := range a.candidates() {
 		label := ""
 		if i == 0 {
 			label = "Media"
@@ -32,6 +36,14 @@ func (a *App) Banner() string {
 	}
 	b.WriteString("\n")
 	return b.String()
+}
+
+// candidates explains the addresses clients are offered for media.
+func (a *App) candidates() []string {
+	if a.bridge == nil {
+		return nil
+	}
+	return a.bridge.Candidates()
 }
 
 // warnings lists what is unsafe or cannot work in the present setting.

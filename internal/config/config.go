@@ -8,7 +8,7 @@ import "time"
 type Config struct {
 	Domain    string   `yaml:"domain" doc:"The XMPP domain, which is also the name people type into their browser. Its rooms live at conference.<domain>."`
 	PublicURL string   `yaml:"public-url" doc:"The URL under which browsers reach this server, such as https://meet.example.org. Empty: made from the domain and the HTTP address."`
-	Roles     []string `yaml:"roles" doc:"The parts of the system this process runs: signal, focus, bridge, web. All of them by default; running them apart is not supported yet."`
+	Roles     []string `yaml:"roles" doc:"The parts of the system this process runs: signal, focus, bridge, web. All of them by default. The only other choice yet is signal alone: an XMPP server without media, whose rooms anybody may open."`
 
 	HTTP   HTTP   `yaml:"http" doc:"The public listener: web client, signalling and bridge channels."`
 	Media  Media  `yaml:"media" doc:"Audio and video: one UDP port for everybody."`

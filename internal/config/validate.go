@@ -25,7 +25,7 @@ func (c *Config) Validate() error {
 	v.domain("domain", c.Domain)
 	v.publicURL("public-url", c.PublicURL)
 	v.oneOfEach("roles", c.Roles, roleNames)
-	v.allRoles(c.Roles)
+	v.roleSet(c.Roles)
 	v.listen("http.listen", c.HTTP.Listen, false)
 	v.listen("media.listen", c.Media.Listen, false)
 	v.listen("admin.listen", c.Admin.Listen, true)
@@ -171,9 +171,13 @@ func (v *validator) oneOfEach(key string, all, allowed []string) {
 	}
 }
 
-// allRoles refuses partial role lists for as long as roles cannot reach each
+// roleSet refuses partial role lists for as long as roles cannot reach each
 // other across processes: a process that only looked alive would be worse.
-func (v *validator) allRoles(roles []string) {
+// Signal alone is whole in itself, an XMPP server with rooms.
+func (v *validator) roleSet(roles []string) {
+	if slices.Equal(roles, []string{"signal"}) {
+		return
+	}
 	var missing []string
 	for _, r := range roleNames {
 		if !slices.Contains(roles, r) {
@@ -181,6 +185,6 @@ func (v *validator) allRoles(roles []string) {
 		}
 	}
 	if len(missing) > 0 {
-		v.bad("roles", "%s missing: this version runs all roles in one process, so leave this setting out", strings.Join(missing, ", "))
+		v.bad("roles", "%s missing: this version runs all roles in one process, or signal alone; leave this setting out for all", strings.Join(missing, ", "))
 	}
 }

@@ -71,7 +71,7 @@ func (r *Room) ask(now time.Time, j *Join) {
 		r.refuse(j, err)
 		return
 	}
-	if r.opened || j.IsFocus() {
+	if r.opened || r.cfg.AnyoneOpens || j.IsFocus() {
 		r.admit(now, j)
 		return
 	}
@@ -213,7 +213,7 @@ func (r *Room) admit(now time.Time, j *Join) {
 		r.refuse(j, err)
 		return
 	}
-	if r.isFocus(j.Real) {
+	if r.isFocus(j.Real) || !r.opened {
 		j.Affiliation = Owner
 	}
 	if j.Affiliation != listed && !r.list(bare, j.Affiliation) {
@@ -279,7 +279,7 @@ func (r *Room) enter(now time.Time, j *Join) {
 	r.show(o, j.ext, j.decls)
 	r.broadcast(o.shown, o)
 	codes := joinCodes
-	if opens {
+	if opens && j.IsFocus() {
 		codes = createCodes
 	}
 	r.welcome(now, o, j.id, codes, j.history)

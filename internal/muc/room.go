@@ -72,6 +72,10 @@ type Config struct {
 	Created   time.Time // shown in State only
 	FocusJID  xmpp.JID  // bare address of the focus user: owner, the only one who opens the room
 
+	// AnyoneOpens lets whoever comes first open the room and own it
+	// (XEP-0045 §10.1), for a server without a focus.
+	AnyoneOpens bool
+
 	// AnonymousDomain, if set, is the domain whose users must take the first
 	// eight characters of their local part as nick, where these are hex.
 	AnonymousDomain string

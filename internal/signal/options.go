@@ -44,6 +44,9 @@ type Options struct {
 	// is asked to acknowledge.
 	AckEvery int
 
+	// AnyoneOpens lets the first who asks for a room open it and own it.
+	// Otherwise only the focus opens rooms.
+	AnyoneOpens bool
 	// MaxRooms is how many rooms one session may be in at once: each keeps a
 	// conference alive. 0: no limit.
 	MaxRooms int

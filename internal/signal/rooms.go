@@ -119,7 +119,7 @@ func (t *rooms) roomless(key xmpp.JID, ev event) (done bool, e *xmpp.StanzaError
 		return false, nil
 	case t.stopped:
 		return true, nil
-	case joins && ev.from.trusted() && ev.from.JID().Bare() == t.srv.focus:
+	case joins && (t.srv.opt.AnyoneOpens || ev.from.trusted() && ev.from.JID().Bare() == t.srv.focus):
 		t.open(key, ev)
 		return true, nil
 	case joins && t.park(key, ev):
@@ -135,8 +135,8 @@ func (t *rooms) roomless(key xmpp.JID, ev event) (done bool, e *xmpp.StanzaError
 	return true, errNotFound
 }
 
-// open makes a room for the focus, whose join is its first event, and lets in
-// who waited. The caller holds mu.
+// open makes a room for whoever may open it, mostly the focus, whose join is
+// its first event, and lets in who waited. The caller holds mu.
 func (t *rooms) open(key xmpp.JID, first event) {
 	s := t.srv
 	r := &room{srv: s, key: key, public: s.outer(key), box: newMailbox(s.opt.MailboxEvents)}
@@ -231,7 +231,7 @@ func (r *room) build() {
 	limits.Occupants, limits.HistoryMessages = s.opt.MaxOccupants, s.opt.History
 	r.core = muc.New(muc.Config{
 		JID: r.public, MeetingID: newUUID(), Created: now,
-		FocusJID: s.focus,
+		FocusJID: s.focus, AnyoneOpens: s.opt.AnyoneOpens,
 		// Anonymous clients are held to the endpoint id that follows from
 		// their address, so that nobody takes somebody else's.
 		AnonymousDomain: s.opt.Domain,

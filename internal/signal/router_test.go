@@ -358,3 +358,26 @@ func TestRoomsAreLimitedForThoseWhoWait(t *testing.T) {
 		}
 	})
 }
+
+// TestAnyoneOpens checks a server without a focus: the first who comes opens
+// the room and owns it, the next is a guest, and nobody is told to configure
+// the room.
+func TestAnyoneOpens(t *testing.T) {
+	s := newTestServer(t, func(o *Options) { o.AnyoneOpens = true })
+	enter := func() string {
+		c := loginTest(t, s)
+		c.send(`<presence to="open@conference.` + testDomain + `/` + c.jid.Local[:8] + `" xmlns="jabber:client"><x xmlns="http://jabber.org/protocol/muc"/></presence>`)
+		for {
+			if text := c.receive(); strings.Contains(text, `code="110"`) {
+				return text
+			}
+		}
+	}
+	first, second := enter(), enter()
+	if !strings.Contains(first, `affiliation="owner"`) || strings.Contains(first, `code="201"`) {
+		t.Error("the first got", first)
+	}
+	if !strings.Contains(second, `affiliation="none"`) || !strings.Contains(second, `role="participant"`) {
+		t.Error("the second got", second)
+	}
+}

@@ -24,6 +24,9 @@ type Options struct {
 	FocusUserJID string
 	// FocusAddress is where conference requests go as IQs. Default "focus.<Domain>".
 	FocusAddress string
+	// NoPages leaves out the web client: only the doors to the other roles,
+	// config.js and the health check remain.
+	NoPages bool
 	// TrustedProxies lists the networks whose X-Forwarded-Proto header is
 	// believed. Default: loopback.
 	TrustedProxies []netip.Prefix

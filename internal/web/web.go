@@ -36,6 +36,11 @@ func New(opt Options) (http.Handler, error) {
 	}
 	s := &server{opt: opt.withDefaults(), assets: assets, pages: pages}
 	s.serve = s.table()
+	if s.opt.NoPages {
+		for _, k := range []kind{welcome, roomPage, goTrimmed, interfaceConfigJS, favicon, manifest, asset} {
+			s.serve[k] = s.serveNotFound
+		}
+	}
 	return s, nil
 }
 
