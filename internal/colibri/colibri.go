@@ -48,6 +48,13 @@ type EndpointModify struct {
 	WantTransport bool
 	// WantSCTP asks for a data channel as well as for the WebSocket.
 	WantSCTP bool
+	// SSRCRewriting makes the bridge send under SSRCs of its own, a bounded
+	// number of them, and tell the client by source maps what each carries.
+	// It counts with Create only, as does RTPMIDDemux.
+	SSRCRewriting bool
+	// RTPMIDDemux puts a MID into the maps and into packets (RFC 9143 §15), by
+	// which the client finds a packet's m-line. It needs SSRCRewriting.
+	RTPMIDDemux bool
 	// Transport is the remote side's half, from session-accept.
 	Transport *media.Transport
 	// Sources replaces all sources of the endpoint.

@@ -110,6 +110,8 @@ func describeEndpoint(em colibri.EndpointModify) string {
 	}
 	add(em.WantTransport, "want-transport")
 	add(em.WantSCTP, "want-sctp")
+	add(em.SSRCRewriting, "ssrc-rewriting")
+	add(em.RTPMIDDemux, "rtp-mid-demux")
 	if em.Transport != nil {
 		add(true, "transport=%s", em.Transport.Ufrag)
 	}

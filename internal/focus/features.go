@@ -22,6 +22,7 @@ const (
 	featRED
 	featJSON
 	featRewriting
+	featMIDDemux
 )
 
 // defaultFeatures are assumed of a client that does not answer.
@@ -37,6 +38,7 @@ var featureNames = map[string]features{
 	"http://jitsi.org/opus-red":              featRED,
 	"http://jitsi.org/json-encoded-sources":  featJSON,
 	"http://jitsi.org/ssrc-rewriting-1":      featRewriting,
+	"http://jitsi.org/rtp-mid-demux":         featMIDDemux,
 }
 
 func (f features) has(x features) bool { return f&x != 0 }

@@ -6,6 +6,7 @@ import (
 	"github.com/plenum-conf/plenum/internal/colibri"
 	"github.com/plenum-conf/plenum/internal/jingle"
 	"github.com/plenum-conf/plenum/internal/media"
+	"github.com/plenum-conf/plenum/internal/source"
 	"github.com/plenum-conf/plenum/internal/xmpp"
 )
 
@@ -79,7 +80,7 @@ func (c *conference) allocate(p *participant) {
 	em := colibri.EndpointModify{
 		ID: p.nick, Create: true, StatsID: p.pres.statsID, Visitor: p.visitor(),
 		Media: c.opts.describe(p.features), WantTransport: true, WantSCTP: c.opts.offersSCTP(p.features),
-		InitialLastN: &lastN,
+		InitialLastN: &lastN, SSRCRewriting: c.rewrites(p), RTPMIDDemux: c.rewrites(p) && c.opts.RTPMIDDemux && p.features.has(featMIDDemux),
 	}
 	if p.mute != (colibri.ForceMute{}) {
 		mute := p.mute
@@ -130,9 +131,13 @@ func (c *conference) offer(s *stay, p *participant, t *media.Transport) {
 	p.session.Start(sid)
 	p.stage = offered
 	p.told, p.heard = c.sources.Told(), c.now
+	var others []source.Owned
+	if !c.rewrites(p) {
+		others = p.told.List(p.nick)
+	}
 	m := c.opts.sessionInitiate(offer{
 		sid: sid, initiator: c.me, features: p.features, stay: s.id, region: s.Region,
-		transport: t, sources: p.told.List(p.nick), feedback: s.feedback,
+		transport: t, sources: others, feedback: s.feedback,
 	})
 	p.offerID = c.tellJingle(p, m)
 	c.log.Info("participant invited", "participant", p.nick, "sid", sid, "bridge", s.Name)

@@ -53,6 +53,14 @@ type Options struct {
 	// before receivers are told, by number of participants: the entry with
 	// the largest key not above it counts; 0 when there is none.
 	SourceSignalingDelays map[int]time.Duration
+	// SSRCRewriting makes the bridge rewrite SSRCs for clients that can take
+	// it. Those are never told of sources: the bridge tells them what each of
+	// its SSRCs carries, so that a conference of any size costs them a bounded
+	// number of m-lines.
+	SSRCRewriting bool
+	// RTPMIDDemux lets such clients find the m-line of a packet by its MID, if
+	// they can.
+	RTPMIDDemux bool
 	// StripSimulcast hides all but the first encoding of simulcast from
 	// receivers. Clients need it on.
 	StripSimulcast bool

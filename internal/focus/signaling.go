@@ -14,6 +14,15 @@ import (
 // present one, at most one source-remove and one source-add. Receivers who
 // were told of the same picture share the difference and its encoding.
 
+// Receivers for whom the bridge rewrites SSRCs are told nothing: to them the
+// bridge says itself what it sends.
+
+// rewrites reports whether the bridge rewrites SSRCs for p. It does not change
+// in the course of a session: features are only learned between two.
+func (c *conference) rewrites(p *participant) bool {
+	return c.opts.SSRCRewriting && p.features.has(featRewriting)
+}
+
 // scheduleFlush makes sure that receivers will be told of a change.
 func (c *conference) scheduleFlush() {
 	if c.flush != nil || c.phase != running {
@@ -32,7 +41,7 @@ func (c *conference) tellSources() {
 	cur := c.sources.Told()
 	changes := make(map[uint64]*change)
 	for _, p := range c.byArrival() {
-		if p.stage != joined || p.told.Version() == cur.Version() {
+		if p.stage != joined || c.rewrites(p) || p.told.Version() == cur.Version() {
 			continue
 		}
 		d := changes[p.told.Version()]
@@ -76,7 +85,8 @@ const crossing = 5 * time.Second
 
 // tellChange sends p its share of a change. Most clients drop the sources of
 // somebody who leaves by themselves, except sources they hear of only after
-// the departure; clients prepared for SSRC rewriting drop none.
+// the departure; clients prepared for SSRC rewriting, where that is switched
+// off, drop none.
 func (c *conference) tellChange(p *participant, d *change) {
 	removed, json := d.removed, p.features.has(featJSON)
 	pruned := !p.features.has(featRewriting) && c.now.Sub(p.heard) > crossing

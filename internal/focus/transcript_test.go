@@ -33,6 +33,7 @@ func TestTranscript(t *testing.T) {
 		{"restart", nil, scriptRestart},
 		{"session_info", nil, scriptSessionInfo},
 		{"leavers", nil, scriptLeavers},
+		{"rewriting", func(o *Options) { o.SSRCRewriting, o.RTPMIDDemux = true, true }, scriptRewriting},
 		{"alone", nil, scriptAlone},
 		{"endpoint_expired", nil, scriptEndpointExpired},
 		{"bridge_down", nil, scriptBridgeDown},
