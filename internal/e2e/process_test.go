@@ -19,14 +19,24 @@ import (
 
 // startProcess builds and runs the real binary on free ports and returns the
 // host and port of its public listener.
-func startProcess(t *testing.T) (*exec.Cmd, string) {
+func startProcess(t testing.TB) (cmd *exec.Cmd, host string) {
+	t.Helper()
+	cmd, host, _ = runBinary(t)
+	return cmd, host
+}
+
+// runBinary is startProcess for those who also want the admin listener's URL.
+func runBinary(t testing.TB, more ...string) (cmd *exec.Cmd, host, admin string) {
 	t.Helper()
 	bin := filepath.Join(t.TempDir(), "plenum")
 	if out, err := exec.Command("go", "build", "-o", bin, "../../cmd/plenum").CombinedOutput(); err != nil {
 		t.Fatalf("%v: %s", err, out)
 	}
-	cmd := exec.Command(bin, "serve", "--http", "127.0.0.1:0", "--media", ":0", "--admin", "127.0.0.1:0")
-	cmd.Stderr = os.Stderr
+	args := append([]string{"serve", "--http", "127.0.0.1:0", "--media", ":0", "--admin", "127.0.0.1:0"}, more...)
+	cmd = exec.Command(bin, args...)
+	if os.Getenv("PLENUM_TEST_LOG") != "" {
+		cmd.Stderr = os.Stderr
+	}
 	out, err := cmd.StdoutPipe()
 	if err != nil {
 		t.Fatal(err)
@@ -36,13 +46,17 @@ func startProcess(t *testing.T) (*exec.Cmd, string) {
 	}
 	t.Cleanup(func() { _ = cmd.Process.Kill() })
 	for sc := bufio.NewScanner(out); sc.Scan(); {
-		if _, url, ok := strings.Cut(sc.Text(), "http://"); ok && strings.Contains(sc.Text(), "Open") {
+		_, url, _ := strings.Cut(sc.Text(), "http://")
+		switch {
+		case strings.Contains(sc.Text(), "Open"):
+			host = strings.TrimSuffix(url, "/AnyRoom")
+		case strings.Contains(sc.Text(), "Admin"):
 			go func() { _, _ = io.Copy(io.Discard, out) }()
-			return cmd, strings.TrimSuffix(url, "/AnyRoom")
+			return cmd, host, "http://" + url
 		}
 	}
 	t.Fatal("the process ended without saying what to open")
-	return nil, ""
+	return nil, "", ""
 }
 
 // openStream opens a WebSocket and an XMPP stream on it.

@@ -229,6 +229,9 @@ func (p *Peer) datagram(from netip.AddrPort, pkt []byte) {
 
 func (p *Peer) media(pkt []byte) {
 	rtcp := pkt[1] >= 192 && pkt[1] <= 223
+	if rtcp && p.onRTCP == nil || !rtcp && p.onRTP == nil {
+		return // nobody to take it: a crowd of peers need not decrypt
+	}
 	p.mu.Lock()
 	var n int
 	err := errors.New("no keys yet")
