@@ -18,6 +18,7 @@ var allowed = map[string][]string{
 	"internal/bridge/secure":  {},
 	"internal/bridge/alloc":   {"internal/colibri"},
 	"internal/bridge/speech":  {},
+	"internal/bridge/slots":   {},
 	"internal/web":            {"internal/web/..."},
 	"internal/cluster":        {"internal/colibri", "internal/source"},
 	"internal/admin":          {},
