@@ -13,6 +13,7 @@ export const features: readonly string[] = [
   "http://jitsi.org/receive-multiple-video-streams",
   "http://jitsi.org/remb",
   "http://jitsi.org/source-name",
+  "http://jitsi.org/ssrc-rewriting-1",
   "http://jitsi.org/start-muted-room-metadata",
   "http://jitsi.org/tcc",
   "urn:ietf:rfc:4588",

@@ -4,6 +4,7 @@ import { Emitter } from "./emitter";
 import type { ConferenceEvents, ConferenceOptions, ConferenceState, EndReason } from "./events";
 import { parseOffer, parseSources } from "./jingle";
 import { joinError } from "./join";
+import { readMappings } from "./maps";
 import { LocalSlots, muteKindOf, type SlotName } from "./local";
 import { endpointId, NS, nodeOf, roomNode, sleep, type MuteKind } from "./names";
 import type { Member, OwnPresence, RoomStatus } from "./presence";
@@ -519,6 +520,9 @@ export class Conference extends Emitter<ConferenceEvents> {
         return this.emit("speaker", String(m["dominantSpeakerEndpoint"]), list(m["previousSpeakers"]));
       case "ForwardedSources":
         return this.emit("forwarded", new Set(list(m["forwardedSources"])));
+      case "AudioSourcesMap":
+      case "VideoSourcesMap":
+        return this.#session?.mapSources(readMappings(m));
       case "SenderSourceConstraints":
         return this.#onConstraint(String(m["sourceName"]), Number(m["maxHeight"]));
     }

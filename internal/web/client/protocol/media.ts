@@ -68,6 +68,8 @@ export interface Source {
   msid: string;
   ssrcs: number[];
   groups: Group[];
+  /** The canonical name in SDP; the owner when missing. */
+  cname?: string;
 }
 
 /** A session-initiate. */

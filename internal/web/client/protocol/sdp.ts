@@ -8,6 +8,8 @@ export interface Line {
   direction: Direction;
   /** Whose SSRCs the server sends on it. */
   source: Source | undefined;
+  /** The bridge says whose it is (SSRC rewriting); the SSRCs stay. */
+  mapped?: boolean;
   /** How many encodings to ask a browser for that does simulcast by rid; 0 for none. */
   rids: number;
 }
@@ -83,7 +85,7 @@ function writeSource(s: Source): string[] {
   const ssrcs = primaryAndRtx(s);
   const out = [`a=msid:${s.msid}`];
   if (ssrcs.length === 2) out.push(`a=ssrc-group:FID ${ssrcs.join(" ")}`);
-  for (const n of ssrcs) out.push(`a=ssrc:${n} cname:${s.owner || "-"}`, `a=ssrc:${n} msid:${s.msid}`);
+  for (const n of ssrcs) out.push(`a=ssrc:${n} cname:${s.cname ?? (s.owner || "-")}`, `a=ssrc:${n} msid:${s.msid}`);
   return out;
 }
 

@@ -1,7 +1,8 @@
 import { Emitter } from "./emitter";
 import { sessionAccept, sessionTerminate, sourceChange } from "./jingle";
 import { planEncodings, type LocalSlots, type Slot, type SlotName } from "./local";
-import type { Content, Offer, Source } from "./media";
+import { applyMappings, release, type Mapping } from "./maps";
+import type { Content, Kind, Offer, Source } from "./media";
 import { NS } from "./names";
 import {
   codecsOffered, mungeSimulcast, preferCodec, randomSsrc, readContent, readSent, readTransport, splitSdp, writeOffer,
@@ -124,7 +125,17 @@ export class Session extends Emitter<SessionEvents> {
   }
 
   removeOwner(owner: string): void {
-    this.removeSources(this.#lines.flatMap((l) => (l.source?.owner === owner ? [l.source.name] : [])));
+    const owned = this.#lines.filter((l) => l.source?.owner === owner);
+    owned.filter((l) => l.mapped).forEach(release);
+    const names = owned.flatMap((l) => (l.mapped ? [] : [l.source!.name]));
+    if (names.length > 0) this.removeSources(names);
+    else this.#relabelled();
+  }
+
+  /** The bridge tells what its SSRCs carry. */
+  mapSources(mappings: Mapping[]): void {
+    if (applyMappings(this.#lines, mappings, (kind) => this.#freeLine(kind))) this.#changed();
+    else this.#relabelled();
   }
 
   /** Call it after a slot got or lost its track. */
@@ -190,6 +201,11 @@ export class Session extends Emitter<SessionEvents> {
     });
   }
 
+  /** Nothing to negotiate; but tracks may be somebody else's now. */
+  #relabelled(): void {
+    this.#run(async () => this.#collectTracks());
+  }
+
   // The list of m-lines.
 
   #buildLines(): void {
@@ -237,11 +253,15 @@ export class Session extends Emitter<SessionEvents> {
 
   #addSource(s: Source): void {
     if (isBridgeOwn(s) || s.owner === this.options.id || this.#lines.some((l) => l.source?.name === s.name)) return;
-    const content = this.offer.contents.find((c) => c.kind === s.kind);
-    if (!content) return;
-    const free = this.#lines.find((l) => l.direction === "inactive" && l.content.kind === s.kind && !this.#isSlotLine(l));
-    const line = free ?? this.#push(content, "sendonly");
-    [line.source, line.direction] = [s, "sendonly"];
+    const line = this.#freeLine(s.kind);
+    if (line) [line.source, line.direction] = [s, "sendonly"];
+  }
+
+  #freeLine(kind: Kind): Line | undefined {
+    const content = this.offer.contents.find((c) => c.kind === kind);
+    if (!content) return undefined;
+    const free = this.#lines.find((l) => l.direction === "inactive" && l.content.kind === kind && !this.#isSlotLine(l));
+    return free ?? this.#push(content, "sendonly");
   }
 
   #isSlotLine(line: Line): boolean {
@@ -315,7 +335,7 @@ export class Session extends Emitter<SessionEvents> {
 
   #collectTracks(): void {
     const playing = new Map<string, Line>();
-    for (const l of this.#lines) if (l.source && !isBridgeOwn(l.source) && !this.#isSlotLine(l)) playing.set(l.source.name, l);
+    for (const l of this.#lines) if (l.source?.name && !isBridgeOwn(l.source) && !this.#isSlotLine(l)) playing.set(l.source.name, l);
     for (const [name, t] of this.tracks) {
       if (playing.get(name)?.source === t.source) continue;
       this.tracks.delete(name);
