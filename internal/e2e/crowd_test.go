@@ -22,6 +22,7 @@ import (
 var (
 	crowdSize    = flag.Int("crowd", 300, "how many people are in the crowded room")
 	crowdAtOnce  = flag.Int("crowd.wave", 50, "how many of them come at the same instant")
+	crowdVoices  = flag.Int("crowd.voices", 2, "how many of them speak")
 	crowdProfile = flag.String("crowd.profile", "", "write CPU profiles of the server to files that begin so")
 )
 
@@ -77,7 +78,7 @@ func (c *crowd) fill(n, atOnce int, until participant.Moment) {
 		wave := min(n, atOnce)
 		for range wave {
 			i := len(c.people)
-			c.join(ctx, func(o *participant.Options) { o.Speaks, o.Shows = i < 2, i%10 == 0 })
+			c.join(ctx, func(o *participant.Options) { o.Speaks, o.Shows = i < *crowdVoices, i%10 == 0 })
 		}
 		for _, p := range c.people[len(c.people)-wave:] {
 			if err := p.Wait(ctx, until, participant.Channelled); err != nil {

@@ -10,7 +10,8 @@
 // earliest deadline (owner.go). The conference itself (conference.go and the
 // files around it) is a plain struct driven by events which starts nothing,
 // never waits and never reads a clock; requests to its bridge run beside it,
-// one at a time, and come back as events.
+// one at a time and together with what has gathered meanwhile, and come back
+// as events.
 //
 // What it must never do: leave a room in which people are, leave a request
 // unanswered, answer a session-accept late because a bridge is slow, or log

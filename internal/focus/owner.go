@@ -2,6 +2,7 @@ package focus
 
 import (
 	"context"
+	"errors"
 	"sync"
 	"time"
 
@@ -116,26 +117,66 @@ func (o *owner) work() {
 			o.mu.Unlock()
 			return
 		}
-		j := o.jobs[0]
-		o.jobs = o.jobs[1:]
+		n := together(o.jobs)
+		batch := o.jobs[:n:n]
+		o.jobs = o.jobs[n:]
 		o.mu.Unlock()
-		o.askNow(j)
+		o.askNow(batch)
 	}
 }
 
-func (o *owner) askNow(j job) {
+// maxTogether bounds the endpoints of one request to a bridge: a bridge is
+// busy with one request at a time, while media wait.
+const maxTogether = 64
+
+// together says how many of the oldest requests may go as one: what gathered
+// while the bridge was busy with the one before. A request that begins or ends
+// a conference goes alone, and of two about one endpoint the second waits.
+func together(jobs []job) int {
+	seen := make(map[string]bool, min(len(jobs), maxTogether))
+	for i, j := range jobs {
+		alone := j.req.Create || j.req.Expire || len(j.req.Endpoints) != 1
+		if alone || j.bridge != jobs[0].bridge || seen[j.req.Endpoints[0].ID] || i == maxTogether {
+			return max(i, 1)
+		}
+		seen[j.req.Endpoints[0].ID] = true
+	}
+	return len(jobs)
+}
+
+// askNow makes requests as one. What a bridge refuses it refuses whole
+// ([colibri.Bridge]), so then each is made by itself, to find the culprit.
+func (o *owner) askNow(batch []job) {
+	req := *batch[0].req
+	for _, j := range batch[1:] {
+		req.Endpoints = append(req.Endpoints[:len(req.Endpoints):len(req.Endpoints)], j.req.Endpoints...)
+	}
+	resp, err := o.request(batch[0].bridge, &req)
+	var refusal *colibri.Error
+	if len(batch) > 1 && errors.As(err, &refusal) {
+		for i := range batch {
+			o.askNow(batch[i : i+1])
+		}
+		return
+	}
+	o.mail.post(event{do: func(c *conference, now time.Time) {
+		c.now = now
+		for _, j := range batch {
+			j.done(resp, err)
+		}
+	}})
+}
+
+func (o *owner) request(b colibri.Bridge, req *colibri.ConferenceModify) (*colibri.ConferenceModified, error) {
 	ctx, cancel := context.WithTimeout(o.f.ctx, o.f.opts.BridgeTimeout)
 	defer cancel()
 	began := time.Now()
-	resp, err := j.bridge.Modify(ctx, j.req)
+	resp, err := b.Modify(ctx, req)
 	o.f.met.bridgeSeconds.Observe(time.Since(began).Seconds())
 	if err == nil && resp == nil {
 		resp = &colibri.ConferenceModified{}
 	}
-	o.mail.post(event{do: func(c *conference, now time.Time) {
-		c.now = now
-		j.done(resp, err)
-	}})
+	return resp, err
 }
 
 // deliver hands a stanza to the conference.
