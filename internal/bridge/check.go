@@ -33,6 +33,8 @@ func (b *Bridge) checkEndpoint(m *colibri.EndpointModify) error {
 		return badRequest(m.ID, "endpoint id is not 8 hex digits")
 	case m.Create && m.Expire:
 		return badRequest(m.ID, "create and expire exclude each other")
+	case m.Create && m.RestartICE:
+		return badRequest(m.ID, "there is nothing to restart yet")
 	case m.Create && !m.WantTransport:
 		return badRequest(m.ID, "create needs a transport")
 	case m.Create && len(m.Media) == 0:
@@ -93,7 +95,7 @@ func (c *conference) checkEndpoints(ms []colibri.EndpointModify) *colibri.Error 
 // needsEndpoint tells requests that make no sense for an endpoint that has
 // gone from those that are merely late: expire, force-mute, last-n.
 func needsEndpoint(m *colibri.EndpointModify) bool {
-	return len(m.Media) > 0 || m.WantTransport || m.Transport != nil || m.Sources != nil
+	return len(m.Media) > 0 || m.WantTransport || m.RestartICE || m.Transport != nil || m.Sources != nil
 }
 
 // checkSources refuses what belongs to somebody else: the two could not be

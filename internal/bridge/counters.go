@@ -21,6 +21,8 @@ const (
 	cPadding
 	cLayersLowered
 	cLayersRaised
+	cICERestarts
+	cICERestarted
 	dropStranger
 	dropUnknownKind
 	dropHandover
@@ -45,6 +47,7 @@ const (
 	dropChannelMessage
 	dropChannelRate
 	dropChannelOutbox
+	dropStaleTransport
 	numCounters
 )
 
@@ -63,6 +66,8 @@ var counterNames = [numCounters]struct{ name, help string }{
 	cPadding:            {"padding_packets", "packets sent to find out whether there is more bandwidth"},
 	cLayersLowered:      {"layers_lowered", "videos made smaller or taken away for lack of bandwidth"},
 	cLayersRaised:       {"layers_raised", "videos made larger or brought back, asked for as before"},
+	cICERestarts:        {"ice_restarts", "ICE restarts in place that were begun"},
+	cICERestarted:       {"ice_restarts_done", "ICE restarts in place that have moved media to their path"},
 	dropStranger:        {"dropped_stranger", "datagrams from addresses no peer has proved to hold"},
 	dropUnknownKind:     {"dropped_unknown_kind", "datagrams that are neither STUN, DTLS, RTP nor RTCP"},
 	dropHandover:        {"dropped_handover", "datagrams the owning worker had no room or time for"},
@@ -87,6 +92,7 @@ var counterNames = [numCounters]struct{ name, help string }{
 	dropChannelMessage:  {"dropped_channel_message", "bridge channel messages that were not understood or allowed"},
 	dropChannelRate:     {"dropped_channel_rate", "bridge channel messages of an endpoint that sends too many"},
 	dropChannelOutbox:   {"dropped_channel_outbox", "bridge channel messages that a slow client had no room for"},
+	dropStaleTransport:  {"dropped_stale_transport", "ICE credentials of clients that belong to no present restart"},
 }
 
 // counters belongs to one worker; shared is the copy others may read.

@@ -122,7 +122,7 @@ func (c *conference) apply(req *colibri.ConferenceModify) *colibri.ConferenceMod
 }
 
 // applyEndpoint follows the order Colibri2 prescribes: expire, create, media,
-// last-n, transport, sources, force-mute.
+// last-n, transport, sources, force-mute, ICE restart.
 func (c *conference) applyEndpoint(m *colibri.EndpointModify) colibri.EndpointModified {
 	out := colibri.EndpointModified{ID: m.ID}
 	ep := c.endpoints[m.ID]
@@ -155,6 +155,9 @@ func (c *conference) applyEndpoint(m *colibri.EndpointModify) colibri.EndpointMo
 	}
 	if m.WantTransport {
 		out.Transport = ep.localTransport()
+	}
+	if m.RestartICE {
+		out.Transport = ep.restartICE()
 	}
 	return out
 }

@@ -70,7 +70,7 @@ func (ep *endpoint) rtpPacket(pkt []byte) {
 		ep.openFailed(err)
 		return
 	}
-	ep.heard = ep.w.now
+	ep.heardMedia()
 	ep.bytesIn.add(n)
 	h := &ep.w.header
 	if *h, err = rtp.Parse(pkt[:n]); err != nil {

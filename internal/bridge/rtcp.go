@@ -17,7 +17,7 @@ func (ep *endpoint) rtcpPacket(pkt []byte) {
 		ep.openFailed(err)
 		return
 	}
-	ep.heard = ep.w.now
+	ep.heardMedia()
 	c := rtp.NewCompound(pkt[:n])
 	for c.Next() {
 		p := c.Packet()

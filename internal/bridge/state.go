@@ -50,6 +50,8 @@ type EndpointState struct {
 	Age        string         `json:"age"`
 	Silent     string         `json:"silent"` // since anything authentic came
 	ICE        string         `json:"ice"`
+	Generation int            `json:"ice_generation,omitempty"` // of the restart whose path is in use
+	Restarting bool           `json:"ice_restarting,omitempty"`
 	Remote     string         `json:"remote,omitempty"`
 	DTLS       secure.State   `json:"dtls"`
 	SRTP       string         `json:"srtp,omitempty"`
@@ -176,7 +178,7 @@ func (ep *endpoint) state() EndpointState {
 	now := ep.w.now
 	s := EndpointState{
 		ID: ep.id, Visitor: ep.visitor, Age: since(now, ep.created), ICE: ep.agent.State().String(),
-		DTLS: ep.session.State(), Problem: ep.problem,
+		Generation: ep.agent.generation, Restarting: ep.next != nil, DTLS: ep.session.State(), Problem: ep.problem,
 		BitsIn: ep.bytesIn.perSecond, BitsOut: ep.bytesOut.perSecond,
 	}
 	if ep.heard != 0 {

@@ -5,6 +5,7 @@ import (
 	"net/netip"
 	"slices"
 	"sync/atomic"
+	"time"
 
 	"github.com/plenum-conf/plenum/internal/bridge/secure"
 	"github.com/plenum-conf/plenum/internal/ice"
@@ -17,13 +18,16 @@ import (
 // transport is the path to one peer: ICE, DTLS, and the SRTP contexts that
 // come of it.
 type transport struct {
-	ufrag, pwd string
-	agent      *ice.Agent
+	agent      *agent // in use
+	next, old  *agent // of an ICE restart: coming, going
+	generation int    // of the latest restart
 	session    *secure.Session
 	opener     *srtp.Opener // nil before the handshake is over
 	sealer     *srtp.Sealer
 	addrs      []netip.AddrPort // bound to this peer, oldest first
-	to         netip.AddrPort   // where media goes; zero before ICE is done
+	to         netip.AddrPort   // where media goes; zero while there is no way
+	from       netip.AddrPort   // where the packet at hand came from
+	elsewhere  mono.Time        // since when media comes from another address than to; 0 if it does not
 	connected  mono.Time        // first time ICE was done
 	heard      mono.Time        // last authenticated packet
 	problem    string           // why DTLS failed
@@ -44,9 +48,10 @@ func (p *datagramPath) send(datagram []byte) {
 
 func (p *datagramPath) set(to netip.AddrPort) { p.to.Store(&to) }
 
+func (p *datagramPath) clear() { p.to.Store(nil) }
+
 func (ep *endpoint) initTransport() {
-	ep.ufrag, ep.pwd = ice.NewUfrag(uint8(ep.w.index), nil), ice.NewPwd(nil)
-	ep.agent = ice.NewAgent(ice.Config{Ufrag: ep.ufrag, Pwd: ep.pwd, Controlling: true, Rand: ep.w.random})
+	ep.agent = ep.newAgent(0)
 	ep.path = &datagramPath{sock: ep.w.sock}
 	ep.session = secure.NewSession(secure.Config{
 		Identity: ep.w.b.identity,
@@ -55,17 +60,22 @@ func (ep *endpoint) initTransport() {
 		OnClosed: func(err error) { ep.w.mail.postAlways(sessionEnded{ep, err}) },
 		Channel:  ep.sctpChannel(),
 	})
-	ep.w.byUfrag[ep.ufrag] = ep
+}
+
+// describe tells an agent's half of the transport, as a client needs it.
+func (ep *endpoint) describe(a *agent) *media.Transport {
+	b := ep.w.b
+	return &media.Transport{
+		Ufrag: a.Ufrag(), Pwd: a.pwd, Generation: a.generation,
+		Fingerprint: &media.Fingerprint{Hash: "sha-256", Value: b.identity.Fingerprint(), Setup: "actpass"},
+		Candidates:  slices.Clone(b.candidates),
+	}
 }
 
 // localTransport describes the bridge's half for the offer.
 func (ep *endpoint) localTransport() *media.Transport {
 	b := ep.w.b
-	t := &media.Transport{
-		Ufrag: ep.ufrag, Pwd: ep.pwd,
-		Fingerprint: &media.Fingerprint{Hash: "sha-256", Value: b.identity.Fingerprint(), Setup: "actpass"},
-		Candidates:  slices.Clone(b.candidates),
-	}
+	t := ep.describe(ep.agent)
 	if base := b.opt.channelBase(); base != "" {
 		t.ChannelURL = base + "/" + ep.c.id + "/" + ep.id + "?pwd=" + ep.door.password
 	}
@@ -75,8 +85,14 @@ func (ep *endpoint) localTransport() *media.Transport {
 	return t
 }
 
-// setRemote takes the peer's half, from session-accept.
+// setRemote takes the peer's half, from session-accept or as the answer to an
+// ICE restart.
 func (ep *endpoint) setRemote(t *media.Transport) {
+	a := ep.agentOf(t.Generation)
+	if a == nil {
+		ep.w.count.inc(dropStaleTransport)
+		return
+	}
 	if f := t.Fingerprint; f != nil {
 		if err := ep.session.SetRemoteFingerprint(f.Hash, f.Value); err != nil {
 			ep.problem = err.Error()
@@ -84,7 +100,7 @@ func (ep *endpoint) setRemote(t *media.Transport) {
 		}
 	}
 	if t.Ufrag != "" && t.Pwd != "" {
-		if err := ep.agent.SetRemote(t.Ufrag, t.Pwd, t.Candidates, ep.w.now); err != nil {
+		if err := a.SetRemote(t.Ufrag, t.Pwd, t.Candidates, ep.w.now); err != nil {
 			ep.problem = err.Error()
 			ep.log().Warn("ICE credentials refused", "err", err)
 		}
@@ -105,6 +121,7 @@ func (ep *endpoint) packet(addr netip.AddrPort, pkt []byte) {
 	case b >= 20 && b < 64:
 		ep.dtls(addr, pkt)
 	case b >= 128 && b < 192 && len(pkt) >= 12:
+		ep.from = addr
 		ep.srtpPacket(pkt)
 	default:
 		ep.w.count.inc(dropUnknownKind)
@@ -112,7 +129,7 @@ func (ep *endpoint) packet(addr netip.AddrPort, pkt []byte) {
 }
 
 func (ep *endpoint) stun(addr netip.AddrPort, pkt []byte) {
-	if err := ep.agent.Handle(ep.w.now, addr, pkt); err != nil {
+	if err := ep.agentFor(pkt).Handle(ep.w.now, addr, pkt); err != nil {
 		ep.w.count.inc(dropBadSTUN)
 	} else {
 		ep.heard = ep.w.now
@@ -122,46 +139,108 @@ func (ep *endpoint) stun(addr netip.AddrPort, pkt []byte) {
 }
 
 func (ep *endpoint) dtls(addr netip.AddrPort, pkt []byte) {
-	if !ep.to.IsValid() {
+	if ep.connected == 0 {
 		ep.path.set(addr) // a check from there was authentic; nomination follows
 	}
 	ep.session.Push(pkt)
 }
 
-// driveICE carries out what the agent wants after anything happened to it.
+// driveICE carries out what the agents want after anything happened to one.
 func (ep *endpoint) driveICE() {
+	for _, a := range ep.agents() {
+		if a != nil {
+			ep.drain(a)
+		}
+	}
+	ep.moveOn()
+	if sel, ok := ep.agent.Selected(); ok && sel != ep.to {
+		ep.selected(sel)
+	}
+	ep.scheduleICE()
+	if ep.agent.State() == ice.Failed {
+		ep.lostPath()
+	}
+}
+
+// drain sends what an agent has to send, and lets go of what it has let go of.
+func (ep *endpoint) drain(a *agent) {
 	for {
 		buf := ep.w.stunBuf[:]
-		n, to, ok := ep.agent.Outgoing(buf)
+		n, to, ok := a.Outgoing(buf)
 		if !ok {
 			break
 		}
 		ep.w.send(to, buf[:n])
 	}
-	for _, addr := range ep.agent.TakeGoneRemotes() {
-		ep.forgetAddr(addr)
-		ep.w.unbind(addr, ep)
-	}
-	if sel, ok := ep.agent.Selected(); ok && sel != ep.to {
-		ep.selected(sel)
-	}
-	ep.w.wheel.Schedule(&ep.iceTimer, ep.agent.Deadline())
-	if ep.agent.State() == ice.Failed {
-		ep.fail("ICE failed")
+	for _, addr := range a.TakeGoneRemotes() {
+		if addr != ep.to && !ep.proved(addr) {
+			ep.forgetAddr(addr)
+			ep.w.unbind(addr, ep)
+		}
 	}
 }
 
+func (ep *endpoint) scheduleICE() {
+	var at mono.Time
+	for _, a := range ep.agents() {
+		if a != nil {
+			at = mono.Earliest(mono.Earliest(at, a.Deadline()), a.until)
+		}
+	}
+	ep.w.wheel.Schedule(&ep.iceTimer, at)
+}
+
+// lostPath is called when the peer has withdrawn its consent by silence:
+// nothing more is sent to it (RFC 7675 §5.1). A restart that is on its way may
+// still bring it back.
+func (ep *endpoint) lostPath() {
+	if ep.next == nil {
+		ep.fail("ICE failed")
+		return
+	}
+	ep.to = netip.AddrPort{}
+	ep.path.clear()
+}
+
 func (ep *endpoint) iceTick(now mono.Time) {
-	ep.agent.Tick(now)
+	for _, a := range ep.agents() {
+		if a != nil {
+			a.Tick(now)
+		}
+	}
 	ep.driveICE()
 }
 
 func (ep *endpoint) selected(to netip.AddrPort) {
-	ep.to = to
+	ep.to, ep.elsewhere = to, 0
 	ep.path.set(to)
 	if ep.connected == 0 {
 		ep.connected = ep.w.now
 		ep.log().Debug("ICE connected")
+	}
+}
+
+// followAfter is how long a peer may send from another address than the one
+// it is sent to, before we follow it there. It hears of our choice a moment
+// after we have made one.
+const followAfter = 500 * time.Millisecond
+
+// heardMedia notes that the packet at hand was authentic. A client whose path
+// has changed, be it by its own choice or by its NAT's, sends on the new one
+// long before the consent on the old one has run out.
+func (ep *endpoint) heardMedia() {
+	now := ep.w.now
+	ep.heard = now
+	switch {
+	case ep.from == ep.to:
+		ep.elsewhere = 0
+	case ep.elsewhere == 0:
+		ep.elsewhere = now
+	case now.Sub(ep.elsewhere) >= max(followAfter, 2*ep.agent.RTT()):
+		ep.elsewhere = now
+		if ep.agent.Prefer(now, ep.from) {
+			ep.w.wheel.Schedule(&ep.iceTimer, now) // later in this turn: it may end the endpoint
+		}
 	}
 }
 
@@ -194,7 +273,11 @@ func (ep *endpoint) forgetAddr(addr netip.AddrPort) {
 
 func (ep *endpoint) closeTransport() {
 	ep.session.Close()
-	delete(ep.w.byUfrag, ep.ufrag)
+	for _, a := range ep.agents() {
+		if a != nil {
+			delete(ep.w.byUfrag, a.Ufrag())
+		}
+	}
 	for _, a := range ep.addrs {
 		ep.w.unbind(a, ep)
 	}

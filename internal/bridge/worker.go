@@ -274,5 +274,5 @@ func (ep *endpoint) forSomebodyElse(pkt []byte) bool {
 		return false
 	}
 	ufrag, ok := ice.PeekUsername(pkt)
-	return ok && string(ufrag) != ep.ufrag
+	return ok && ep.w.byUfrag[string(ufrag)] != ep
 }

@@ -56,7 +56,13 @@ type EndpointModify struct {
 	// which the client finds a packet's m-line. It needs SSRCRewriting.
 	RTPMIDDemux bool
 	// Transport is the remote side's half, from session-accept.
+	// Its generation says to which ICE restart it belongs; a stale one is
+	// ignored.
 	Transport *media.Transport
+	// RestartICE asks for new ICE credentials beside those in use, which stay
+	// until the new ones have connected. The answer's transport has the
+	// generation of the restart, or 0 when the bridge keeps what it has.
+	RestartICE bool
 	// Sources replaces all sources of the endpoint.
 	Sources *source.Set
 	// ForceMute replaces which media of the endpoint the bridge drops.
@@ -81,7 +87,8 @@ type ConferenceModified struct {
 // EndpointModified is what a bridge allocated for one endpoint.
 type EndpointModified struct {
 	ID string
-	// Transport is the bridge's half, with every candidate, when it was asked for.
+	// Transport is the bridge's half, with every candidate, when it or an ICE
+	// restart was asked for.
 	Transport *media.Transport
 }
 

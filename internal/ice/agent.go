@@ -254,6 +254,24 @@ func (a *Agent) Handle(now mono.Time, from netip.AddrPort, pkt []byte) error {
 	return err
 }
 
+// Awaits reports whether pkt looks like the response to a check of this agent
+// that has not been answered. It is how responses, which carry no user name,
+// are told apart when a peer has several agents. Nothing is authenticated.
+func (a *Agent) Awaits(pkt []byte) bool {
+	if !IsSTUN(pkt) {
+		return false
+	}
+	_, tx := a.asked(txID(pkt[8:headerSize]))
+	return tx != nil
+}
+
+// Holds reports whether TakeNewRemotes has returned addr, or will, and the
+// agent has not forgotten it.
+func (a *Agent) Holds(addr netip.AddrPort) bool {
+	p := a.lookup(plain(addr))
+	return p != nil && p.announced
+}
+
 // plain makes addresses comparable: an IPv4 address has one form, and zones
 // are the sender's business.
 func plain(addr netip.AddrPort) netip.AddrPort {

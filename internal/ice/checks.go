@@ -104,12 +104,17 @@ func (a *Agent) trigger(p *pair) {
 }
 
 // probeSelected asks the selected pair for a sign of life, because the peer
-// has turned up at another address.
+// has turned up at another address: soon, if it has just given one.
 func (a *Agent) probeSelected() {
 	p := a.selected
-	if p != nil && p.tx.tries == 0 && a.now.Sub(p.answered) > consentFirstRetry {
-		a.begin(p)
+	if p == nil || p.tx.tries > 0 {
+		return
 	}
+	if soon := p.answered.Add(consentFirstRetry); a.now < soon {
+		p.next = mono.Earliest(p.next, soon)
+		return
+	}
+	a.begin(p)
 }
 
 // startWaiting begins the check of the best waiting pair, if it is time for

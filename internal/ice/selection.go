@@ -1,6 +1,7 @@
 package ice
 
 import (
+	"net/netip"
 	"time"
 
 	"github.com/plenum-conf/plenum/internal/mono"
@@ -91,6 +92,28 @@ func (a *Agent) better(p, current *pair) bool {
 	}
 	const muchLess = 100 // Wi-Fi against cellular, but not wired against Wi-Fi
 	return p.cost >= 0 && current.cost-p.cost >= muchLess && a.now.Sub(a.switched) >= settleTime
+}
+
+// Prefer tells the controlling agent that the peer has been sending from addr
+// instead of the selected pair's address for a while: for reasons of its own
+// it has changed its path. A valid pair with that address becomes the selected
+// one; if it has not been checked for some time, it is, and a repeated Prefer
+// selects it. The caller has to have authenticated what came from there. It
+// reports whether there is something to send.
+func (a *Agent) Prefer(now mono.Time, addr netip.AddrPort) bool {
+	p := a.lookup(plain(addr))
+	if p == nil || p == a.selected || p.state != valid || a.role != Controlling || a.state == Failed {
+		return false
+	}
+	a.now = now
+	switch {
+	case p.owing == 0 && now.Sub(p.answered) < revalidate:
+		a.choose(p)
+	case p.tx.tries == 0:
+		a.begin(p)
+	}
+	a.settle()
+	return true
 }
 
 // follow chooses the selected pair as the controlled agent: the one that the

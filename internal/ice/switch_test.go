@@ -151,6 +151,112 @@ func TestNewAddressIsAHint(t *testing.T) {
 	p.expect(movedAddr)
 }
 
+// It does so as well if the old one has just answered.
+func TestNewAddressAfterConsent(t *testing.T) {
+	p := newPeer(t, true)
+	p.ask(clientAddr, 10, false)
+	p.wait(10 * time.Millisecond)
+	p.up[clientAddr] = false
+	p.ask(movedAddr, 10, false)
+	p.wait(1490 * time.Millisecond)
+	p.expect(clientAddr)
+	p.wait(20 * time.Millisecond)
+	p.expect(movedAddr)
+}
+
+// Where the peer sends from is where it is sent to, if it answers there.
+func TestPrefer(t *testing.T) {
+	p := newPeer(t, true)
+	p.ask(clientAddr, 10, false)
+	p.ask(movedAddr, 10, false)
+	if p.Prefer(p.now, clientAddr) || p.Prefer(p.now, netip.MustParseAddrPort("192.0.2.99:1")) {
+		t.Error("something to send for the selected or an unknown address")
+	}
+	p.prefer(movedAddr)
+	p.expect(movedAddr)
+	p.wait(20 * time.Second)
+	p.prefer(clientAddr) // which was not asked for long
+	p.expect(movedAddr)
+	p.wait(500 * time.Millisecond)
+	p.prefer(clientAddr)
+	p.expect(clientAddr)
+	if s := p.Stats(); !s.Nominated || p.Counters().Switches != 2 {
+		t.Errorf("nominated: %v, %d switches", s.Nominated, p.Counters().Switches)
+	}
+}
+
+// An address from which the peer sends, but does not answer, is tried once.
+func TestPreferInVain(t *testing.T) {
+	p := newPeer(t, true)
+	p.ask(clientAddr, 10, false)
+	p.ask(movedAddr, 10, false)
+	p.up[movedAddr] = false
+	p.prefer(movedAddr)
+	p.expect(movedAddr)
+	p.wait(1300 * time.Millisecond)
+	p.expect(clientAddr)
+	for range 60 {
+		p.wait(500 * time.Millisecond)
+		p.prefer(movedAddr)
+		p.expect(clientAddr)
+	}
+	if p.State() != Connected || p.checks[movedAddr] > 20 {
+		t.Errorf("%v, %d checks", p.State(), p.checks[movedAddr])
+	}
+}
+
+// An address of old does not make the agent fail, although nothing was heard
+// from there for longer than a peer may be silent; and the controlled side
+// does not choose.
+func TestPreferOld(t *testing.T) {
+	p := newPeer(t, true)
+	p.ask(clientAddr, 10, false)
+	p.ask(movedAddr, 10, false)
+	p.wait(2 * failAfter)
+	p.up[movedAddr] = false
+	p.prefer(movedAddr)
+	p.expect(clientAddr)
+	if p.State() != Connected {
+		t.Error(p.State())
+	}
+	p = newPeer(t, false)
+	p.ask(clientAddr, 10, true)
+	p.ask(movedAddr, 10, false)
+	p.prefer(movedAddr)
+	p.expect(clientAddr)
+}
+
+// prefer tells the agent where media comes from.
+func (p *peer) prefer(addr netip.AddrPort) {
+	p.Prefer(p.now, addr)
+	p.answer()
+}
+
+// A response is recognised until it has come, whoever has sent it.
+func TestAwaits(t *testing.T) {
+	p := newPeer(t, true, media.Candidate{Component: 1, Protocol: "udp", Priority: 1, Addr: clientAddr, Type: "host"})
+	var dst, out [MaxMessage]byte
+	n, to, ok := p.Outgoing(dst[:])
+	if !ok || to != clientAddr || p.Holds(to) {
+		t.Fatalf("a check to %v: %v", to, ok)
+	}
+	var m message
+	if err := m.parse(dst[:n]); err != nil {
+		t.Fatal(err)
+	}
+	w := newWriter(out[:], bindingSuccess, &m.id)
+	response := out[:w.finish(p.key)]
+	if !p.Awaits(response) || p.Awaits(response[:19]) || p.Awaits(nil) {
+		t.Error("the response is not recognised, or half of one is")
+	}
+	if err := p.Handle(p.now, clientAddr, response); err != nil {
+		t.Fatal(err)
+	}
+	if p.Awaits(response) || !p.Holds(clientAddr) || p.Holds(movedAddr) {
+		t.Error("the response is awaited again, or its sender not known")
+	}
+}
+
 // A phone that comes home to its Wi-Fi is followed there, but not at once.
 func TestCheaperNetwork(t *testing.T) {
 	p := newPeer(t, true)

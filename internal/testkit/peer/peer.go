@@ -19,7 +19,6 @@ import (
 
 	"github.com/pion/dtls/v3"
 
-	"github.com/plenum-conf/plenum/internal/ice"
 	"github.com/plenum-conf/plenum/internal/media"
 	"github.com/plenum-conf/plenum/internal/mono"
 	"github.com/plenum-conf/plenum/internal/srtp"
@@ -27,14 +26,12 @@ import (
 
 // Peer is one client. Its methods may be called from any goroutine.
 type Peer struct {
-	conn *net.UDPConn
 	cert tls.Certificate
 	pipe *pipe
 
 	mu       sync.Mutex
-	agent    *ice.Agent
-	ufrag    string
-	pwd      string
+	paths    []*path // in the order of the restarts that made them
+	present  int     // index of the one that is in use
 	opener   *srtp.Opener
 	sealer   *srtp.Sealer
 	onRTP    func(pkt []byte)
@@ -50,20 +47,16 @@ type Peer struct {
 
 // New opens a peer's socket on the loopback interface.
 func New() (*Peer, error) {
-	conn, err := net.ListenUDP("udp4", &net.UDPAddr{IP: net.IPv4(127, 0, 0, 1)})
-	if err != nil {
-		return nil, err
-	}
 	cert, err := certificate()
 	if err != nil {
-		conn.Close()
 		return nil, err
 	}
-	p := &Peer{
-		conn: conn, cert: cert, ready: make(chan struct{}),
-		ufrag: fmt.Sprintf("u%x", random(4)), pwd: fmt.Sprintf("%x", random(12)),
+	p := &Peer{cert: cert, ready: make(chan struct{})}
+	first, err := p.newPath()
+	if err != nil {
+		return nil, err
 	}
-	p.agent = ice.NewAgent(ice.Config{Ufrag: p.ufrag, Pwd: p.pwd, TieBreaker: 1})
+	p.paths = []*path{first}
 	p.pipe = newPipe(p.write)
 	p.timer = time.AfterFunc(time.Hour, p.tick)
 	return p, nil
@@ -92,19 +85,29 @@ func certificate() (tls.Certificate, error) {
 
 // Local describes the peer's half of the transport, as session-accept would.
 func (p *Peer) Local() *media.Transport {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	return p.describe(p.here())
+}
+
+func (p *Peer) describe(x *path) *media.Transport {
 	sum := sha256.Sum256(p.cert.Certificate[0])
 	pairs := make([]string, len(sum))
 	for i, b := range sum {
 		pairs[i] = fmt.Sprintf("%02X", b)
 	}
 	return &media.Transport{
-		Ufrag: p.ufrag, Pwd: p.pwd,
+		Ufrag: x.ufrag, Pwd: x.pwd,
 		Fingerprint: &media.Fingerprint{Hash: "sha-256", Value: strings.Join(pairs, ":"), Setup: "active"},
 	}
 }
 
-// Addr is the peer's own address.
-func (p *Peer) Addr() netip.AddrPort { return p.conn.LocalAddr().(*net.UDPAddr).AddrPort() }
+// Addr is the peer's own address on its present path.
+func (p *Peer) Addr() netip.AddrPort {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	return p.here().conn.LocalAddr().(*net.UDPAddr).AddrPort()
+}
 
 // OnRTP sets who takes the RTP packets that arrive, decrypted; pkt is the
 // callee's to keep. Call it before Connect.
@@ -121,11 +124,8 @@ var browserProfiles = []dtls.SRTPProtectionProfile{
 // Connect runs ICE and DTLS with what the bridge offered. profiles restricts
 // the SRTP protection profiles; none means what browsers offer.
 func (p *Peer) Connect(ctx context.Context, remote *media.Transport, profiles ...srtp.Profile) error {
-	p.finished.Add(1)
-	go p.read()
 	p.mu.Lock()
-	p.agent.SetRemote(remote.Ufrag, remote.Pwd, remote.Candidates, mono.Now())
-	p.drive()
+	p.here().begin(remote)
 	p.mu.Unlock()
 	select {
 	case <-p.ready:
@@ -198,26 +198,17 @@ func (p *Peer) Profile() srtp.Profile {
 	return p.sealer.Profile()
 }
 
-// read is the goroutine that takes datagrams.
-func (p *Peer) read() {
-	defer p.finished.Done()
-	buf := make([]byte, 2048)
-	for {
-		n, from, err := p.conn.ReadFromUDPAddrPort(buf)
-		if err != nil {
-			return
-		}
-		if n > 0 {
-			p.datagram(netip.AddrPortFrom(from.Addr().Unmap(), from.Port()), append([]byte(nil), buf[:n]...))
-		}
+func (p *Peer) datagram(x *path, from netip.AddrPort, pkt []byte) {
+	p.mu.Lock()
+	deaf := x.deaf
+	p.mu.Unlock()
+	if deaf {
+		return
 	}
-}
-
-func (p *Peer) datagram(from netip.AddrPort, pkt []byte) {
 	switch b := pkt[0]; {
 	case b < 4:
 		p.mu.Lock()
-		_ = p.agent.Handle(mono.Now(), from, pkt)
+		_ = x.agent.Handle(mono.Now(), from, pkt)
 		p.drive()
 		p.mu.Unlock()
 	case b >= 20 && b < 64:
@@ -254,45 +245,11 @@ func (p *Peer) media(pkt []byte) {
 	}
 }
 
-// drive carries out what the agent wants; p.mu is held.
-func (p *Peer) drive() {
-	var buf [1500]byte
-	for {
-		n, to, ok := p.agent.Outgoing(buf[:])
-		if !ok {
-			break
-		}
-		_, _ = p.conn.WriteToUDPAddrPort(buf[:n], to)
-	}
-	p.agent.TakeNewRemotes()
-	if _, ok := p.agent.Selected(); ok && !p.isReady {
-		p.isReady = true
-		close(p.ready)
-	}
-	if d := p.agent.Deadline(); d != 0 && !p.closed {
-		p.timer.Reset(max(d.Sub(mono.Now()), time.Millisecond))
-	}
-}
-
-func (p *Peer) tick() {
-	p.mu.Lock()
-	defer p.mu.Unlock()
-	if !p.closed {
-		p.agent.Tick(mono.Now())
-		p.drive()
-	}
-}
-
-// write sends a datagram over the selected pair.
+// write sends a datagram over the present path.
 func (p *Peer) write(pkt []byte) error {
 	p.mu.Lock()
-	to, ok := p.agent.Selected()
-	p.mu.Unlock()
-	if !ok {
-		return errors.New("not connected")
-	}
-	_, err := p.conn.WriteToUDPAddrPort(pkt, to)
-	return err
+	defer p.mu.Unlock()
+	return p.here().write(pkt)
 }
 
 // SendRTP seals and sends a plain RTP packet.
@@ -340,6 +297,8 @@ func (p *Peer) Close() {
 		ch.close()
 	}
 	p.pipe.close()
-	p.conn.Close()
+	for _, x := range p.paths {
+		x.conn.Close()
+	}
 	p.finished.Wait()
 }
