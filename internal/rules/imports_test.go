@@ -37,6 +37,7 @@ var allowed = map[string][]string{
 	"internal/config":         {},
 	"internal/metrics":        {},
 	"internal/testkit":        {"internal/..."},
+	"internal/bench":          {},
 	"internal/rules":          {},
 	"internal/e2e":            {},
 }

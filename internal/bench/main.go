@@ -1,0 +1,76 @@
+package main
+
+import (
+	"context"
+	"encoding/json"
+	"flag"
+	"fmt"
+	"os"
+	"os/signal"
+	"regexp"
+	"syscall"
+	"time"
+
+	"github.com/plenum-conf/plenum/internal/bench/storm"
+)
+
+func main() {
+	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt, syscall.SIGTERM)
+	defer stop()
+	do := table
+	if len(os.Args) > 1 && os.Args[1] == "storm" {
+		do = stormCommand
+	}
+	if err := do(ctx, os.Args[1:]); err != nil {
+		fmt.Fprintln(os.Stderr, "bench:", err)
+		os.Exit(1)
+	}
+}
+
+// stormCommand runs one storm and prints its result as JSON.
+func stormCommand(ctx context.Context, args []string) error {
+	var t storm.Target
+	f := flag.NewFlagSet("bench storm", flag.ExitOnError)
+	f.StringVar(&t.URL, "url", "ws://127.0.0.1:8080/xmpp-websocket", "WebSocket `address` of the server, on loopback")
+	f.StringVar(&t.Domain, "domain", "localhost", "XMPP `domain`")
+	f.IntVar(&t.PID, "pid", 0, "process `id` of the server, to read its CPU time")
+	f.IntVar(&t.Rooms, "rooms", 81, "number of rooms")
+	f.IntVar(&t.People, "people", 40, "people in each room")
+	f.IntVar(&t.Ramp, "ramp", 0, "joins a second; 0: all at once")
+	f.DurationVar(&t.Idle, "idle", 5*time.Second, "how long everybody is silent at the end")
+	_ = f.Parse(args[1:]) // ends the process on mistakes
+	res, err := storm.Run(ctx, t)
+	if err != nil {
+		res.Error = err.Error()
+	}
+	return json.NewEncoder(os.Stdout).Encode(res)
+}
+
+// settings are what the person at the terminal chose.
+type settings struct {
+	plenum string // binary
+	runs   int
+	only   *regexp.Regexp
+	server string // core of the server, as taskset names it
+	load   string // core of the load
+	out    string // directory of performance.md and performance.json
+	list   bool
+}
+
+func table(ctx context.Context, args []string) error {
+	var s settings
+	f := flag.NewFlagSet("bench", flag.ExitOnError)
+	f.StringVar(&s.plenum, "plenum", "", "plenum `binary` to measure; default: built from this checkout")
+	f.IntVar(&s.runs, "runs", 5, "how often each row is measured")
+	only := f.String("only", ".", "rows to measure, a regular `expression` on their names")
+	f.StringVar(&s.server, "server-core", "0", "`core` the server is pinned to")
+	f.StringVar(&s.load, "load-core", "1", "`core` the load is pinned to")
+	f.StringVar(&s.out, "out", "docs", "`directory` that performance.md and performance.json are written to")
+	f.BoolVar(&s.list, "list", false, "list the rows and end")
+	_ = f.Parse(args) // ends the process on mistakes
+	var err error
+	if s.only, err = regexp.Compile(*only); err != nil {
+		return fmt.Errorf("-only: %w", err)
+	}
+	return measureAll(ctx, &s)
+}

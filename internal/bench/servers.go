@@ -1,0 +1,79 @@
+package main
+
+import (
+	"context"
+	_ "embed"
+	"fmt"
+	"os"
+	"os/exec"
+	"path/filepath"
+	"strconv"
+	"strings"
+	"text/template"
+)
+
+//go:embed peers/prosody.cfg.lua
+var prosodyConfig string
+
+// server is one contestant of the signalling rows.
+type server struct {
+	name  string
+	start func(ctx context.Context, s *settings, dir string) (*process, string, error) // with its WebSocket address
+}
+
+// signalServers are plenum and its peers; those that are not installed are
+// left out.
+func signalServers() []server {
+	all := []server{{"plenum", startSignal}}
+	if _, err := exec.LookPath("prosody"); err == nil {
+		all = append(all,
+			server{"Prosody, gc generational", prosodyWith(`mode = "generational"`)},
+			server{"Prosody, gc incremental 105/250", prosodyWith(`mode = "incremental", threshold = 105, speed = 250`)})
+	}
+	return all
+}
+
+// oneCore makes a Go server run as it would on a machine with one core.
+var oneCore = []string{"GOMAXPROCS=1"}
+
+func startSignal(ctx context.Context, s *settings, dir string) (*process, string, error) {
+	port, err := freePort("tcp")
+	if err != nil {
+		return nil, "", err
+	}
+	at := "127.0.0.1:" + strconv.Itoa(port)
+	p, err := startProcess(ctx, s.server, dir, "http://"+at+"/about/health", oneCore,
+		s.plenum, "serve", "--roles", "signal", "--http", at, "--admin", "")
+	return p, "ws://" + at + "/xmpp-websocket", err
+}
+
+func prosodyWith(gc string) func(context.Context, *settings, string) (*process, string, error) {
+	return func(ctx context.Context, s *settings, dir string) (*process, string, error) {
+		port, err := freePort("tcp")
+		if err != nil {
+			return nil, "", err
+		}
+		file := filepath.Join(dir, "prosody.cfg.lua")
+		var text strings.Builder
+		err = template.Must(template.New("prosody").Parse(prosodyConfig)).Execute(&text, map[string]any{"Dir": dir, "Port": port, "GC": gc})
+		if err != nil {
+			return nil, "", err
+		}
+		if err := os.WriteFile(file, []byte(text.String()), 0o600); err != nil {
+			return nil, "", err
+		}
+		at := fmt.Sprintf("127.0.0.1:%d/xmpp-websocket", port)
+		p, err := startProcess(ctx, s.server, dir, "http://"+at, nil, "prosody", "-F", "--config", file)
+		return p, "ws://" + at, err
+	}
+}
+
+// build makes the plenum binary of this checkout.
+func build(ctx context.Context, dir string) (string, error) {
+	bin := filepath.Join(dir, "plenum")
+	out, err := exec.CommandContext(ctx, "go", "build", "-trimpath", "-o", bin, "./cmd/plenum").CombinedOutput()
+	if err != nil {
+		return "", fmt.Errorf("go build: %w\n%s", err, out)
+	}
+	return bin, nil
+}

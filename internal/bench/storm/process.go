@@ -1,0 +1,55 @@
+package storm
+
+import (
+	"bytes"
+	"fmt"
+	"os"
+	"strconv"
+	"strings"
+)
+
+// self is the process id that stands for this process.
+const self = -1
+
+// ticksPerSecond is USER_HZ, in which /proc counts CPU time. It is 100 on all
+// architectures Go runs on.
+const ticksPerSecond = 100
+
+func procFile(pid int, name string) []byte {
+	who := strconv.Itoa(pid)
+	if pid == self {
+		who = "self"
+	}
+	b, _ := os.ReadFile(fmt.Sprintf("/proc/%s/%s", who, name)) // of a process that ended there is nothing
+	return b
+}
+
+// cpuOf is the CPU time a process has used, in seconds; 0 for no process.
+func cpuOf(pid int) float64 {
+	if pid == 0 {
+		return 0
+	}
+	b := procFile(pid, "stat")
+	// The second field is a name in parentheses that may hold spaces.
+	fields := strings.Fields(string(b[bytes.LastIndexByte(b, ')')+1:]))
+	if len(fields) < 13 {
+		return 0
+	}
+	user, _ := strconv.ParseFloat(fields[11], 64)
+	system, _ := strconv.ParseFloat(fields[12], 64)
+	return (user + system) / ticksPerSecond
+}
+
+// memoryOf is the resident memory of a process in bytes; 0 for no process.
+func memoryOf(pid int) int64 {
+	if pid == 0 {
+		return 0
+	}
+	for line := range strings.Lines(string(procFile(pid, "status"))) {
+		if rest, ok := strings.CutPrefix(line, "VmRSS:"); ok {
+			kb, _ := strconv.ParseInt(strings.Fields(rest)[0], 10, 64)
+			return kb << 10
+		}
+	}
+	return 0
+}
