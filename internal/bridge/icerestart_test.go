@@ -1,12 +1,14 @@
 package bridge
 
 import (
+	"net/netip"
 	"testing"
 	"time"
 
 	"github.com/plenum-conf/plenum/internal/colibri"
 	"github.com/plenum-conf/plenum/internal/ice"
 	"github.com/plenum-conf/plenum/internal/media"
+	"github.com/plenum-conf/plenum/internal/rtp"
 	"github.com/plenum-conf/plenum/internal/srtp"
 )
 
@@ -246,4 +248,66 @@ func TestAddressChange(t *testing.T) {
 			}
 		})
 	}
+}
+
+// TestFollowsMedia: media that comes from another proved address for half a
+// second is answered there; a packet in between from where media goes, or one
+// that is not authentic, makes it stay.
+func TestFollowsMedia(t *testing.T) {
+	n := newBench(t, 1, srtp.AEADAES128GCM)
+	ep, start := n.sender, n.w.now
+	home, away := netip.MustParseAddrPort("192.0.2.1:1"), netip.MustParseAddrPort("192.0.2.2:2")
+	n.prove(t, ep, home, away)
+	if ep.to != home {
+		t.Fatalf("media goes to %v", ep.to)
+	}
+	for _, step := range []struct {
+		after time.Duration
+		from  netip.AddrPort
+		want  netip.AddrPort
+	}{
+		{0, home, home}, {100, away, home}, {590, away, home}, {595, home, home}, // it was only the order
+		{600, away, home}, {1090, away, home}, {1100, away, away},
+		{1110, home, away}, {1600, home, away}, {1605, away, away}, {1610, home, away},
+	} {
+		n.w.now, n.addr = start.Add(step.after*time.Millisecond), step.from
+		var e rtp.Egress
+		n.packet(t, &e, 1000, ptOpus, []byte("opus"))
+		n.w.packet(home, []byte{0x80, ptOpus, 9, 9, 0, 0, 0, 0, 0, 0, 3, 0xe8, 1, 2, 3, 4, 5, 6, 7, 8, 9, 10, 11, 12, 13, 14, 15, 16}, false)
+		n.w.now = n.w.now.Add(2 * time.Millisecond) // the wheel's resolution is one
+		n.w.wheel.Advance(n.w.now, n.w.fire)
+		if ep.to != step.want {
+			t.Fatalf("after %d ms, media from %v: it goes to %v", step.after, step.from, ep.to)
+		}
+	}
+}
+
+// prove lets a client connect to an endpoint from several addresses.
+func (n *bench) prove(t *testing.T, ep *endpoint, addrs ...netip.AddrPort) {
+	t.Helper()
+	mine := ep.describe(ep.agent)
+	if err := ep.agent.SetRemote("abcd", "0123456789012345678901", nil, n.w.now); err != nil {
+		t.Fatal(err)
+	}
+	here := netip.MustParseAddrPort("192.0.2.100:10000")
+	for _, addr := range addrs {
+		c := ice.NewAgent(ice.Config{Ufrag: "abcd", Pwd: "0123456789012345678901", TieBreaker: 1})
+		bridge := media.Candidate{Component: 1, Protocol: "udp", Addr: here, Type: "host", Priority: 1}
+		if err := c.SetRemote(mine.Ufrag, mine.Pwd, []media.Candidate{bridge}, n.w.now); err != nil {
+			t.Fatal(err)
+		}
+		var buf [1500]byte
+		for range 3 {
+			for size, _, ok := c.Outgoing(buf[:]); ok; size, _, ok = c.Outgoing(buf[:]) {
+				if err := ep.agent.Handle(n.w.now, addr, buf[:size]); err != nil {
+					t.Fatal(err)
+				}
+				ep.bindAddr(addr)
+			}
+			for size, _, ok := ep.agent.Outgoing(buf[:]); ok; size, _, ok = ep.agent.Outgoing(buf[:]) {
+				_ = c.Handle(n.w.now, here, buf[:size])
+			}
+		}
+	}
+	ep.driveICE()
 }
