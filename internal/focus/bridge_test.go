@@ -20,6 +20,9 @@ type scriptedBridge struct {
 	fail  func(req *colibri.ConferenceModify) error // nil: everything works
 	delay time.Duration
 	reqs  []*colibri.ConferenceModify
+	// restarted is the transport of the nth ICE restart.
+	restarted func(n int) *media.Transport
+	restarts  int
 }
 
 func (b *scriptedBridge) set(fail func(*colibri.ConferenceModify) error, delay time.Duration) {
@@ -59,9 +62,25 @@ func (b *scriptedBridge) answer(req *colibri.ConferenceModify) *colibri.Conferen
 				{SSRC: 1001, Kind: media.Audio, Name: "jvb-a0"}, {SSRC: 1002, Kind: media.Video, Name: "jvb-v0"},
 			}}
 		}
+		if em.RestartICE {
+			out.Transport = b.restart()
+		}
 		resp.Endpoints = append(resp.Endpoints, out)
 	}
 	return resp
+}
+
+func (b *scriptedBridge) restart() *media.Transport {
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	b.restarts++
+	if b.restarted != nil {
+		return b.restarted(b.restarts)
+	}
+	t := bridgeTransport("", false)
+	t.ChannelURL = ""
+	t.Ufrag, t.Pwd, t.Generation = fmt.Sprintf("again%d", b.restarts), "anotherpwd22characters", b.restarts
+	return t
 }
 
 func bridgeTransport(id string, sctp bool) *media.Transport {
@@ -114,6 +133,7 @@ func describeEndpoint(em colibri.EndpointModify) string {
 	add(em.RTPMIDDemux, "rtp-mid-demux")
 	if em.Transport != nil {
 		add(true, "transport=%s", em.Transport.Ufrag)
+		add(em.Transport.Generation > 0, "generation=%d", em.Transport.Generation)
 	}
 	if em.Sources != nil {
 		add(true, "sources=%d", len(em.Sources.Sources))
@@ -124,5 +144,6 @@ func describeEndpoint(em colibri.EndpointModify) string {
 	if em.InitialLastN != nil {
 		add(true, "last-n=%d", *em.InitialLastN)
 	}
+	add(em.RestartICE, "restart-ice")
 	return "[" + strings.Join(words, " ") + "]"
 }

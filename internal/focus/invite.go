@@ -129,6 +129,7 @@ func transportOf(resp *colibri.ConferenceModified, id string) *media.Transport {
 func (c *conference) offer(s *stay, p *participant, t *media.Transport) {
 	sid := c.out.newID()
 	p.session.Start(sid)
+	p.iceGeneration = 0
 	p.stage = offered
 	p.told, p.heard = c.sources.Told(), c.now
 	var others []source.Owned

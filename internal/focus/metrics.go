@@ -7,7 +7,7 @@ type metrics struct {
 	conferences, participants                         prometheus.Gauge
 	created, restarts, inviteFailures, bridgeFailures prometheus.Counter
 	dropped                                           prometheus.Counter
-	requests, sent, received                          *prometheus.CounterVec
+	requests, iceRestarts, sent, received             *prometheus.CounterVec
 	bridgeSeconds                                     prometheus.Histogram
 }
 
@@ -21,6 +21,7 @@ func newMetrics(reg prometheus.Registerer) (*metrics, error) {
 		bridgeFailures: counter("bridge_failures_total", "Times a conference gave up its bridge or found none."),
 		dropped:        counter("dropped_events_total", "Events dropped because a conference's mailbox was full."),
 		requests:       vector("conference_requests_total", "Conference requests by outcome.", "outcome"),
+		iceRestarts:    vector("ice_restarts_total", "ICE restarts in place: requested, and what became of them.", "outcome"),
 		sent:           vector("jingle_sent_total", "Jingle messages sent.", "action"),
 		received:       vector("jingle_received_total", "Jingle messages received.", "action"),
 		bridgeSeconds: prometheus.NewHistogram(prometheus.HistogramOpts{
@@ -34,7 +35,7 @@ func newMetrics(reg prometheus.Registerer) (*metrics, error) {
 	}
 	for _, c := range []prometheus.Collector{
 		m.conferences, m.participants, m.created, m.restarts, m.inviteFailures, m.bridgeFailures,
-		m.dropped, m.requests, m.sent, m.received, m.bridgeSeconds,
+		m.dropped, m.requests, m.iceRestarts, m.sent, m.received, m.bridgeSeconds,
 	} {
 		if err := reg.Register(c); err != nil {
 			return nil, err

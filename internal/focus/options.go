@@ -87,8 +87,11 @@ type Options struct {
 	// BridgeRetry is the pause after a bridge's first failure; it doubles
 	// with each further one, up to BridgeRetryMax.
 	BridgeRetry, BridgeRetryMax time.Duration
+	// ICERestart lets participants ask for new ICE credentials within their
+	// session.
+	ICERestart bool
 	// RestartInterval and RestartsPerMinute limit how often one participant
-	// may ask for a new session.
+	// may ask for a new session, and likewise for an ICE restart.
 	RestartInterval   time.Duration
 	RestartsPerMinute int
 	// InvitesPerTick bounds how many participants are invited again at once
@@ -127,6 +130,7 @@ func DefaultOptions() Options {
 		BridgeTimeout:     15 * time.Second,
 		BridgeRetry:       time.Second,
 		BridgeRetryMax:    30 * time.Second,
+		ICERestart:        true,
 		RestartInterval:   5 * time.Second,
 		RestartsPerMinute: 5,
 		InvitesPerTick:    20,

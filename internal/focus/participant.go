@@ -50,10 +50,11 @@ type participant struct {
 	told    source.Map // what it has been told of the others
 	heard   time.Time  // when it was last told of anything new
 
-	restarts rateLimit
-	failures int // of invitations in a row
-	lastFail time.Time
-	retry    *timer // a later invitation, nil when none is due
+	restarts, iceRestarts rateLimit
+	iceGeneration         int // of the latest ICE restart in this session
+	failures              int // of invitations in a row
+	lastFail              time.Time
+	retry                 *timer // a later invitation, nil when none is due
 }
 
 func (p *participant) moderator() bool { return p.pres.role == "moderator" }

@@ -35,7 +35,7 @@ func (c *conference) onJingle(p *participant, st xmpp.Stanza, el xmpp.Element) {
 	case jingle.TransportInfo:
 		c.onTransportInfo(p, st, m)
 	case jingle.SessionInfo:
-		err = c.onSessionInfo(st, m)
+		err = c.onSessionInfo(p, st, m)
 	default:
 		err = &xmpp.StanzaError{Type: "cancel", Condition: "feature-not-implemented"}
 	}
@@ -151,25 +151,24 @@ func (c *conference) sourcesChanged(p *participant, st xmpp.Stanza, set source.S
 	c.scheduleFlush()
 }
 
-// onTransportInfo passes candidates on. Browsers do not trickle towards a
-// bridge, so this is for others.
+// onTransportInfo passes the client's half of an ICE restart on. Browsers do
+// not trickle towards a bridge, so candidates are for others.
 func (c *conference) onTransportInfo(p *participant, st xmpp.Stanza, m *jingle.Message) {
 	c.ack(st)
-	if t := acceptedTransport(m); t != nil {
+	if t := acceptedTransport(m); t != nil && t.Generation == p.iceGeneration {
 		c.update(colibri.EndpointModify{ID: p.nick, Transport: t})
 	}
 }
 
-// onSessionInfo refuses ICE restarts in place, upon which clients ask for a
-// new session, and acknowledges older clients' reports of broken ICE, who do
-// so by themselves.
-func (c *conference) onSessionInfo(st xmpp.Stanza, m *jingle.Message) error {
+func (c *conference) onSessionInfo(p *participant, st xmpp.Stanza, m *jingle.Message) error {
 	switch {
 	case m.Bridge != nil && !c.here(m.Bridge):
 		return staleBridge()
 	case m.Bridge != nil && m.Bridge.ICERestart:
-		return &xmpp.StanzaError{Type: "cancel", Condition: "feature-not-implemented", Text: "ask for a new session"}
-	case m.ICEState == "" && len(m.Contents) > 0:
+		return c.restartICE(p, st)
+	case m.ICEState != "":
+		return c.onICEState(p, st, m)
+	case len(m.Contents) > 0:
 		return &xmpp.StanzaError{Type: "modify", Condition: "feature-not-implemented"}
 	}
 	c.ack(st)

@@ -315,6 +315,11 @@ func briefJingle(el xmpp.Element) string {
 	if m.Reason != nil {
 		out += fmt.Sprintf(" reason=%s (%s)", m.Reason.Condition, m.Reason.Text)
 	}
+	for _, c := range m.Contents {
+		if t := c.Transport; t != nil && t.Generation > 0 {
+			out += fmt.Sprintf(" transport=%s ice-generation=%d candidates=%d", t.Ufrag, t.Generation, len(t.Candidates))
+		}
+	}
 	for _, o := range m.Sources {
 		for _, x := range o.Set.Sources {
 			out += fmt.Sprintf(" %s/%d", x.Name, x.SSRC)
