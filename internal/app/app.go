@@ -185,6 +185,7 @@ func (a *App) buildFocus() (err error) {
 	o.Domain = a.cfg.Domain
 	o.MinParticipants = a.cfg.Focus.MinParticipants
 	o.SingleParticipantTimeout = a.cfg.Focus.SingleParticipantTimeout
+	o.ICERestart = a.cfg.Focus.ICERestart
 	o.InitialTimeout = a.cfg.Focus.InitialTimeout
 	o.SourceSignalingDelays = a.cfg.Focus.SourceSignalingDelays
 	o.VideoCodecs = a.cfg.Focus.Codecs
@@ -205,6 +206,7 @@ func (a *App) buildWeb() (err error) {
 	o.Domain = a.cfg.Domain
 	o.PublicURL = a.cfg.PublicURL
 	o.Client.P2P = a.cfg.Web.P2P
+	o.Client.ICERestart = a.cfg.Focus.ICERestart
 	o.Client.Codecs = a.cfg.Focus.Codecs
 	o.Health = func(context.Context) error { return a.Health() }
 	o.Log = a.role("web")

@@ -55,6 +55,7 @@ type Focus struct {
 	SourceSignalingDelays    map[int]time.Duration `yaml:"source-signaling-delays" doc:"Number of participants from which on -> how long new and removed sources are gathered before others are told, in one message instead of many."`
 	Codecs                   []string              `yaml:"codecs" doc:"Video codecs offered to clients, in the order in which clients should prefer them: VP8, VP9, AV1, H264."`
 	DataChannel              bool                  `yaml:"data-channel" doc:"Offer the bridge channel over SCTP as well as over WebSocket. Clients that prefer SCTP will use it."`
+	ICERestart               bool                  `yaml:"ice-restart" doc:"Let clients whose network has changed keep their session and only find a new path to the bridge. Off: they get a new session."`
 	AutoOwner                bool                  `yaml:"auto-owner" doc:"Make the first participant the moderator, and the next one when no moderator is left."`
 }
 
@@ -82,7 +83,7 @@ func Default() Config {
 		Focus: Focus{
 			MinParticipants: 2, SingleParticipantTimeout: 20 * time.Second, InitialTimeout: 15 * time.Second,
 			SourceSignalingDelays: map[int]time.Duration{0: 20 * time.Millisecond, 10: 100 * time.Millisecond, 50: 500 * time.Millisecond, 100: time.Second},
-			Codecs:                []string{"VP8", "VP9", "AV1", "H264"}, DataChannel: true, AutoOwner: true,
+			Codecs:                []string{"VP8", "VP9", "AV1", "H264"}, DataChannel: true, ICERestart: true, AutoOwner: true,
 		},
 		Log: Log{Level: "info", Format: "text"},
 	}

@@ -86,8 +86,9 @@ func (c *conference) invitedAnew(p *participant) {
 // onICEState takes an older client's report that its ICE has failed, with
 // which it waits for a new session.
 //
-// COMPAT(lib-jitsi-meet before 2026, with enableIceRestart in its
-// configuration): newer ones restart in place or by session-terminate.
+// COMPAT(lib-jitsi-meet before October 2024, until they stop connecting): with
+// enableIceRestart they report; newer ones restart in place, or by
+// session-terminate.
 func (c *conference) onICEState(p *participant, st xmpp.Stanza, m *jingle.Message) error {
 	if m.ICEState != "failed" || p.stage != joined {
 		c.ack(st)

@@ -23,6 +23,7 @@ type clientConfig struct {
 	BridgeChannel         channelConfig  `json:"bridgeChannel"`
 	OpenBridgeChannel     string         `json:"openBridgeChannel"` // what older clients read
 	P2P                   p2pConfig      `json:"p2p"`
+	ICERestart            bool           `json:"enableIceRestart,omitempty"` // an explicit false would forbid older clients any restart
 	VideoQuality          qualityConfig  `json:"videoQuality"`
 	Resolution            int            `json:"resolution"`
 	Constraints           map[string]any `json:"constraints"`
@@ -81,6 +82,7 @@ func (s *server) clientConfig(o origin, tenant string) clientConfig {
 		BridgeChannel:         channelConfig{PreferSCTP: opt.Client.PreferSCTP},
 		OpenBridgeChannel:     openBridgeChannel(opt.Client.PreferSCTP),
 		P2P:                   p2pConfig{Enabled: opt.Client.P2P, STUNServers: []string{}},
+		ICERestart:            opt.Client.ICERestart,
 		VideoQuality:          qualityConfig{Codecs: nonNil(opt.Client.Codecs), MobileCodecs: nonNil(opt.Client.MobileCodecs)},
 		Resolution:            opt.Client.Resolution,
 		Constraints:           videoConstraints(opt.Client.Resolution),

@@ -67,6 +67,9 @@ type ClientOptions struct {
 	// P2P lets two participants send media to each other directly. They then
 	// show each other their addresses. Default false.
 	P2P bool
+	// ICERestart lets clients whose ICE has failed restart it within their
+	// session; the focus must allow it.
+	ICERestart bool
 	// PreferSCTP makes stock clients use a data channel as bridge channel when
 	// the offer has one. Default false: the WebSocket can reconnect, a data
 	// channel cannot.
