@@ -157,6 +157,8 @@ func (a *App) buildBridge() (err error) {
 		o.Advertise = append(o.Advertise, ap)
 	}
 	o.PublicURL = a.public
+	o.Loudest = bridge.Loudest{Above: a.cfg.Media.Loudest.Above, Speakers: a.cfg.Media.Loudest.Speakers}
+	o.LastNLimits = a.cfg.Media.LastNLimits
 	o.Log, o.Metrics = a.role("bridge"), a.metrics.Registerer()
 	if a.bridge, err = bridge.New(o); err != nil {
 		return fmt.Errorf("cannot open the media port (media.listen %s): %w%s", a.cfg.Media.Listen, err, hint(err, "--media ADDR:PORT"))

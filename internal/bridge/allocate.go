@@ -100,7 +100,7 @@ func (ep *endpoint) allocate() {
 	if budget >= 0 {
 		ep.priceRises(a)
 	}
-	res := a.engine.Run(&ep.settings, a.offered, budget, alloc.Unlimited)
+	res := a.engine.Run(&ep.settings, a.offered, budget, ep.c.lastN)
 	ep.watchChanges(a, res)
 	for i, d := range res.Decisions {
 		s := a.sources[i]

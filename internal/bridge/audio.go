@@ -1,60 +1,94 @@
 package bridge
 
 import (
+	"time"
+
+	"github.com/plenum-conf/plenum/internal/bridge/speech"
 	"github.com/plenum-conf/plenum/internal/media"
+	"github.com/plenum-conf/plenum/internal/mono"
 	"github.com/plenum-conf/plenum/internal/rtp"
 )
 
 // audioFan is who gets an audio source. Audio goes through as it comes: one
-// encoding, its own timestamps; only the sequence numbers of what is left
-// out are closed up, for all receivers alike.
+// encoding, its own timestamps; only the sequence numbers of what is left out
+// are closed up, for all receivers of a list alike.
 type audioFan struct {
-	subs    []*audioSub
-	dropped uint16 // packets left out so far
-	silent  int    // silent packets in a row
+	all    audioList // who hears it as long as it is among the loudest
+	asked  audioList // who named it, and hears it in any case
+	silent int       // silent packets in a row
+	voice  speech.Voice
+	kept   kept // while it is not among the loudest
 }
 
-// audioSub is one receiver's stream under the SSRC of a source. It outlives
-// the subscription: a sequence number must never be used twice under one SSRC.
+// audioList is receivers of an audio source that get the same of it; the order
+// means nothing.
+type audioList struct {
+	subs    []*audioSub
+	numbers closing
+}
+
+// audioSub is one receiver's stream of a source. It outlives the subscription:
+// a sequence number must never be used twice under one SSRC.
 type audioSub struct {
 	to      *endpoint
+	ssrc    uint32       // under which the receiver knows the stream
 	src     *mediaSource // nil while nothing is subscribed to
-	index   int          // in the source's list
+	list    *audioList   // of src
+	index   int          // in that list
 	offset  uint16       // outgoing minus closed-up incoming number
+	least   uint16       // numbers before this are not used any more
 	last    uint16       // newest number sent
 	started bool         // offset is valid
 	resumed bool         // last is that of an earlier stream
 	packets uint32
 	octets  uint32
+	sentAt  mono.Time // the newest packet
+	listed  bool      // in the receiver's list of what it is being sent
 }
 
-// maxSilent is how many silent packets in a row are forwarded, so that a
-// receiver's jitter buffer fades out.
-const maxSilent = 3
-
-// silence is the audio level of digital silence (RFC 6464 §3).
-const silence = 127
+const (
+	// maxSilent is how many silent packets in a row are forwarded, so that a
+	// receiver's jitter buffer fades out.
+	maxSilent = 3
+	// silence is the audio level of digital silence (RFC 6464 §3).
+	silence = 127
+	// keptPackets, of keptFor at most, are kept of who is not forwarded.
+	keptPackets = speech.ContestPackets
+	keptFor     = 120 * time.Millisecond
+)
 
 // audioIn takes an audio packet that is authentic and new.
 func (e *encoding) audioIn(h *rtp.Header) {
 	s, ep := e.src, e.src.owner
 	if ep.mute.Audio {
-		s.audio.dropped++
+		s.audio.leaveOut(h.Seq)
 		ep.w.count.inc(dropMuted)
 		return
 	}
-	if level, ok := ep.audioLevel(h); ok {
+	level, ok := ep.audioLevel(h)
+	if !ok {
+		level = speech.Unknown
+	} else {
 		ep.c.heardLevel(ep, level)
 		if level != silence {
 			s.audio.silent = 0
 		} else if s.audio.silent++; s.audio.silent > maxSilent {
-			s.audio.dropped++
+			s.audio.leaveOut(h.Seq)
 			ep.w.count.inc(dropSilence)
 			return
 		}
 	}
-	s.forwardAudio(h)
+	s.routeAudio(h, level)
 }
+
+// leaveOut is for packets nobody gets.
+func (f *audioFan) leaveOut(seq uint16) {
+	f.all.numbers.leaveOut(seq)
+	f.asked.numbers.leaveOut(seq)
+	f.kept.clear()
+}
+
+func (f *audioFan) receivers() int { return len(f.all.subs) + len(f.asked.subs) }
 
 func (ep *endpoint) audioLevel(h *rtp.Header) (uint8, bool) {
 	data, ok := h.Extension(ep.formats.ext.audioLevel)
@@ -65,13 +99,58 @@ func (ep *endpoint) audioLevel(h *rtp.Header) (uint8, bool) {
 	return level, ok
 }
 
-func (s *mediaSource) forwardAudio(h *rtp.Header) {
+// routeAudio forwards a packet to all, or, in a large conference and if others
+// are louder, to those only who have asked for the source.
+func (s *mediaSource) routeAudio(h *rtp.Header, level uint8) {
+	s.forwardAudio(h, &s.audio.asked)
+	switch s.owner.c.talk.route(&s.audio.voice, level, s.owner.w.now) {
+	case speech.LeaveOut:
+		s.owner.w.count.inc(dropQuiet)
+		if s.audio.all.numbers.leaveOut(h.Seq) {
+			s.audio.kept.add(h.Raw, h.Seq, s.owner.w.now)
+		}
+		return
+	case speech.Begin:
+		s.sendKept()
+	}
+	s.forwardAudio(h, &s.audio.all)
+}
+
+// sendKept forwards the beginning of a word that had been left out.
+func (s *mediaSource) sendKept() {
+	w, k := s.owner.w, &s.audio.kept
+	if p := k.oldest(w.now); p != nil {
+		s.audio.all.numbers.reopen(p.seq)
+	}
+	var err error
+	for ; k.n > 0; k.n-- {
+		p := k.oldest(w.now)
+		if w.repeatHeader, err = rtp.Parse(p.raw); err == nil {
+			s.forwardAudio(&w.repeatHeader, &s.audio.all)
+			w.count.inc(cAudioOnset)
+		}
+	}
+}
+
+// forwardAudio sends a packet to the receivers of a list. The first one after
+// a pause that was closed up carries the marker of a talkspurt (RFC 3551 §4.1):
+// its timestamp is further on than its number tells.
+func (s *mediaSource) forwardAudio(h *rtp.Header, l *audioList) {
+	seq, first, ok := l.numbers.number(h.Seq)
+	if len(l.subs) == 0 {
+		return
+	}
+	if !ok {
+		s.owner.w.count.inc(dropLate)
+		return
+	}
+	marker := h.Marker
+	h.Marker = marker || first
 	w, from := s.owner.w, &s.owner.formats.ext
 	out := &w.head
 	out.reset()
-	seq := h.Seq - s.audio.dropped
 	payload := h.Payload()
-	for _, sub := range s.audio.subs {
+	for _, sub := range l.subs {
 		if sub.to.sealer == nil || !sub.to.to.IsValid() {
 			continue
 		}
@@ -79,15 +158,13 @@ func (s *mediaSource) forwardAudio(h *rtp.Header) {
 		if !out.built || out.ext != ext {
 			out.build(h, from, &ext, s.ssrc, false)
 		}
-		if !sub.started {
-			sub.start(seq)
-		}
-		n := seq + sub.offset
-		if w.sendAudio(sub.to, out, n, h.Timestamp, payload) {
+		n, ok := sub.number(seq)
+		if ok && w.sendAudio(sub, out, n, h.Timestamp, payload) {
 			sub.sent(n, len(payload))
 			w.count.inc(cAudioForwarded)
 		}
 	}
+	h.Marker = marker
 }
 
 // audioExtensions are the header extensions audio goes out with.
@@ -99,6 +176,16 @@ func (ep *endpoint) audioExtensions() extensions {
 	return ext
 }
 
+// number is that of a packet in this receiver's stream; false for one that is
+// older than the stream is.
+func (a *audioSub) number(seq uint16) (n uint16, ok bool) {
+	if !a.started {
+		a.start(seq)
+	}
+	n = seq + a.offset
+	return n, int16(n-a.least) >= 0
+}
+
 // start makes the next packet go on where the receiver's stream of this SSRC
 // once stopped. A fresh stream begins below 2^15, so that a receiver who
 // misses its first packets still guesses the roll-over counter.
@@ -107,15 +194,23 @@ func (a *audioSub) start(seq uint16) {
 	if a.packets > 0 || a.resumed {
 		next = a.last + 1
 	}
-	a.offset, a.started = next-seq, true
+	a.offset, a.least, a.started = next-seq, next, true
 }
 
 func (a *audioSub) sent(seq uint16, size int) {
 	if a.packets == 0 || int16(seq-a.last) > 0 {
 		a.last = seq
 	}
+	if a.last-a.least > maxReorder {
+		a.least = a.last - maxReorder
+	}
 	a.packets++
 	a.octets += uint32(size)
+	a.sentAt = a.to.w.now
+	if !a.listed {
+		a.listed = true
+		a.to.sounding = append(a.to.sounding, a)
+	}
 }
 
 // subscribeAudioTo makes everybody who wants to hear a new source hear it.
@@ -137,49 +232,58 @@ func (c *conference) subscribeAudioFor(ep *endpoint) {
 
 // setAudio subscribes ep to s, or ends the subscription.
 func (ep *endpoint) setAudio(s *mediaSource) {
-	want := s.owner != ep && !ep.gone && ep.sealer != nil && ep.formats.kinds[media.Audio] && ep.audio.wants(s.name)
-	sub := ep.audioOut[s.ssrc]
+	list, sub := ep.audioListOf(s), ep.audioOut[s.ssrc]
 	switch {
-	case want && sub == nil:
-		sub = &audioSub{to: ep}
+	case list != nil && sub == nil:
+		sub = &audioSub{to: ep, ssrc: s.ssrc}
 		if mark, ok := ep.resume(s.ssrc); ok {
 			sub.last, sub.resumed = mark.Seq, true
 		}
 		ep.audioOut[s.ssrc] = sub
-		s.audio.add(s, sub)
-	case want && sub.src != s:
+		sub.join(s, list)
+	case list != nil && sub.list != list:
 		sub.stop()
-		s.audio.add(s, sub)
-	case !want && sub != nil:
+		sub.join(s, list)
+	case list == nil && sub != nil:
 		sub.stop()
 	}
 }
 
-func (f *audioFan) add(s *mediaSource, sub *audioSub) {
-	sub.src, sub.index, sub.started = s, len(f.subs), false
-	f.subs = append(f.subs, sub)
+// audioListOf is the list of s in which ep belongs, nil if it is not to hear s.
+func (ep *endpoint) audioListOf(s *mediaSource) *audioList {
+	if s.owner == ep || ep.gone || ep.sealer == nil || !ep.formats.kinds[media.Audio] || !ep.audio.wants(s.name) {
+		return nil
+	}
+	if ep.audio.include[s.name] {
+		return &s.audio.asked
+	}
+	return &s.audio.all
 }
 
-// stop takes the subscription out of its source's list.
+func (a *audioSub) join(s *mediaSource, l *audioList) {
+	a.src, a.list, a.index, a.started = s, l, len(l.subs), false
+	l.subs = append(l.subs, a)
+}
+
+// stop takes the subscription out of its list.
 func (a *audioSub) stop() {
-	if a.src == nil {
+	l := a.list
+	if l == nil {
 		return
 	}
-	f := &a.src.audio
-	last := f.subs[len(f.subs)-1]
-	f.subs[a.index], last.index = last, a.index
-	f.subs[len(f.subs)-1] = nil
-	f.subs = f.subs[:len(f.subs)-1]
-	a.src = nil
+	last := l.subs[len(l.subs)-1]
+	l.subs[a.index], last.index = last, a.index
+	l.subs[len(l.subs)-1] = nil
+	l.subs = l.subs[:len(l.subs)-1]
+	a.src, a.list = nil, nil
 }
 
-// audioReport is what a sender report says to ep about the source.
-func (s *mediaSource) audioReport(ep *endpoint) (rtp.SenderInfo, bool) {
-	sub := ep.audioOut[s.ssrc]
-	if s.kind != media.Audio || sub == nil || sub.src != s || sub.packets == 0 || !s.encodings[0].report.known {
+// report is what a sender report says to the receiver about the stream.
+func (a *audioSub) report(now mono.Time) (rtp.SenderInfo, bool) {
+	if a.src == nil || !a.src.owner.clock.known || !a.src.encodings[0].report.known {
 		return rtp.SenderInfo{}, false
 	}
-	return s.encodings[0].reportAt(ep.w.now, 0, sub.packets, sub.octets), true
+	return a.src.encodings[0].reportAt(now, 0, a.packets, a.octets), true
 }
 
 // audioWish is what an endpoint wants to hear: exclude before include before all.

@@ -4,6 +4,7 @@ import (
 	"slices"
 	"time"
 
+	"github.com/plenum-conf/plenum/internal/bridge/alloc"
 	"github.com/plenum-conf/plenum/internal/bridge/speech"
 	"github.com/plenum-conf/plenum/internal/media"
 	"github.com/plenum-conf/plenum/internal/mono"
@@ -30,6 +31,7 @@ type conference struct {
 
 	videos videos
 	talk   talk
+	lastN  int // conference-last-n-limits for this size, alloc.Unlimited for none
 	timer  mono.Timer
 	gone   bool
 }
@@ -39,8 +41,8 @@ func newConference(w *worker, meetingID, room string) *conference {
 		w: w, meetingID: meetingID, room: room, id: randomHex(8),
 		created: w.now, emptied: w.now,
 		endpoints: map[string]*endpoint{}, sources: map[string]*mediaSource{}, ssrcs: map[uint32]*endpoint{},
-		feedbackAudio: randomSSRC(), feedbackVideo: randomSSRC(),
-		talk: talk{detector: speech.New()},
+		feedbackAudio: randomSSRC(), feedbackVideo: randomSSRC(), lastN: alloc.Unlimited,
+		talk: talk{detector: speech.New(), router: speech.NewRouter(w.b.opt.Loudest.Speakers)},
 	}
 	w.conferences[meetingID] = c
 	c.timer.Owner = tick(c.tick)
@@ -86,6 +88,7 @@ func (c *conference) add(ep *endpoint) {
 	ep.speaker = c.talk.detector.Join(ep.id)
 	c.emptied = 0
 	c.w.numEndpoints.Add(1)
+	c.sizeChanged()
 }
 
 func (c *conference) remove(ep *endpoint) {
@@ -95,10 +98,23 @@ func (c *conference) remove(ep *endpoint) {
 	delete(c.endpoints, ep.id)
 	c.order = slices.DeleteFunc(c.order, func(o *endpoint) bool { return o == ep })
 	c.w.numEndpoints.Add(-1)
+	c.sizeChanged()
+	if c.talk.floor == ep {
+		c.talk.floor = nil
+	}
 	c.talk.detector.Leave(ep.speaker)
 	c.talk.previous = c.talk.detector.AppendPrevious(c.talk.previous[:0])
 	if len(c.order) == 0 {
 		c.emptied = c.w.now
+	}
+}
+
+// sizeChanged bounds the number of videos everybody gets by the size of the
+// conference. Nothing is decided anew unless the bound is another one.
+func (c *conference) sizeChanged() {
+	if n := c.w.b.opt.lastN(len(c.order)); n != c.lastN {
+		c.lastN = n
+		c.markAllDirty()
 	}
 }
 

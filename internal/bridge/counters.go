@@ -13,6 +13,7 @@ const (
 	cBytesOut
 	cHandedOver
 	cAudioForwarded
+	cAudioOnset
 	cVideoForwarded
 	cRetransmitted
 	cKeyFrameRequests
@@ -37,6 +38,8 @@ const (
 	dropMuted
 	dropVisitor
 	dropSilence
+	dropQuiet
+	dropLate
 	dropPadding
 	dropSeal
 	dropSend
@@ -58,6 +61,7 @@ var counterNames = [numCounters]struct{ name, help string }{
 	cBytesOut:           {"bytes_sent", "bytes of UDP payload sent"},
 	cHandedOver:         {"packets_handed_over", "datagrams that arrived at another worker's socket"},
 	cAudioForwarded:     {"audio_packets_forwarded", "audio packets forwarded, counted once a receiver"},
+	cAudioOnset:         {"audio_onsets", "audio packets sent late because a word turned out to begin in them"},
 	cVideoForwarded:     {"video_packets_forwarded", "video packets forwarded, counted once a receiver"},
 	cRetransmitted:      {"packets_retransmitted", "packets sent again as RTX"},
 	cKeyFrameRequests:   {"key_frame_requests", "PLI sent to senders"},
@@ -82,6 +86,8 @@ var counterNames = [numCounters]struct{ name, help string }{
 	dropMuted:           {"dropped_muted", "media silenced by a moderator"},
 	dropVisitor:         {"dropped_visitor", "media sent by a visitor"},
 	dropSilence:         {"dropped_silence", "audio packets that held silence"},
+	dropQuiet:           {"dropped_not_loudest", "audio packets of those who are not among the loudest of a large conference"},
+	dropLate:            {"dropped_late_audio", "audio packets that came after what followed them had been left out"},
 	dropPadding:         {"dropped_padding", "packets without payload"},
 	dropSeal:            {"dropped_seal", "packets that could not be encrypted"},
 	dropSend:            {"dropped_send", "datagrams the kernel did not take"},

@@ -31,6 +31,8 @@
 // video is put into the encoding's ring; mediaSource.forwardAudio and
 // forwardVideo go through the list of those who get it; each gets a header
 // of its own, sealed with its own key straight into the socket's send arena.
+// In a conference with many microphones [speech.Router] leaves out all audio
+// but that of the loudest; who asked for a source by name gets it in any case.
 // Nothing is allocated on this way. What happens rarely (joins, messages,
 // reports) may allocate.
 //

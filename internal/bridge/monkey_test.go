@@ -41,6 +41,9 @@ const mostApes = 6
 
 func newMonkey(t *testing.T, seed uint64) *monkey {
 	b := idleWorkers(t, 1)
+	if seed%2 == 1 {
+		b.opt.Loudest = Loudest{Above: 2, Speakers: 1}
+	}
 	m := &monkey{Rand: rand.New(rand.NewPCG(seed, seed)), t: t, w: b.workers[0]}
 	if _, err := m.w.modify(&colibri.ConferenceModify{MeetingID: meeting, Create: true}); err != nil {
 		t.Fatal(err)
@@ -305,7 +308,7 @@ func TestMonkey(t *testing.T) {
 			n[i] += m.w.count.own[i]
 		}
 	}
-	if n[cVideoForwarded] < 1000 || n[cAudioForwarded] < 1000 || n[cRetransmitted] == 0 || n[cKeyFrameRequests] < 100 || n[dropMuted] == 0 {
+	if n[cVideoForwarded] < 1000 || n[cAudioForwarded] < 1000 || n[cRetransmitted] == 0 || n[cKeyFrameRequests] < 100 || n[dropMuted] == 0 || n[dropQuiet] == 0 || n[cAudioOnset] == 0 {
 		t.Errorf("too little has happened: %d", n)
 	}
 }
@@ -324,6 +327,18 @@ func (m *monkey) check() {
 				m.t.Errorf("SSRC %d belongs to nobody", e.ssrc)
 			}
 		}
+	}
+	voices, routed := 0, 0
+	for _, s := range c.ordered {
+		if s.kind == media.Audio {
+			voices++
+		}
+		if s.audio.voice.Routed() {
+			routed++
+		}
+	}
+	if c.talk.voices != voices || c.talk.router.Routed() != routed || !c.talk.loudest && routed > 0 {
+		m.t.Errorf("%d of %d audio sources counted, %d of %d are routed", c.talk.voices, voices, c.talk.router.Routed(), routed)
 	}
 	if len(c.ordered) != len(c.sources) || len(c.ssrcs) < ssrcs/2 {
 		m.t.Errorf("%d sources in order, %d by name", len(c.ordered), len(c.sources))
@@ -346,9 +361,11 @@ func (m *monkey) checkSource(s *mediaSource) {
 	for _, e := range s.encodings {
 		list(&e.settled, e.index)
 	}
-	for i, a := range s.audio.subs {
-		if a.index != i || a.src != s || a.to.gone || a.to.audioOut[s.ssrc] != a {
-			m.t.Errorf("%s: audio subscription %d is wrong", s.name, i)
+	for _, l := range []*audioList{&s.audio.all, &s.audio.asked} {
+		for i, a := range l.subs {
+			if a.list != l || a.index != i || a.src != s || a.to.gone || a.to.audioOut[s.ssrc] != a {
+				m.t.Errorf("%s: audio subscription %d is wrong", s.name, i)
+			}
 		}
 	}
 	most := 0

@@ -10,6 +10,8 @@ import (
 	"time"
 
 	"github.com/prometheus/client_golang/prometheus"
+
+	"github.com/plenum-conf/plenum/internal/bridge/alloc"
 )
 
 // Options is what a bridge is built from. [DefaultOptions] fills everything
@@ -33,9 +35,38 @@ type Options struct {
 	// ReadBuffer is the kernel's receive buffer of each socket, in bytes.
 	ReadBuffer int
 	Limits     Limits
+	// Loudest says when not everybody's audio is forwarded any more.
+	Loudest Loudest
+	// LastNLimits bounds the videos everybody gets, by the size of the
+	// conference: the number of endpoints from which on -> videos. -1 is no
+	// limit. It must not be changed once the bridge was made.
+	LastNLimits map[int]int
 	// Log and Metrics may be nil.
 	Log     *slog.Logger
 	Metrics prometheus.Registerer
+}
+
+// Loudest is about conferences in which too many microphones are open for
+// everybody to be sent all of them.
+type Loudest struct {
+	// Above is the number of audio sources in a conference up to which all are
+	// forwarded.
+	Above int
+	// Speakers is how many are forwarded at a time in larger conferences,
+	// besides those that a receiver asks for by name. 0 forwards all.
+	Speakers int
+}
+
+// lastN is the limit of videos in a conference of so many endpoints: that of
+// the greatest size in the table that is not greater.
+func (o *Options) lastN(endpoints int) int {
+	best, limit := -1, alloc.Unlimited
+	for size, n := range o.LastNLimits {
+		if size <= endpoints && size > best {
+			best, limit = size, n
+		}
+	}
+	return limit
 }
 
 // Limits bounds what peers and the focus can make a bridge hold.
@@ -72,6 +103,7 @@ func DefaultOptions() Options {
 		ServerID:   "plenum",
 		ReadBuffer: 10 << 20,
 		Limits:     DefaultLimits(),
+		Loudest:    Loudest{Above: 20, Speakers: 5},
 	}
 }
 

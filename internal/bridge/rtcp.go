@@ -165,20 +165,51 @@ const cname = "plenum"
 const maxReportBytes = 1100
 
 // sendSenderReports translates the senders' reports to what this endpoint
-// receives: their clocks as they are now, our SSRC, timestamps and counts.
+// receives: their clocks as they are now, our SSRC, timestamps and counts. It
+// costs as much as the endpoint is being sent, not as there is in the
+// conference.
 func (ep *endpoint) sendSenderReports(now mono.Time) {
-	buf := ep.w.rtcpBuf[:0]
-	for _, s := range ep.c.ordered {
-		buf = ep.appendSenderReport(buf, s, now)
-		if len(buf) > maxReportBytes {
-			ep.sendRTCP(buf)
-			buf = ep.w.rtcpBuf[:0]
+	buf := ep.reportAudio(ep.w.rtcpBuf[:0], now)
+	for _, v := range ep.out {
+		if v.src == nil || !v.src.owner.clock.known || !v.src.heardWithin(now, reportRecent) {
+			continue
+		}
+		if info, ok := ep.videoReport(v.src); ok {
+			buf = ep.appendReport(buf, v.src.ssrc, info)
 		}
 	}
 	ep.sendRTCP(buf)
 }
 
-// reportRecent is how recent a source's packets must be to be reported on.
+// reportAudio reports on the audio the endpoint was sent in the last seconds,
+// and lets go of what it was not.
+func (ep *endpoint) reportAudio(buf []byte, now mono.Time) []byte {
+	recent := ep.sounding[:0]
+	for _, sub := range ep.sounding {
+		if sub.listed = now.Sub(sub.sentAt) < reportRecent; !sub.listed {
+			continue
+		}
+		recent = append(recent, sub)
+		if info, ok := sub.report(now); ok {
+			buf = ep.appendReport(buf, sub.ssrc, info)
+		}
+	}
+	clear(ep.sounding[len(recent):])
+	ep.sounding = recent
+	return buf
+}
+
+// appendReport adds a report to a packet, and sends the packet when it is full.
+func (ep *endpoint) appendReport(buf []byte, ssrc uint32, info rtp.SenderInfo) []byte {
+	buf = rtp.AppendSenderReport(buf, ssrc, info, nil)
+	if len(buf) > maxReportBytes {
+		ep.sendRTCP(buf)
+		buf = ep.w.rtcpBuf[:0]
+	}
+	return buf
+}
+
+// reportRecent is how recent a stream's packets must be to be reported on.
 const reportRecent = 3 * time.Second
 
 func (s *mediaSource) heardWithin(now mono.Time, d time.Duration) bool {
@@ -188,17 +219,4 @@ func (s *mediaSource) heardWithin(now mono.Time, d time.Duration) bool {
 		}
 	}
 	return false
-}
-
-func (ep *endpoint) appendSenderReport(buf []byte, s *mediaSource, now mono.Time) []byte {
-	if s.owner == ep || !s.owner.clock.known || !s.heardWithin(now, reportRecent) {
-		return buf
-	}
-	info, ok := s.audioReport(ep)
-	if !ok {
-		if info, ok = ep.videoReport(s); !ok {
-			return buf
-		}
-	}
-	return rtp.AppendSenderReport(buf, s.ssrc, info, nil)
 }

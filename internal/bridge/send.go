@@ -1,6 +1,7 @@
 package bridge
 
 import (
+	"encoding/binary"
 	"errors"
 	"net/netip"
 
@@ -19,6 +20,7 @@ type sending struct {
 	audioOut  map[uint32]*audioSub // by SSRC, whether subscribed or not
 	out       map[uint32]*videoSub // by the SSRC the receiver knows
 	ended     map[uint32]rtp.Mark  // streams whose source has gone
+	sounding  []*audioSub          // audio it was sent in the last seconds
 	worn      bool                 // its keys have to be replaced
 	resent    int                  // packets in this second
 	settings  alloc.Settings
@@ -52,7 +54,7 @@ func (ep *endpoint) forget(s *mediaSource) {
 	}
 	if a := ep.audioOut[s.ssrc]; a != nil && (a.src == nil || a.src == s) {
 		a.stop()
-		if a.packets > 0 {
+		if a.packets > 0 || a.resumed {
 			ep.ended[s.ssrc] = rtp.Mark{Seq: a.last}
 		}
 		delete(ep.audioOut, s.ssrc)
@@ -75,13 +77,15 @@ func (w *worker) send(to netip.AddrPort, datagram []byte) {
 }
 
 // sendAudio seals a packet straight into the send arena: header, then payload.
-func (w *worker) sendAudio(to *endpoint, head *outHeader, seq uint16, ts uint32, payload []byte) bool {
+func (w *worker) sendAudio(sub *audioSub, head *outHeader, seq uint16, ts uint32, payload []byte) bool {
 	if head.n == 0 {
 		return false
 	}
+	to := sub.to
 	n := head.n + len(payload)
 	buf := w.sock.Buffer(n+srtp.MaxOverheadRTP, to.to)
 	head.write(buf, seq, ts, to.tccSeq)
+	binary.BigEndian.PutUint32(buf[8:], sub.ssrc)
 	copy(buf[head.n:], payload)
 	tcc := to.tccSeq
 	if n = w.seal(to, buf, n, bwe.Media, head.tccAt != 0); n == 0 {

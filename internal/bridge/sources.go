@@ -155,6 +155,7 @@ func (c *conference) addSource(ep *endpoint, l *layout) *mediaSource {
 	c.sources[s.name] = s
 	c.ordered = append(c.ordered, s)
 	if s.kind == media.Audio {
+		c.addVoice(s)
 		c.subscribeAudioTo(s)
 	}
 	return s
@@ -171,6 +172,9 @@ func (c *conference) removeSource(s *mediaSource) {
 	}
 	s.owner.sources = slices.DeleteFunc(slices.Clone(s.owner.sources), func(o *mediaSource) bool { return o == s })
 	c.ordered = slices.DeleteFunc(c.ordered, func(o *mediaSource) bool { return o == s })
+	if s.kind == media.Audio {
+		c.removeVoice(s)
+	}
 	s.dropReceivers()
 }
 

@@ -13,6 +13,64 @@ type talk struct {
 	detector *speech.Detector
 	timer    mono.Timer
 	previous []string // who spoke before the dominant speaker, the latest first
+
+	router  *speech.Router
+	voices  int       // audio sources in the conference
+	loudest bool      // there are so many that only the loudest are forwarded
+	floor   *endpoint // the dominant speaker, as the router knows
+}
+
+// route says whether everybody gets a packet of an audio source.
+func (t *talk) route(v *speech.Voice, level uint8, now mono.Time) speech.Verdict {
+	if !t.loudest {
+		return speech.Route
+	}
+	return t.router.Add(v, level, now)
+}
+
+// addVoice counts an audio source that has come.
+func (c *conference) addVoice(s *mediaSource) {
+	s.audio.voice.SetDominant(s.owner == c.talk.floor)
+	c.talk.voices++
+	c.routeLoudest()
+}
+
+// removeVoice counts one that has gone.
+func (c *conference) removeVoice(s *mediaSource) {
+	c.talk.router.Leave(&s.audio.voice)
+	c.talk.voices--
+	c.routeLoudest()
+}
+
+// routeLoudest begins or ends to forward the loudest only, as the conference
+// grows and shrinks. Nobody hears the change: whoever talks has a place.
+func (c *conference) routeLoudest() {
+	o, t := &c.w.b.opt.Loudest, &c.talk
+	on := o.Speakers > 0 && t.voices > o.Above
+	if on == t.loudest {
+		return
+	}
+	t.loudest = on
+	if on {
+		return
+	}
+	t.router.Clear()
+	for _, s := range c.ordered {
+		s.audio.kept = kept{}
+	}
+}
+
+// giveFloor tells the router who is dominant.
+func (c *conference) giveFloor(to *endpoint) {
+	for _, ep := range []*endpoint{c.talk.floor, to} {
+		if ep == nil {
+			continue
+		}
+		for _, s := range ep.sources {
+			s.audio.voice.SetDominant(ep == to)
+		}
+	}
+	c.talk.floor = to
 }
 
 // heardLevel takes the level of an authentic audio packet.
@@ -30,6 +88,7 @@ func (c *conference) decideSpeaker(now mono.Time) {
 	if !changed {
 		return
 	}
+	c.giveFloor(c.endpoints[c.talk.detector.Dominant().ID])
 	c.talk.previous = c.talk.detector.AppendPrevious(c.talk.previous[:0])
 	if msg := c.speakerMessage(); msg != nil {
 		c.broadcast(msg, nil)

@@ -39,6 +39,9 @@ type ConferenceState struct {
 	Room      string          `json:"room"`
 	Age       string          `json:"age"`
 	Dominant  string          `json:"dominant,omitempty"`
+	Loudest   bool            `json:"loudest_only"`           // of the audio sources
+	Routed    int             `json:"routed_audio,omitempty"` // sources, when only the loudest are
+	LastN     int             `json:"last_n_limit"`           // -1 for none
 	Endpoints []EndpointState `json:"endpoints"`
 }
 
@@ -164,7 +167,9 @@ func (w *worker) state() WorkerState {
 func since(now, then mono.Time) string { return now.Sub(then).Round(time.Millisecond).String() }
 
 func (c *conference) state() ConferenceState {
-	s := ConferenceState{MeetingID: c.meetingID, Room: c.room, Age: since(c.w.now, c.created)}
+	s := ConferenceState{MeetingID: c.meetingID, Room: c.room, Age: since(c.w.now, c.created),
+		Loudest: c.talk.loudest, Routed: c.talk.router.Routed(), LastN: c.lastN,
+	}
 	if d := c.talk.detector.Dominant(); d != nil {
 		s.Dominant = d.ID
 	}
@@ -236,7 +241,7 @@ func (ch *channel) kind() string {
 func (s *mediaSource) state(now mono.Time) SourceState {
 	out := SourceState{
 		Name: s.name, Kind: s.kind.String(), VideoType: string(s.videoType),
-		Receivers: len(s.audio.subs) + s.videoReceivers(),
+		Receivers: s.audio.receivers() + s.videoReceivers(),
 	}
 	if s.kind == media.Video {
 		out.Wanted = s.demand.told

@@ -31,6 +31,15 @@ type HTTP struct {
 type Media struct {
 	Listen    string   `yaml:"listen" doc:"Address and UDP port for media of all participants. An empty address means all of this machine's."`
 	Advertise []string `yaml:"advertise" doc:"Public addresses of this machine that clients are offered besides its own, for example behind NAT: an IP, or IP:port when the port differs too."`
+
+	Loudest     Loudest     `yaml:"loudest" doc:"Whose audio is forwarded in large conferences. Many open microphones cost the server, and everybody's connection, as much as few."`
+	LastNLimits map[int]int `yaml:"conference-last-n-limits" doc:"Number of participants from which on -> videos that anybody is sent at once; the entry with the greatest number that is reached counts, together with what a participant asks for. -1 is no limit. Empty: no limit in conferences of any size. Example: {20: 20, 50: 10, 90: 2}."`
+}
+
+// Loudest configures whose audio is forwarded.
+type Loudest struct {
+	Above    int `yaml:"above" doc:"Number of audio sources in a conference, muted ones included, up to which all of them are forwarded. 0 to 100000."`
+	Speakers int `yaml:"speakers" doc:"How many of them are forwarded at a time in larger conferences: those who talk, and of these the loudest. Whoever begins to speak is heard from the first word on. 0 forwards all in conferences of any size. 0 to 100."`
 }
 
 // Admin configures the operator's listener.
@@ -77,7 +86,7 @@ func Default() Config {
 		Domain: "localhost",
 		Roles:  []string{"signal", "focus", "bridge", "web"},
 		HTTP:   HTTP{Listen: "127.0.0.1:8080", TrustedProxies: []string{"127.0.0.0/8", "::1/128"}},
-		Media:  Media{Listen: ":10000", Advertise: []string{}},
+		Media:  Media{Listen: ":10000", Advertise: []string{}, Loudest: Loudest{Above: 20, Speakers: 5}, LastNLimits: map[int]int{}},
 		Admin:  Admin{Listen: "127.0.0.1:8081"},
 		Signal: Signal{Hibernation: time.Minute, MaxFrame: 256 << 10, MaxSessions: 20000, MaxOccupants: 2000, History: 20},
 		Focus: Focus{

@@ -48,6 +48,10 @@ func TestParse(t *testing.T) {
 		{name: "map replaces", yaml: "focus:\n  source-signaling-delays: {5: 1s}\n", want: func(c *Config) bool {
 			return reflect.DeepEqual(c.Focus.SourceSignalingDelays, map[int]time.Duration{5: time.Second})
 		}},
+		{name: "limits by size", yaml: "media:\n  conference-last-n-limits: {20: 20, 50: 10}\n  loudest: {above: 40}\n", want: func(c *Config) bool {
+			return reflect.DeepEqual(c.Media.LastNLimits, map[int]int{20: 20, 50: 10}) && c.Media.Loudest == Loudest{Above: 40, Speakers: 5}
+		}},
+		{name: "bad limits", yaml: "media:\n  conference-last-n-limits: {20: -2}\n  loudest: {speakers: -1}\n", errHas: []string{"conference-last-n-limits: 20: -2", "media.loudest.speakers"}},
 		{name: "unknown key names its line", yaml: "domain: a.example\nmedai:\n  listen: :1\n", errHas: []string{"[2:1]", "medai"}},
 		{name: "unknown nested key", yaml: "domain: a.example\nmedia:\n  lisen: :1\n", errHas: []string{"[3:3]", "lisen"}},
 		{name: "wrong type", yaml: "signal:\n  max-frame: lots\n", errHas: []string{"[2:", "whole number"}},

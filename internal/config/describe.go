@@ -62,7 +62,7 @@ func typeName(t reflect.Type) string {
 	case t.Kind() == reflect.Slice:
 		return "list"
 	case t.Kind() == reflect.Map:
-		return "number: duration"
+		return "number: " + typeName(t.Elem())
 	}
 	return t.String()
 }

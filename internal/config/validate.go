@@ -32,6 +32,9 @@ func (c *Config) Validate() error {
 	v.together("http.certificate", c.HTTP.Certificate, "http.key", c.HTTP.Key)
 	v.prefixes("http.trusted-proxies", c.HTTP.TrustedProxies)
 	v.advertise("media.advertise", c.Media.Advertise)
+	v.number("media.loudest.above", c.Media.Loudest.Above, 0, 100_000)
+	v.number("media.loudest.speakers", c.Media.Loudest.Speakers, 0, 100)
+	v.limits("media.conference-last-n-limits", c.Media.LastNLimits)
 	v.duration("signal.hibernation", c.Signal.Hibernation, time.Second, 5*time.Minute)
 	v.number("signal.max-frame", c.Signal.MaxFrame, 16<<10, 1<<20)
 	v.number("signal.max-sessions", c.Signal.MaxSessions, 1, 1_000_000)
@@ -149,6 +152,14 @@ func (v *validator) delays(key string, m map[int]time.Duration) {
 	for n, d := range m {
 		if n < 0 || d < 0 || d > 10*time.Second {
 			v.bad(key, "%d: %v: counts start at 0, delays are between 0s and 10s", n, d)
+		}
+	}
+}
+
+func (v *validator) limits(key string, m map[int]int) {
+	for size, n := range m {
+		if size < 0 || n < -1 {
+			v.bad(key, "%d: %d: sizes start at 0, limits at -1, which is none", size, n)
 		}
 	}
 }

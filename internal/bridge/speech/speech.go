@@ -34,7 +34,6 @@ type Speaker struct {
 	levels levels
 	spoken bool // has been dominant
 	scores scores
-	loud   loudness
 }
 
 // New returns a detector without speakers.
@@ -61,9 +60,7 @@ func (d *Detector) Leave(s *Speaker) {
 // 0 (loudest) to 127 (silence), in -dBov (RFC 6464 §3). Greater values count
 // as 127. now must not go backwards.
 func (d *Detector) Add(s *Speaker, level uint8, now mono.Time) {
-	volume := 127 - min(level, 127)
-	s.levels.add(volume, now)
-	s.loud.add(volume, s.levels.floor(), now)
+	s.levels.add(127-min(level, 127), now)
 	d.heard = now
 	if d.next == 0 {
 		d.next = now.Add(decisionInterval)

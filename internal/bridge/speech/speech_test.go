@@ -260,40 +260,6 @@ func TestSleep(t *testing.T) {
 	}
 }
 
-func TestLoudest(t *testing.T) {
-	m := newMeeting("quiet", "loud", "middle", "silent", "stale")
-	m.make("stale", func(int) uint8 { return 1 })
-	for name := range m.people {
-		if name != "stale" {
-			m.make(name, m.room)
-		}
-	}
-	m.run(second)
-	m.make("stale", nil)
-	for name, level := range map[string]uint8{"quiet": 60, "loud": 20, "middle": 40} {
-		m.make(name, func(int) uint8 { return level })
-	}
-	m.run(second)
-	ranked := make([]*Speaker, 5)
-	if n := m.Loudest(ranked, m.now); !slices.Equal(ids(ranked[:n]), []string{"loud", "middle", "quiet"}) {
-		t.Errorf("ranked %v", ids(ranked[:n]))
-	}
-	if n := m.Loudest(ranked[:2], m.now); !slices.Equal(ids(ranked[:n]), []string{"loud", "middle"}) {
-		t.Errorf("first two %v", ids(ranked[:n]))
-	}
-	m.make("quiet", func(int) uint8 { return 20 })
-	m.run(second)
-	if n := m.Loudest(ranked, m.now); !slices.Equal(ids(ranked[:n]), []string{"loud", "quiet", "middle"}) { // loud has the floor
-		t.Errorf("equals are ranked %v", ids(ranked[:n]))
-	}
-	if n := m.Loudest(nil, m.now); n != 0 {
-		t.Errorf("%d of none", n)
-	}
-	if n := m.Loudest(ranked, m.now.Add(second)); n != 0 {
-		t.Errorf("still loud after a second: %v", ids(ranked[:n]))
-	}
-}
-
 func ids(speakers []*Speaker) []string {
 	out := make([]string, len(speakers))
 	for i, s := range speakers {
@@ -307,14 +273,12 @@ func TestNoAllocations(t *testing.T) {
 	m.make("a", m.speech)
 	m.make("b", m.speech)
 	m.run(5 * second)
-	ranked := make([]*Speaker, 3)
 	if n := testing.AllocsPerRun(200, func() {
 		for _, s := range m.Order() {
 			m.Add(s, m.speech(int(m.now/ms)), m.now)
 		}
 		m.now += 20 * ms
 		m.Tick(m.now)
-		m.Loudest(ranked, m.now)
 	}); n != 0 {
 		t.Errorf("%v allocations", n)
 	}
