@@ -80,7 +80,7 @@ func (ep *endpoint) transportFeedback(p rtp.RTCP) {
 	}
 	ep.w.count.inc(cTransportFeedback)
 	ep.bw.answered = true
-	if ep.bw.audio.uncounted(fb) {
+	if ep.bw.audio.uncounted(fb, ep.w.now) {
 		ep.log().Debug("the receiver does not report on audio")
 		ep.resetEstimate()
 		return
@@ -208,10 +208,11 @@ type audioShare struct {
 	// was offered. What it does not count would be taken for lost; such a
 	// client's audio gets no number, and is no part of the estimate.
 	numbered bool
-	settled  bool   // numbered will not change any more
-	marked   bool   // mark is the number of an audio packet
-	mark     uint16 // that was sent and not reported on so far
-	missed   int    // marks in a row reported missing
+	settled  bool      // numbered will not change any more
+	marked   bool      // mark is the number of an audio packet
+	mark     uint16    // that was sent and not reported on so far
+	missed   int       // marks in a row reported missing
+	looked   mono.Time // for the mark
 }
 
 const (
@@ -220,6 +221,9 @@ const (
 	// maxMissed is how many audio packets in a row may be missing from
 	// feedback that holds others before audio counts as left out of it.
 	maxMissed = 8
+	// lookEvery is the least time between two looks for the mark: each may
+	// walk over thousands of packets, and messages cost their sender nothing.
+	lookEvery = 20 * time.Millisecond
 )
 
 // sent notes an audio packet that takes n bytes of the path.
@@ -246,10 +250,11 @@ func (a *audioShare) reserve() int64 {
 
 // uncounted looks for the marked packet in feedback, and reports true once
 // when it has turned out that audio is not counted.
-func (a *audioShare) uncounted(fb rtp.TransportCC) bool {
-	if a.settled || !a.marked {
+func (a *audioShare) uncounted(fb rtp.TransportCC, now mono.Time) bool {
+	if a.settled || !a.marked || a.looked != 0 && now.Sub(a.looked) < lookEvery {
 		return false
 	}
+	a.looked = now
 	found, others := false, false
 	for {
 		s, ok := fb.Next()

@@ -463,6 +463,39 @@ func TestReceiversWithoutFeedback(t *testing.T) {
 	}
 }
 
+// TestLooksForAudioNowAndThen: a flood of messages is not walked over for the
+// sake of one number.
+func TestLooksForAudioNowAndThen(t *testing.T) {
+	var r rtp.Recorder
+	for seq := range uint16(5) {
+		if seq != 2 {
+			r.Add(seq, 1e9)
+		}
+	}
+	c := rtp.NewCompound(r.Build(nil, 1, 2, 1e9))
+	c.Next()
+	fb, err := rtp.ParseTransportCC(c.Packet())
+	if err != nil {
+		t.Fatal(err)
+	}
+	var a audioShare
+	now := mono.Time(1e9)
+	look := func(missed int) {
+		t.Helper()
+		a.marked, a.mark = true, 2
+		a.uncounted(fb, now)
+		if a.missed != missed {
+			t.Errorf("missed %d times, want %d", a.missed, missed)
+		}
+	}
+	look(1)
+	look(1)
+	now = now.Add(lookEvery - 1)
+	look(1)
+	now++
+	look(2)
+}
+
 // TestAudioNotCounted: a client that leaves audio out of its feedback loses
 // nothing by that.
 func TestAudioNotCounted(t *testing.T) {

@@ -78,7 +78,9 @@ func ParseTransportCC(p RTCP) (TransportCC, error) {
 }
 
 // measureChunks finds how many bytes the chunks for count packets take, and
-// how many their deltas.
+// how many their deltas. It costs as much as there are bytes, however many
+// packets they stand for: a run of thousands is two of them, and one datagram
+// holds dozens of messages.
 func measureChunks(b []byte, count int) (chunks, deltas int, ok bool) {
 	for count > 0 {
 		if len(b) < chunks+2 {
@@ -86,16 +88,31 @@ func measureChunks(b []byte, count int) (chunks, deltas int, ok bool) {
 		}
 		c := newChunk(binary.BigEndian.Uint16(b[chunks:]))
 		chunks += 2
-		for n := min(c.left, count); n > 0; n-- {
-			symbol := c.next()
-			if symbol == tccReserved {
-				return 0, 0, false
-			}
-			deltas += int(symbol) // as many bytes as the symbol's number
-			count--
+		n := min(c.left, count)
+		size, ok := c.measure(n)
+		if !ok {
+			return 0, 0, false
 		}
+		deltas += size
+		count -= n
 	}
 	return chunks, deltas, true
+}
+
+// measure is how many bytes the deltas of the next n symbols take: as many
+// each as the symbol's number.
+func (c *chunk) measure(n int) (deltas int, ok bool) {
+	if c.vector == 0 {
+		return n * int(c.symbol), c.symbol != tccReserved || n == 0
+	}
+	for ; n > 0; n-- {
+		symbol := c.next()
+		if symbol == tccReserved {
+			return 0, false
+		}
+		deltas += int(symbol)
+	}
+	return deltas, true
 }
 
 // Next returns the status of the next packet, in the order of their numbers;

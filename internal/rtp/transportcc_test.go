@@ -282,6 +282,54 @@ func TestParseTransportCCMalformed(t *testing.T) {
 	}
 }
 
+// Long runs are measured without being walked over; what is in them is what
+// the plain decoder finds.
+func TestParseTransportCCLongRuns(t *testing.T) {
+	r := rand.New(rand.NewPCG(7, 7))
+	for range 300 {
+		body := []byte{0, 0, 0, 1, 0, 0, 0, 2, 0xff, 0, 0, 0, 0, 0, 1, 9}
+		var chunks []byte
+		count, deltas := 0, 0
+		for n := 1 + r.IntN(4); n > 0; n-- {
+			run, symbol := r.IntN(2000), r.IntN(3)
+			chunks = binary.BigEndian.AppendUint16(chunks, uint16(symbol<<13|run))
+			count += run
+			deltas += run * symbol
+		}
+		binary.BigEndian.PutUint16(body[10:], uint16(count))
+		body = append(body, chunks...)
+		body = append(body, make([]byte, deltas)...)
+		for i := len(body) - deltas; i < len(body); i++ {
+			body[i] = byte(r.Uint32())
+		}
+		p := RTCP{Type: TypeRTPFB, Count: FormatTransportCC, Body: body}
+		tcc, err := ParseTransportCC(p)
+		if err != nil {
+			t.Fatal(err)
+		}
+		if got, slow := walk(t, tcc), slowTransportCC(t, body); !slices.Equal(got, slow) {
+			t.Fatalf("decoders differ about %d packets", count)
+		}
+		if deltas > 0 {
+			p.Body = body[:len(body)-1]
+			if _, err := ParseTransportCC(p); err == nil {
+				t.Fatal("a delta is missing and nobody notices")
+			}
+		}
+	}
+}
+
+// BenchmarkParseLongRun is a message of 20 bytes about as many packets as one
+// may be about.
+func BenchmarkParseLongRun(b *testing.B) {
+	body := []byte{0, 0, 0, 1, 0, 0, 0, 2, 0, 0, 0x20, 0, 0, 0, 1, 9, 0x1f, 0xff, 0, 1}
+	for range b.N {
+		if _, err := ParseTransportCC(RTCP{Type: TypeRTPFB, Count: FormatTransportCC, Body: body}); err != nil {
+			b.Fatal(err)
+		}
+	}
+}
+
 func BenchmarkRecorder(b *testing.B) {
 	var r Recorder
 	buf := make([]byte, 0, maxFeedbackLen)
