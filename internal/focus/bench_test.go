@@ -44,6 +44,12 @@ func newBench(tb testing.TB) *bench {
 
 func (h *bench) send(stanza []byte) { h.sent++; h.bytes += len(stanza) }
 
+func (h *bench) admit(string) bool { return true }
+
+func (h *bench) offered(string) {}
+
+func (h *bench) settled(string, bool) {}
+
 func (h *bench) newID() string { h.ids++; return fmt.Sprintf("%032x", h.ids) }
 
 func (h *bench) ask(_ colibri.Bridge, req *colibri.ConferenceModify, done func(*colibri.ConferenceModified, error)) {

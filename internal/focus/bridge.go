@@ -3,7 +3,6 @@ package focus
 import (
 	"context"
 	"errors"
-	"slices"
 
 	"github.com/plenum-conf/plenum/internal/colibri"
 	"github.com/plenum-conf/plenum/internal/focus/placement"
@@ -149,7 +148,12 @@ func (c *conference) repairLater() {
 	c.broken++
 	c.repair = c.timers.set(c.now.Add(d), func() {
 		c.repair = nil
-		c.inviteAllPaced()
+		for _, p := range c.byArrival() {
+			c.inviteIfWanted(p)
+			if c.repair != nil {
+				return // failed again; repair will start over
+			}
+		}
 	})
 }
 
@@ -160,35 +164,6 @@ func (c *conference) bridgeWorks() {
 		c.log.Info("bridge works again", "bridge", c.stay.Name)
 	}
 	c.announce()
-}
-
-// inviteAllPaced invites everybody who has no session, a few at a time: a
-// whole conference that comes back at once is what broke many a bridge.
-func (c *conference) inviteAllPaced() {
-	c.queue = slices.DeleteFunc(c.byArrival(), func(p *participant) bool { return p.stage != idle })
-	c.timers.stop(c.pace)
-	c.pace = nil
-	c.invitePaced()
-}
-
-func (c *conference) invitePaced() {
-	n := min(len(c.queue), max(c.opts.InvitesPerTick, 1))
-	for _, p := range c.queue[:n] {
-		c.inviteIfWanted(p)
-		if c.repair != nil {
-			c.queue = nil // failed again; repair will start over
-			return
-		}
-	}
-	c.queue = c.queue[n:]
-	if len(c.queue) == 0 {
-		c.queue = nil
-		return
-	}
-	c.pace = c.timers.set(c.now.Add(c.opts.InviteTick), func() {
-		c.pace = nil
-		c.invitePaced()
-	})
 }
 
 // report takes what the bridge noticed.

@@ -21,6 +21,14 @@ type outside interface {
 	// ask makes a request to a bridge, after those made before. done is
 	// called later, from the conference's goroutine.
 	ask(b colibri.Bridge, req *colibri.ConferenceModify, done func(*colibri.ConferenceModified, error))
+	// admit asks for leave to invite the holder of a ticket. It is given at
+	// once (true) or later, by a call of onAdmitted.
+	admit(ticket string) bool
+	// offered says that the ticket's holder has been sent its offer, and
+	// settled that the ticket is not needed any more: because the offer was
+	// accepted, or for another reason.
+	offered(ticket string)
+	settled(ticket string, answered bool)
 	// newID returns an unguessable id of 32 hex digits.
 	newID() string
 }
@@ -72,8 +80,7 @@ type conference struct {
 	broken  int    // failures of bridges, not long apart
 	lastBad time.Time
 	repair  *timer // another bridge will be tried
-	queue   []*participant
-	pace    *timer // the next of queue will be invited
+	tickets uint64 // given out so far
 	shown   ownPresence
 }
 
@@ -172,6 +179,7 @@ func (c *conference) finish(why string, err *xmpp.StanzaError) {
 	for _, p := range c.people {
 		p.session.End()
 		p.endpoint = false
+		c.settle(p, false)
 	}
 	c.releaseStay()
 	if c.inside {

@@ -13,6 +13,9 @@
 // one at a time and together with what has gathered meanwhile, and come back
 // as events.
 //
+// How many are invited at a time follows the delay of the bridges (package
+// admission); the lobby (lobby.go) is the one place that all conferences share.
+//
 // What it must never do: leave a room in which people are, leave a request
 // unanswered, answer a session-accept late because a bridge is slow, or log
 // ICE passwords and channel URLs.

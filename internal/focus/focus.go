@@ -38,6 +38,7 @@ type Focus struct {
 	user      xmpp.Port
 	service   xmpp.Port
 	desk      *mailbox[func()] // what is not for one conference
+	lobby     *lobby
 
 	ctx     context.Context // of requests to bridges
 	cancel  context.CancelFunc
@@ -72,6 +73,7 @@ func New(opts Options) (*Focus, error) {
 		},
 		component: xmpp.JID{Domain: "focus." + opts.Domain},
 		desk:      newMailbox[func()](),
+		lobby:     newLobby(opts.Invites),
 		quit:      make(chan struct{}),
 		rooms:     make(map[xmpp.JID]*owner),
 		meetings:  make(map[string]*owner),
@@ -107,6 +109,7 @@ func (f *Focus) Stop(ctx context.Context) error {
 	done := make(chan struct{})
 	go func() {
 		f.running.Wait()
+		f.lobby.close()
 		close(done)
 	}()
 	defer f.cancel()

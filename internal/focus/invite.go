@@ -10,8 +10,8 @@ import (
 	"github.com/plenum-conf/plenum/internal/xmpp"
 )
 
-// An invitation goes: capabilities (asked for or remembered), an endpoint at
-// the bridge, the offer. Each step ends in a callback that finds out by gen
+// An invitation goes: capabilities (asked for or remembered), a wait until the
+// server has time for it (lobby.go), an endpoint at the bridge, the offer. Each step ends in a callback that finds out by gen
 // whether it still matters.
 
 // invite starts the invitation of a participant who has none.
@@ -23,7 +23,7 @@ func (c *conference) invite(p *participant) {
 		p.known, p.features = true, f
 	}
 	if p.known {
-		c.allocate(p)
+		c.queueUp(p)
 		return
 	}
 	c.askFeatures(p)
@@ -65,11 +65,9 @@ func (c *conference) learnFeatures(p *participant, caps capsKey, st *xmpp.Stanza
 
 // allocate asks the bridge for an endpoint.
 func (c *conference) allocate(p *participant) {
-	if c.repair != nil {
-		return // a bridge has just failed; everybody is invited after the pause
-	}
 	s := c.ensureStay(p)
 	if s == nil {
+		c.settle(p, false)
 		c.bridgeFailed("no bridge available")
 		return
 	}
@@ -131,6 +129,7 @@ func (c *conference) offer(s *stay, p *participant, t *media.Transport) {
 	p.session.Start(sid)
 	p.iceGeneration = 0
 	p.stage = offered
+	c.out.offered(p.ticket)
 	p.told, p.heard = c.sources.Told(), c.now
 	var others []source.Owned
 	if !c.rewrites(p) {
@@ -150,6 +149,7 @@ func (c *conference) detach(p *participant) {
 	p.gen++
 	p.stage = idle
 	p.offerID = ""
+	c.settle(p, false)
 	p.session.End()
 	c.stopRetry(p)
 	if !c.sources.RemoveOwner(p.nick).Empty() {

@@ -7,6 +7,7 @@ import (
 	"github.com/prometheus/client_golang/prometheus"
 
 	"github.com/plenum-conf/plenum/internal/colibri"
+	"github.com/plenum-conf/plenum/internal/focus/admission"
 	"github.com/plenum-conf/plenum/internal/focus/placement"
 	"github.com/plenum-conf/plenum/internal/source"
 	"github.com/plenum-conf/plenum/internal/xmpp"
@@ -94,10 +95,9 @@ type Options struct {
 	// may ask for a new session, and likewise for an ICE restart.
 	RestartInterval   time.Duration
 	RestartsPerMinute int
-	// InvitesPerTick bounds how many participants are invited again at once
-	// after a bridge failed; the next follow after InviteTick.
-	InvitesPerTick int
-	InviteTick     time.Duration
+	// Invites bound how many participants, of all conferences, are being
+	// invited at a time.
+	Invites admission.Limits
 
 	// JoinTimeout is how long a conference request waits for the focus to
 	// enter the room before it is answered with "not ready".
@@ -133,8 +133,7 @@ func DefaultOptions() Options {
 		ICERestart:        true,
 		RestartInterval:   5 * time.Second,
 		RestartsPerMinute: 5,
-		InvitesPerTick:    20,
-		InviteTick:        100 * time.Millisecond,
+		Invites:           admission.DefaultLimits(),
 		JoinTimeout:       10 * time.Second,
 		MaxConferences:    10_000,
 		MaxEmpty:          1_000,

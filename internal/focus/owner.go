@@ -32,6 +32,7 @@ type event struct {
 
 // job is a request to a bridge.
 type job struct {
+	since  time.Time // when it was wanted
 	bridge colibri.Bridge
 	req    *colibri.ConferenceModify
 	done   func(*colibri.ConferenceModified, error)
@@ -42,6 +43,7 @@ func (o *owner) run() {
 	clock := time.NewTimer(time.Hour)
 	defer clock.Stop()
 	o.conf.begin(time.Now())
+	o.makeRequests()
 	for o.conf.phase != over {
 		o.sleep(clock)
 		select {
@@ -53,9 +55,11 @@ func (o *owner) run() {
 		}
 		o.conf.tick(time.Now())
 		o.handle(o.mail.take())
+		o.makeRequests()
 	}
 	o.f.forget(o)
 	o.handle(o.mail.close())
+	o.makeRequests()
 }
 
 // handle gives events to the conference until it is over.
@@ -97,32 +101,43 @@ func (o *owner) send(stanza []byte) {
 // newID implements outside.
 func (o *owner) newID() string { return o.f.newID() }
 
-// ask implements outside. One goroutine works on the requests of a conference
-// in their order while there are any.
+// ask implements outside. The request is made when the conference is done with
+// the events at hand, or later: one goroutine works on the requests of a
+// conference in their order while there are any.
 func (o *owner) ask(b colibri.Bridge, req *colibri.ConferenceModify, done func(*colibri.ConferenceModified, error)) {
 	o.mu.Lock()
 	defer o.mu.Unlock()
-	o.jobs = append(o.jobs, job{b, req, done})
-	if !o.busy {
-		o.busy = true
-		o.f.running.Go(o.work)
+	o.jobs = append(o.jobs, job{time.Now(), b, req, done})
+}
+
+// makeRequests sees to it that somebody works on the requests.
+func (o *owner) makeRequests() {
+	o.mu.Lock()
+	defer o.mu.Unlock()
+	if o.busy || len(o.jobs) == 0 {
+		return
+	}
+	o.busy = true
+	first := o.takeBatch()
+	o.f.running.Go(func() { o.work(first) })
+}
+
+func (o *owner) work(batch []job) {
+	for len(batch) > 0 {
+		o.askNow(batch)
+		o.mu.Lock()
+		batch = o.takeBatch()
+		o.busy = len(batch) > 0
+		o.mu.Unlock()
 	}
 }
 
-func (o *owner) work() {
-	for {
-		o.mu.Lock()
-		if len(o.jobs) == 0 {
-			o.busy = false
-			o.mu.Unlock()
-			return
-		}
-		n := together(o.jobs)
-		batch := o.jobs[:n:n]
-		o.jobs = o.jobs[n:]
-		o.mu.Unlock()
-		o.askNow(batch)
-	}
+// takeBatch takes the oldest requests that may go as one; the caller holds mu.
+func (o *owner) takeBatch() []job {
+	n := together(o.jobs)
+	batch := o.jobs[:n:n]
+	o.jobs = o.jobs[n:]
+	return batch
 }
 
 // maxTogether bounds the endpoints of one request to a bridge: a bridge is
@@ -137,7 +152,7 @@ func together(jobs []job) int {
 	for i, j := range jobs {
 		alone := j.req.Create || j.req.Expire || len(j.req.Endpoints) != 1
 		if alone || j.bridge != jobs[0].bridge || seen[j.req.Endpoints[0].ID] || i == maxTogether {
-			return max(i, 1)
+			return max(i, 1) // the first may always go
 		}
 		seen[j.req.Endpoints[0].ID] = true
 	}
@@ -152,6 +167,7 @@ func (o *owner) askNow(batch []job) {
 		req.Endpoints = append(req.Endpoints[:len(req.Endpoints):len(req.Endpoints)], j.req.Endpoints...)
 	}
 	resp, err := o.request(batch[0].bridge, &req)
+	o.f.lobby.took(time.Since(batch[0].since))
 	var refusal *colibri.Error
 	if len(batch) > 1 && errors.As(err, &refusal) {
 		for i := range batch {

@@ -87,7 +87,7 @@ func TestRefusedTogether(t *testing.T) {
 		for _, id := range []string{"a", "b", "c", "d"} {
 			o.ask(b, &colibri.ConferenceModify{Endpoints: []colibri.EndpointModify{{ID: id}}},
 				func(_ *colibri.ConferenceModified, err error) { results[id] = err == nil })
-			synctest.Wait() // the first is under way when the others come
+			o.makeRequests() // the first is under way when the others come
 		}
 		w.pass(time.Minute)
 		for _, ev := range o.mail.take() {

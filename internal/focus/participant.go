@@ -18,12 +18,13 @@ const (
 	allocating              // the bridge is preparing its endpoint
 	offered                 // session-initiate is out
 	joined                  // session-accept has been answered
+	waiting                 // to be invited as soon as the server has time
 	away                    // it ended its session itself and is still in the room
 )
 
 // String names the stage for the debug tree.
 func (s stage) String() string {
-	return [...]string{"idle", "asking", "allocating", "offered", "joined", "away", "?", "?"}[s&7]
+	return [...]string{"idle", "asking", "allocating", "offered", "joined", "waiting", "away", "?"}[s&7]
 }
 
 // participant is somebody in a conference.
@@ -40,6 +41,7 @@ type participant struct {
 	// gen changes whenever a running invitation becomes pointless; answers
 	// that carry an older one are ignored.
 	gen                    int
+	ticket                 string // for the lobby, "" for none
 	session                jingle.Session
 	offerID                string // of the IQ that carries the offer
 	endpoint               bool   // the bridge has, or is about to have, its endpoint

@@ -86,9 +86,10 @@ func (p *person) receive(st xmpp.Stanza) {
 	payload, _ := st.First()
 	action := payload.AttrOr("action", "")
 	if action == "session-initiate" {
-		p.sid = payload.AttrOr("sid", "")
 		b, _ := payload.Child("bridge-session", "")
-		p.stay = b.AttrOr("id", "")
+		p.w.mu.Lock()
+		p.sid, p.stay = payload.AttrOr("sid", ""), b.AttrOr("id", "")
+		p.w.mu.Unlock()
 	}
 	switch {
 	case p.mute || payload.Name == "mute":

@@ -71,6 +71,7 @@ func (c *conference) onAccept(p *participant, st xmpp.Stanza, m *jingle.Message)
 	}
 	p.session.Accept()
 	p.stage, p.heard = joined, c.now
+	c.settle(p, true)
 	c.ack(st)
 	c.update(colibri.EndpointModify{ID: p.nick, Transport: t, Sources: &set, InitialLastN: m.InitialLastN})
 	c.scheduleFlush()

@@ -4,6 +4,8 @@ import (
 	"slices"
 	"strings"
 	"time"
+
+	"github.com/plenum-conf/plenum/internal/focus/admission"
 )
 
 // State is what the focus tells the debug tree. It holds no secrets.
@@ -11,6 +13,7 @@ type State struct {
 	Address      string            `json:"address"`
 	Conferences  []ConferenceState `json:"conferences"`
 	Capabilities int               `json:"capabilities"` // client versions remembered
+	Invitations  admission.State   `json:"invitations"`
 	// Silent counts conferences that did not answer in time.
 	Silent int `json:"silent,omitempty"`
 }
@@ -63,7 +66,7 @@ func (f *Focus) State() any {
 			asked++
 		}
 	}
-	s := State{Address: f.self.String(), Capabilities: f.caps.len(), Silent: asked}
+	s := State{Address: f.self.String(), Capabilities: f.caps.len(), Invitations: f.lobby.state(), Silent: asked}
 	s.gather(answers)
 	slices.SortFunc(s.Conferences, func(a, b ConferenceState) int { return strings.Compare(a.Room, b.Room) })
 	return s

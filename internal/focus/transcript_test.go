@@ -5,9 +5,11 @@ import (
 	"fmt"
 	"slices"
 	"testing"
+	"testing/synctest"
 	"time"
 
 	"github.com/plenum-conf/plenum/internal/colibri"
+	"github.com/plenum-conf/plenum/internal/focus/admission"
 )
 
 // Every script tells one story; what was said is in testdata/<name>.txt and
@@ -42,7 +44,9 @@ func TestTranscript(t *testing.T) {
 		{"endpoint_expired", nil, scriptEndpointExpired},
 		{"bridge_down", nil, scriptBridgeDown},
 		{"bridge_refuses_one", nil, scriptBridgeRefusesOne},
-		{"bridge_lost", func(o *Options) { o.InvitesPerTick = 2 }, scriptBridgeLost},
+		{"bridge_lost", func(o *Options) {
+			o.Invites = admission.Limits{First: 2, Least: 2, Most: 2, Patience: time.Minute, Delay: time.Second}
+		}, scriptBridgeLost},
 		{"offer_refused", nil, scriptOfferRefused},
 		{"gone_meanwhile", nil, scriptGoneMeanwhile},
 		{"mute", nil, scriptMute},
@@ -136,6 +140,7 @@ func scriptSwitchRoom(w *world) {
 	a, _ := w.pair()
 	w.say("the last one moves to a breakout room: the focus waits for it")
 	w.f.deliverUser([]byte(`<presence from="` + roomName + `/bbbbbbbb" type="unavailable"/>`))
+	synctest.Wait()
 	a.leave("<status>switch_room</status>")
 	w.pass(14 * time.Second)
 	w.say("it comes back in time, and goes for good")

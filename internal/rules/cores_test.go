@@ -12,6 +12,7 @@ import (
 var cores = []string{
 	"internal/xmpp", "internal/muc", "internal/jingle", "internal/source", "internal/media", "internal/ice",
 	"internal/srtp", "internal/rtp", "internal/bwe", "internal/bridge/alloc", "internal/bridge/speech", "internal/bridge/slots", "internal/focus/placement",
+	"internal/focus/admission",
 }
 
 // clockCalls are functions that read a clock or wait on one.
