@@ -8,7 +8,6 @@ import (
 	"github.com/plenum-conf/plenum/internal/colibri"
 	"github.com/plenum-conf/plenum/internal/media"
 	"github.com/plenum-conf/plenum/internal/mono"
-	"github.com/plenum-conf/plenum/internal/rtp/simulcast"
 	"github.com/plenum-conf/plenum/internal/source"
 )
 
@@ -98,14 +97,16 @@ func (ep *endpoint) allocate() {
 	ep.c.offer(a, ep)
 	budget := ep.bw.budget(ep.w.now)
 	if budget >= 0 {
-		ep.priceRises(a)
+		ep.priceChanges(a)
 	}
 	res := a.engine.Run(&ep.settings, a.offered, budget, ep.c.lastN)
 	ep.watchChanges(a, res)
 	for i, d := range res.Decisions {
 		s := a.sources[i]
 		ep.setHeight(s, d.MaxHeight)
-		ep.setVideo(s, d.Encoding, d.Temporal)
+		if v := ep.setVideo(s, qualityOf(&d)); v != nil {
+			v.watchSlow(d.Lingers)
+		}
 	}
 	a.names = a.names[:0]
 	for _, i := range res.Forwarded {
@@ -142,19 +143,6 @@ func (c *conference) listVideos() {
 			v.offered = append(v.offered, s.offer(c.w.now))
 		}
 	}
-}
-
-// offer describes a source to the allocator: one layer for each encoding.
-func (s *mediaSource) offer(now mono.Time) alloc.Source {
-	s.layers = s.layers[:0]
-	for i, e := range s.encodings {
-		s.layers = append(s.layers, alloc.Layer{
-			Encoding: i, Temporal: simulcast.AllTemporal, Height: e.assumedHeight(),
-			Bitrate: e.bitrate(now), Active: e.live(now),
-		})
-	}
-	slices.SortStableFunc(s.layers, func(a, b alloc.Layer) int { return a.Height - b.Height })
-	return alloc.Source{Name: s.name, Screen: s.videoType == source.Desktop, Enabled: !s.off, Layers: s.layers}
 }
 
 // smallest is the height clients usually send as the smallest encoding.

@@ -156,7 +156,7 @@ func (s *mediaSource) forwardAudio(h *rtp.Header, l *audioList) {
 		}
 		ext := sub.to.audioExtensions()
 		if !out.built || out.ext != ext {
-			out.build(h, from, &ext, s.ssrc, false)
+			out.build(h, from, &ext, s.ssrc, nil)
 		}
 		n, ok := sub.number(seq)
 		if ok && w.sendAudio(sub, out, n, h.Timestamp, payload) {

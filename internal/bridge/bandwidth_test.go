@@ -628,7 +628,10 @@ func TestRiseAndFall(t *testing.T) {
 	l := newLab(t, 1, 1)
 	c := l.clients[1]
 	c.kind, c.remb = reportsREMB, 300_000
-	target := func() int { return c.ep.targetOf(l.clients[0].ep.sources[1]) }
+	target := func() int {
+		q, _ := c.ep.wantOf(l.clients[0].ep.sources[1])
+		return q.encoding
+	}
 	tell := func(bps int64) {
 		c.remb = uint64(bps)
 		c.sendRTCP(rtp.AppendREMB(rtp.AppendReceiverReport(nil, 1, nil), 1, c.remb, nil))

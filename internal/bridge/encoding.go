@@ -39,7 +39,9 @@ type encoding struct {
 	frame     uint32 // timestamp of the newest packet
 	behind    uint8  // frames the source's others have begun since that packet
 	av1       *codec.AV1Structure
-	height    int // of the newest key frame, 0 while unknown
+	av1At     uint32    // timestamp of the picture that brought it
+	layers    *layering // nil while there are none
+	height    int       // of the newest key frame, 0 while unknown
 	keys      keyRequests
 }
 
@@ -134,7 +136,7 @@ func (e *encoding) looked() {
 func (e *encoding) payloadChanged(pt uint8) {
 	f := &e.src.owner.formats
 	if f.codec[pt] != f.codec[e.pt] {
-		e.av1, e.height = nil, 0
+		e.av1, e.height, e.layers = nil, 0, nil
 		e.src.restart(e)
 	}
 	e.pt, e.clock = pt, f.clock[pt]

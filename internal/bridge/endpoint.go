@@ -134,6 +134,7 @@ func (ep *endpoint) rollRates() {
 			e.bytes.roll()
 			e.load.roll()
 		}
+		s.rollLayers(ep.w.now)
 	}
 }
 

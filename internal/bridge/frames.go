@@ -3,8 +3,10 @@ package bridge
 import (
 	"errors"
 
+	"github.com/plenum-conf/plenum/internal/rtp"
 	"github.com/plenum-conf/plenum/internal/rtp/codec"
 	"github.com/plenum-conf/plenum/internal/rtp/simulcast"
+	"github.com/plenum-conf/plenum/internal/rtp/svc"
 )
 
 // read looks at what the codec says about itself in the clear. False means
@@ -47,7 +49,6 @@ func (p *videoPacket) readVP9() bool {
 	}
 	p.info = simulcast.FrameInfo{
 		Timestamp: p.h.Timestamp, StartOfFrame: d.StartOfFrame, KeyFrame: d.KeyFrame,
-		HasTID: d.HasLayers, TID: d.TID, SwitchUp: d.SwitchUp,
 	}
 	return err == nil
 }
@@ -68,14 +69,15 @@ func (p *videoPacket) readAV1(id uint8) bool {
 		return true
 	}
 	structure := p.enc.av1
-	if p.again {
-		structure = nil // it may be of another one; the frame number is enough
+	late := structure != nil && precedes(p.h.Timestamp, p.enc.av1At)
+	if late {
+		structure = nil // it is of an older one; the frame number is enough
 	}
 	var err error
 	p.av1, err = codec.ParseAV1(ext, structure)
 	d := &p.av1
-	if d.HasStructure && !p.again {
-		p.enc.av1 = d.Structure
+	if d.HasStructure && !p.again && !late {
+		p.enc.av1, p.enc.av1At = d.Structure, p.h.Timestamp
 	}
 	if s := d.Structure; err == nil && d.KeyFrame && s != nil && s.SpatialLayers > 0 {
 		p.height = int(s.Height[s.SpatialLayers-1])
@@ -83,10 +85,31 @@ func (p *videoPacket) readAV1(id uint8) bool {
 	p.info = simulcast.FrameInfo{
 		Timestamp: p.h.Timestamp, StartOfFrame: d.StartOfFrame, KeyFrame: d.KeyFrame,
 	}
-	if err == nil {
-		p.info.HasTID, p.info.TID, p.info.SwitchUp = true, d.TemporalID, d.SwitchUp()
-	}
 	return err == nil || errors.Is(err, codec.ErrNoStructure)
+}
+
+// precedes reports whether a picture comes before another one of the stream;
+// what is much older belongs to a stream that has begun anew.
+func precedes(ts, other uint32) bool {
+	d := int32(ts - other)
+	return d < 0 && d > -10*videoClock
+}
+
+// descriptor is the AV1 dependency descriptor as a receiver is to get it, nil
+// for other codecs. It is valid until the next call.
+func (p *videoPacket) descriptor(d *svc.Decision) []byte {
+	if p.codec != codecAV1 {
+		return nil
+	}
+	ext, _ := p.h.Extension(p.enc.src.owner.formats.ext.dependency)
+	if !d.WriteTargets {
+		return ext
+	}
+	n := codec.WriteAV1Targets(p.targets[:], ext, &p.av1, d.Targets)
+	if n > rtp.MaxExtensionLen {
+		return ext // a receiver may wait for layers that do not come, but only until it is told
+	}
+	return p.targets[:n]
 }
 
 // readUnknown is for codecs that are not looked into: any packet may begin

@@ -29,9 +29,10 @@ func (o *outHeader) reset() { o.built = false }
 
 // build writes the header of h under another SSRC, with what receivers may
 // see of its extensions. What the sender's own path was about (its mid, send
-// times and transport-wide number) is left out, and so is a dependency
-// descriptor whose numbers will not be kept going.
-func (o *outHeader) build(h *rtp.Header, from, to *extensions, ssrc uint32, dependency bool) bool {
+// times and transport-wide number) is left out. from has the sender's
+// extension numbers; descriptor is the content of the dependency descriptor as
+// it is to go out, empty for none.
+func (o *outHeader) build(h *rtp.Header, from, to *extensions, ssrc uint32, descriptor []byte) bool {
 	o.built, o.ext, o.tccAt, o.depAt, o.depN = true, *to, 0, 0, 0
 	e := &o.eg
 	e.Reset()
@@ -42,8 +43,9 @@ func (o *outHeader) build(h *rtp.Header, from, to *extensions, ssrc uint32, depe
 		places[0] = 2
 	}
 	places[1] = o.copyElement(h, from.audioLevel, to.audioLevel)
-	if dependency {
-		places[2] = o.copyElement(h, from.dependency, to.dependency)
+	if to.dependency != 0 && len(descriptor) > 0 {
+		e.Add(to.dependency, descriptor)
+		places[2] = len(descriptor)
 	}
 	n, err := e.Write(o.b[:], nil)
 	if err != nil {
@@ -91,6 +93,13 @@ func (o *outHeader) copyElement(h *rtp.Header, from, to uint8) int {
 
 // dependency is the dependency descriptor in a copy of the header.
 func (o *outHeader) dependency(dst []byte) []byte { return dst[o.depAt : o.depAt+o.depN] }
+
+// setMarker sets the RTP marker of a packet that has been written.
+func setMarker(dst []byte, marker bool) {
+	if dst[1] &= 0x7f; marker {
+		dst[1] |= 0x80
+	}
+}
 
 // write puts the header into dst for one receiver; dst has room for o.n bytes.
 func (o *outHeader) write(dst []byte, seq uint16, ts uint32, tcc uint16) {

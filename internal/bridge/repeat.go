@@ -7,6 +7,7 @@ import (
 	"github.com/plenum-conf/plenum/internal/bwe"
 	"github.com/plenum-conf/plenum/internal/mono"
 	"github.com/plenum-conf/plenum/internal/rtp"
+	"github.com/plenum-conf/plenum/internal/rtp/svc"
 	"github.com/plenum-conf/plenum/internal/srtp"
 )
 
@@ -121,14 +122,21 @@ func (v *videoSub) sendRepeat(pkt []byte, out uint16, from rtp.Origin, kind bwe.
 		return 0
 	}
 	*p = videoPacket{h: h, enc: v.src.encodings[from.Encoding], again: true}
-	if !p.read(&v.src.owner.formats) ||
-		!head.build(h, &v.src.owner.formats.ext, &to.formats.ext, v.src.rtx, p.codec == codecAV1) {
+	if !p.read(&v.src.owner.formats) {
+		return 0
+	}
+	d := svc.Decision{Marker: h.Marker}
+	if from.Epoch == v.epoch {
+		d = v.layers.again(p)
+	}
+	if !head.build(h, &v.src.owner.formats.ext, &to.formats.ext, v.src.rtx, p.descriptor(&d)) {
 		return 0
 	}
 	defer head.reset() // it belongs to no packet that is being forwarded
 	buf := w.sock.Buffer(head.n+2+len(h.Payload())+maxGrowth+srtp.MaxOverheadRTP, to.to)
 	head.write(buf, v.repeats.seq+1, h.Timestamp+from.TSOffset, to.tccSeq)
-	buf[1] = buf[1]&0x80 | pt
+	buf[1] = pt
+	setMarker(buf, d.Marker)
 	binary.BigEndian.PutUint16(buf[head.n:], out) // RFC 4588 §4: the original number
 	n, ok := v.rewrite.repeat(buf, head, p, from)
 	if !ok {

@@ -5,12 +5,13 @@ import (
 
 	"github.com/plenum-conf/plenum/internal/bridge/alloc"
 	"github.com/plenum-conf/plenum/internal/mono"
-	"github.com/plenum-conf/plenum/internal/rtp/simulcast"
 )
 
 // A change of layer costs a key frame, for everybody who gets the source. So
 // layers fall at once when they do not fit any more, but rise only where there
-// is room to spare, and some time after the last fall.
+// is room to spare, and some time after the last fall. A picture that has
+// temporal layers first goes without some frames, which costs nobody anything:
+// a short shortage does not change its size.
 
 // riseMargin is the room, besides its bitrate, that a better layer than the
 // present one needs.
@@ -24,6 +25,9 @@ const (
 	holdMost  = 10 * time.Second
 	// holdMemory: a fall so soon after a rise shows that the rise was a mistake.
 	holdMemory = 10 * time.Second
+	// lingerFor is how long a picture may be shown with fewer frames because
+	// there is too little bandwidth, before a smaller one takes its place.
+	lingerFor = 4 * time.Second
 )
 
 // hold keeps layers from rising for a while after a fall, longer with each
@@ -33,13 +37,16 @@ type hold struct {
 	until mono.Time
 	wait  time.Duration
 	rose  mono.Time
-	asked bool // the receiver has changed its mind: what falls is its own choice
+	// slowed is when a picture last lost frames. That costs no key frame, so
+	// that it does not count as a fall; they do not come back in no time either.
+	slowed mono.Time
+	asked  bool // the receiver has changed its mind: what falls is its own choice
 }
 
 func (h *hold) holds(now mono.Time) bool { return now < h.until }
 
 // ask is called when the receiver wants something else: it gets that at once.
-func (h *hold) ask() { h.until, h.asked = 0, true }
+func (h *hold) ask() { h.until, h.slowed, h.asked = 0, 0, true }
 
 func (h *hold) fell(now mono.Time) {
 	switch {
@@ -52,53 +59,69 @@ func (h *hold) fell(now mono.Time) {
 	h.until = now.Add(h.wait)
 }
 
-// priceRises makes every layer above what ep gets now cost more than it takes.
-// Sources that ep has not wanted so far are not held back. It changes a's
-// copy of the offer.
-func (ep *endpoint) priceRises(a *allocation) {
-	held := ep.bw.hold.holds(ep.w.now)
+// priceChanges makes every layer above what ep gets now cost more than it
+// takes, and lets slower layers of the picture it gets linger. Sources that ep
+// has not wanted so far are not held back. It changes a's copy of the offer.
+func (ep *endpoint) priceChanges(a *allocation) {
 	a.layers = a.layers[:0]
 	for i := range a.offered {
 		s, from := a.sources[i], len(a.layers)
-		_, wanted := ep.heights[s]
-		have := ep.targetOf(s)
-		above := have == simulcast.None
-		for _, l := range a.offered[i].Layers {
-			if above {
+		a.layers = append(a.layers, a.offered[i].Layers...)
+		layers := a.layers[from:len(a.layers):len(a.layers)]
+		a.offered[i].Layers = layers
+		have, slow := ep.wantOf(s)
+		at := have.position(layers)
+		for j := range layers {
+			l := &layers[j]
+			switch {
+			case j <= at:
+				l.Lingers = have.picture(l) && (slow == 0 || ep.w.now.Sub(slow) < lingerFor)
+			case ep.mayNotRise(s, have.picture(l)):
+				l.Extra = never
+			default:
 				l.Extra = riseMargin(l.Bitrate)
-				if held && wanted && ep.heights[s] != 0 {
-					l.Extra = never
-				}
 			}
-			above = above || l.Encoding == have
-			a.layers = append(a.layers, l)
 		}
-		a.offered[i].Layers = a.layers[from:len(a.layers):len(a.layers)]
 	}
 }
 
-// targetOf is the encoding of s that ep is to get, or None.
-func (ep *endpoint) targetOf(s *mediaSource) int {
-	if v := ep.out[s.ssrc]; v != nil && v.src == s {
-		return v.sel.Target()
+// mayNotRise reports whether layers of s above what ep gets are held back.
+func (ep *endpoint) mayNotRise(s *mediaSource, samePicture bool) bool {
+	if height, wanted := ep.heights[s]; !wanted || height == 0 {
+		return false
 	}
-	return simulcast.None
+	h, now := &ep.bw.hold, ep.w.now
+	return h.slowed != 0 && now.Sub(h.slowed) < holdFirst || !samePicture && h.holds(now)
+}
+
+// wantOf is what ep is to get of s, and since when that has been slower than
+// it should be (0 if it is not).
+func (ep *endpoint) wantOf(s *mediaSource) (q quality, slow mono.Time) {
+	if v := ep.out[s.ssrc]; v != nil && v.src == s {
+		return v.want, v.slow
+	}
+	return nothing, 0
 }
 
 // watchChanges notes, before they are carried out, what the decisions change
 // for the sake of bandwidth.
 func (ep *endpoint) watchChanges(a *allocation, res *alloc.Result) {
 	h, now := &ep.bw.hold, ep.w.now
-	fell, rose := 0, 0
+	fell, rose, slowed := 0, 0, false
 	for i, d := range res.Decisions {
-		s := a.sources[i]
-		before := ep.targetOf(s)
+		s, layers := a.sources[i], a.offered[i].Layers
+		have, _ := ep.wantOf(s)
+		before, after := have.position(layers), qualityOf(&d).position(layers)
 		switch {
 		case d.MaxHeight == 0 || ep.heights[s] != d.MaxHeight: // it wanted something else
-		case d.Encoding > before && s.encodings[d.Encoding].live(now):
+		case after > before && !have.picture(&layers[after]) && layers[after].Active:
 			rose++
-		case d.Encoding < before && before < len(s.encodings) && s.encodings[before].live(now):
-			fell++
+		case after < before && layers[before].Active:
+			if after < 0 || !have.picture(&layers[after]) {
+				fell++
+			} else {
+				slowed = true
+			}
 		}
 	}
 	asked := h.asked
@@ -107,9 +130,25 @@ func (ep *endpoint) watchChanges(a *allocation, res *alloc.Result) {
 		h.rose = now
 	}
 	ep.w.count.add(cLayersRaised, uint64(rose))
-	if fell > 0 && !asked && res.Target < res.Ideal {
+	if asked || res.Target >= res.Ideal {
+		return
+	}
+	if slowed {
+		h.slowed = now
+	}
+	if fell > 0 {
 		ep.w.count.add(cLayersLowered, uint64(fell))
 		h.fell(now)
+	}
+}
+
+// watchSlow notes since when v has had to go without frames.
+func (v *videoSub) watchSlow(lingers bool) {
+	switch {
+	case !lingers:
+		v.slow = 0
+	case v.slow == 0:
+		v.slow = v.to.w.now
 	}
 }
 
@@ -148,11 +187,14 @@ func (e *encoding) bitrate(now mono.Time) int64 {
 	case e.load.seconds >= 2:
 		return int64(e.load.perSecond)
 	}
-	h := e.assumedHeight()
+	return usualBitrate(e.assumedHeight())
+}
+
+func usualBitrate(height int) int64 {
 	switch {
-	case h <= 180:
+	case height <= 180:
 		return 200_000
-	case h <= 360:
+	case height <= 360:
 		return 500_000
 	}
 	return 1_500_000

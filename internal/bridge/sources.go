@@ -27,6 +27,7 @@ type mediaSource struct {
 	switching videoList // who gets video, but not yet the encoding it should
 	demand    demand
 	layers    []alloc.Layer // as offered to receivers
+	rate      frameRate
 }
 
 // layout is the SSRCs of a source as signalled: what has to stay the same for

@@ -105,6 +105,7 @@ type ReceiveState struct {
 	Source   string `json:"source"`
 	Encoding int    `json:"encoding"` // -1 while waiting for a key frame
 	Target   int    `json:"target"`
+	Spatial  int    `json:"spatial"` // of VP9 and AV1
 	Temporal int    `json:"temporal"`
 	Packets  uint32 `json:"packets"`
 	LostPart uint8  `json:"lost_of_256"`
@@ -256,8 +257,10 @@ func (s *mediaSource) state(now mono.Time) SourceState {
 }
 
 func (v *videoSub) state() ReceiveState {
+	spatial, temporal := v.layers.current()
 	return ReceiveState{
-		Source: v.src.name, Encoding: v.sel.Current(), Target: v.sel.Target(), Temporal: v.sel.Temporal(),
+		Source: v.src.name, Encoding: v.sel.Current(), Target: v.sel.Target(),
+		Spatial: spatial, Temporal: min(temporal, v.sel.Temporal()),
 		Packets: v.packets, LostPart: v.lost,
 	}
 }

@@ -9,6 +9,7 @@ import (
 	"github.com/plenum-conf/plenum/internal/rtp"
 	"github.com/plenum-conf/plenum/internal/rtp/codec"
 	"github.com/plenum-conf/plenum/internal/rtp/simulcast"
+	"github.com/plenum-conf/plenum/internal/rtp/svc"
 	"github.com/plenum-conf/plenum/internal/srtp"
 )
 
@@ -21,7 +22,10 @@ type videoSub struct {
 	list  *videoList   // in which it is, nil while nothing is subscribed to
 	index int          // in that list
 
+	want    quality
+	slow    mono.Time // since when it has had to go without frames, 0 if it has not
 	sel     simulcast.Selector
+	layers  layerSub
 	seq     rtp.SeqMap
 	epoch   uint32 // of seq: how often it has switched, less one
 	rewrite rewriter
@@ -45,6 +49,8 @@ type videoPacket struct {
 	vp8    codec.VP8 // of these, the one of codec is valid
 	vp9    codec.VP9
 	av1    codec.AV1
+
+	targets [rtp.MaxExtensionLen + codec.AV1Growth]byte // see descriptor
 }
 
 // minVideoStep is the least a timestamp advances at a switch: a frame at 30 Hz.
@@ -69,6 +75,7 @@ func (e *encoding) videoIn(h *rtp.Header) {
 		w.count.inc(dropMalformed)
 		return
 	}
+	e.measure(p)
 	e.watchFrames(p)
 	if e.src.videoReceivers() == 0 {
 		return
@@ -91,24 +98,28 @@ func (e *encoding) watchFrames(p *videoPacket) {
 
 // packet decides about one packet of the source and sends it on.
 func (v *videoSub) packet(p *videoPacket) {
-	now := v.to.w.now
 	forward, switched := v.sel.Forward(p.enc.index, p.info)
-	if switched {
+	switch {
+	case p.layered():
+		v.layerPacket(p, switched)
+	case switched:
+		v.layers.use(codecOther)
 		v.begin(p)
-	}
-	if v.sel.Current() != p.enc.index {
-		v.askKeyFrame()
-		return
-	}
-	if !forward && !v.seq.Reserved(p.h.Seq) {
+		fallthrough
+	case v.sel.Current() == p.enc.index && (forward || v.seq.Reserved(p.h.Seq)):
+		v.forward(p, &svc.Decision{Marker: p.h.Marker})
+	case v.sel.Current() == p.enc.index:
 		v.leaveOut(p)
 		return
 	}
-	seq, ts, ok := v.seq.Forward(p.h.Seq, p.h.Timestamp, now)
-	if ok {
-		v.send(p, seq, ts)
-	}
 	v.askKeyFrame()
+}
+
+// forward sends p on, if there is a number for it.
+func (v *videoSub) forward(p *videoPacket, d *svc.Decision) {
+	if seq, ts, ok := v.seq.Forward(p.h.Seq, p.h.Timestamp, v.to.w.now); ok {
+		v.send(p, d, seq, ts)
+	}
 }
 
 // begin makes p the next packet of the stream, after whatever went before.
@@ -131,26 +142,32 @@ func (v *videoSub) leaveOut(p *videoPacket) {
 
 // askKeyFrame asks for what the selector waits for; the encoding bounds how often.
 func (v *videoSub) askKeyFrame() {
-	if i, ok := v.sel.NeedsKeyFrame(); ok && i < len(v.src.encodings) {
+	i, ok := v.sel.NeedsKeyFrame()
+	if !ok && v.sel.Current() != simulcast.None && v.layers.wantsKeyFrame(v.to.w.now) {
+		i, ok = v.sel.Current(), true
+	}
+	if ok && i < len(v.src.encodings) {
 		v.src.encodings[i].wantKeyFrame()
 	}
 }
 
 // send seals the packet for this receiver, straight into the send arena.
-func (v *videoSub) send(p *videoPacket, seq uint16, ts uint32) {
+func (v *videoSub) send(p *videoPacket, d *svc.Decision, seq uint16, ts uint32) {
 	to, w := v.to, v.to.w
 	if to.sealer == nil || !to.to.IsValid() {
 		return
 	}
 	head := &w.head
-	if !head.built || head.ext != to.formats.ext {
-		head.build(p.h, &v.src.owner.formats.ext, &to.formats.ext, v.src.ssrc, p.codec == codecAV1)
+	if !head.built || head.ext != to.formats.ext || d.WriteTargets {
+		head.build(p.h, &v.src.owner.formats.ext, &to.formats.ext, v.src.ssrc, p.descriptor(d))
 	}
+	head.built = !d.WriteTargets // nobody else gets it like that
 	if head.n == 0 {
 		return
 	}
 	buf := w.sock.Buffer(head.n+len(p.h.Payload())+maxGrowth+srtp.MaxOverheadRTP, to.to)
 	head.write(buf, seq, ts, to.tccSeq)
+	setMarker(buf, d.Marker)
 	n, ok := v.rewrite.write(buf, head, p)
 	if !ok {
 		w.sock.Commit(0)
@@ -159,18 +176,18 @@ func (v *videoSub) send(p *videoPacket, seq uint16, ts uint32) {
 	if w.seal(to, buf, n, bwe.Media, head.tccAt != 0) > 0 {
 		v.packets++
 		v.octets += uint32(len(p.h.Payload()))
-		v.ended = p.h.Marker
+		v.ended = d.Marker
 		w.count.inc(cVideoForwarded)
 	}
 }
 
-// setVideo makes ep get at most the given encoding and temporal layer of s;
-// simulcast.None ends it.
-func (ep *endpoint) setVideo(s *mediaSource, enc, temporal int) {
+// setVideo makes ep get at most the given quality of s; simulcast.None as its
+// encoding ends it.
+func (ep *endpoint) setVideo(s *mediaSource, q quality) *videoSub {
 	v := ep.out[s.ssrc]
 	if v == nil {
-		if enc == simulcast.None {
-			return
+		if q.encoding == simulcast.None {
+			return nil
 		}
 		v = &videoSub{to: ep}
 		if mark, ok := ep.resume(s.ssrc); ok {
@@ -180,15 +197,18 @@ func (ep *endpoint) setVideo(s *mediaSource, enc, temporal int) {
 		}
 		ep.out[s.ssrc] = v
 	}
-	if v.src != s || enc == simulcast.None {
+	if v.src != s || q.encoding == simulcast.None {
 		v.stop()
 	}
-	v.sel.SetTarget(enc, temporal)
-	if enc != simulcast.None {
+	v.want = q
+	v.sel.SetTarget(q.encoding, q.temporal)
+	v.aim()
+	if q.encoding != simulcast.None {
 		v.src = s
 		v.settle()
 		v.askKeyFrame()
 	}
+	return v
 }
 
 // videoClock is the clock rate of all video (RFC 7741, 9628, 6184).

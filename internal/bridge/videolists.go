@@ -41,7 +41,13 @@ func (v *videoSub) stop() {
 	}
 	v.moveTo(nil)
 	v.src = nil
+	v.restart()
+}
+
+// restart makes v wait for a key frame.
+func (v *videoSub) restart() {
 	v.sel.Restart()
+	v.layers.restart()
 }
 
 func (s *mediaSource) forwardVideo(p *videoPacket) {
@@ -60,12 +66,18 @@ func (s *mediaSource) forwardVideo(p *videoPacket) {
 // dropVideo closes up a sequence number nobody is to miss.
 func (s *mediaSource) dropVideo(e *encoding, seq uint16) {
 	for _, v := range e.settled {
-		v.seq.Drop(seq)
+		v.dropNumber(seq)
 	}
 	for _, v := range s.switching {
 		if v.sel.Current() == e.index {
-			v.seq.Drop(seq)
+			v.dropNumber(seq)
 		}
+	}
+}
+
+func (v *videoSub) dropNumber(seq uint16) {
+	if v.layers.counts() {
+		v.seq.Drop(seq)
 	}
 }
 
@@ -73,12 +85,12 @@ func (s *mediaSource) dropVideo(e *encoding, seq uint16) {
 func (s *mediaSource) restart(e *encoding) {
 	for _, v := range s.switching {
 		if v.sel.Current() == e.index {
-			v.sel.Restart()
+			v.restart()
 		}
 	}
 	for i := len(e.settled) - 1; i >= 0; i-- {
 		v := e.settled[i]
-		v.sel.Restart()
+		v.restart()
 		v.settle()
 	}
 }

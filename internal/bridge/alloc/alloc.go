@@ -20,19 +20,27 @@ type Source struct {
 // Layer is one quality in which a source can be forwarded.
 type Layer struct {
 	Encoding  int     // 0 and more: which of the source's encodings
+	Spatial   int     // which spatial layer of it
 	Temporal  int     // the highest temporal layer of it that belongs to this quality
 	Height    int     // pixels
-	FrameRate float64 // frames per second; 0: not known
+	FrameRate float64 // frames per second; 0: not known, or cannot be chosen
 	Bitrate   int64   // bit/s that forwarding it takes, measured
 	Extra     int64   // bit/s that must be left besides for it to be chosen
 	Active    bool    // it is being sent now
+	// Lingers: it comes into question although it is slower than a picture of
+	// its height should be. The receiver has a faster layer of that picture, and
+	// to go without some frames for a while is cheaper than to change to another
+	// picture and back.
+	Lingers bool
 }
 
 // Decision is what becomes of one source.
 type Decision struct {
-	// Encoding and Temporal are those of the chosen layer. Encoding is None
-	// when the source is not forwarded.
-	Encoding, Temporal int
+	// Encoding, Spatial and Temporal are those of the chosen layer. Encoding is
+	// None when the source is not forwarded.
+	Encoding, Spatial, Temporal int
+	// Lingers: the chosen layer only came into question because it lingers.
+	Lingers bool
 	// MaxHeight is how large the receiver wants the source whatever the
 	// budget: Unlimited, 0 for not at all (also when it is beyond last-N).
 	MaxHeight int
@@ -158,7 +166,7 @@ func (a *Allocator) report() {
 		r.Target += l.Bitrate
 		r.Forwarded = append(r.Forwarded, c.source)
 		d := &r.Decisions[c.source]
-		d.Encoding, d.Temporal = l.Encoding, l.Temporal
+		d.Encoding, d.Spatial, d.Temporal, d.Lingers = l.Encoding, l.Spatial, l.Temporal, l.Lingers
 	}
 }
 

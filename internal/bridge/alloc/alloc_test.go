@@ -41,6 +41,15 @@ func without(s Source, encodings ...int) Source {
 	return s
 }
 
+// lingering returns s for a receiver that has the given encoding.
+func lingering(s Source, encoding int) Source {
+	s.Layers = slices.Clone(s.Layers)
+	for i := range s.Layers {
+		s.Layers[i].Lingers = s.Layers[i].Encoding == encoding
+	}
+	return s
+}
+
 func off(s Source) Source {
 	s.Enabled = false
 	return s
@@ -106,6 +115,12 @@ func TestRun(t *testing.T) {
 			"a=-/0 b=0.2/180 > b"},
 		{"frame rate", &colibri.ReceiverVideoConstraints{Constraints: constraints{"a": {MaxHeight: 720, MaxFrameRate: 15}, "b": {MaxHeight: 720, MaxFrameRate: 20}, "c": {MaxHeight: 720, MaxFrameRate: 1}}}, all, -1, -1,
 			"a=2.1/720 b=2.1/720 c=0.0/720 > a b c"},
+		{"a slower layer of the picture it has", &colibri.ReceiverVideoConstraints{DefaultConstraints: want(720)}, []Source{lingering(a, 2)}, 800_000, -1,
+			"a=2.0/720 > a"},
+		{"that does not fit either", &colibri.ReceiverVideoConstraints{DefaultConstraints: want(720)}, []Source{lingering(a, 2)}, 599_000, -1,
+			"a=1.2/720 > a"},
+		{"or is not wanted any more", &colibri.ReceiverVideoConstraints{DefaultConstraints: want(360)}, []Source{lingering(a, 2)}, 800_000, -1,
+			"a=1.2/360 > a"},
 		{"an encoding is not sent", &colibri.ReceiverVideoConstraints{DefaultConstraints: want(360)}, []Source{without(a, 1), without(b, 0)}, -1, -1,
 			"a=0.2/360 b=1.2/360 > a b"},
 		{"only too large ones are sent", &colibri.ReceiverVideoConstraints{DefaultConstraints: want(180)}, []Source{without(a, 0)}, -1, -1,

@@ -29,7 +29,7 @@ func (a *Allocator) contend(i int, s *Source, w *wish) {
 	c := contender{source: i, stage: w.stage >= 0, screen: s.Screen, first: len(a.layers), preferred: -1, at: -1}
 	f := newFilter(s, w)
 	for _, l := range s.Layers {
-		if f.keeps(l) {
+		if l.Lingers = l.Lingers && !f.keeps(l) && f.mayLinger(l); l.Lingers || f.keeps(l) {
 			a.layers = append(a.layers, l)
 		}
 	}
@@ -99,6 +99,9 @@ func (f *filter) keeps(l Layer) bool {
 	}
 	return f.screen || l.Height < f.preferred || l.FrameRate == 0 || l.FrameRate >= f.full
 }
+
+// mayLinger reports whether a layer is no more than the receiver wants.
+func (f *filter) mayLinger(l Layer) bool { return f.exists(l) && !f.tooFast(l) && !f.tooHigh(l) }
 
 // distribute raises the contenders layer by layer while the budget lasts.
 func (a *Allocator) distribute(budget int64) {

@@ -55,7 +55,7 @@ func randomSource(r *rand.Rand, name string) Source {
 	for enc := range r.IntN(4) {
 		active := alive && r.IntN(5) > 0
 		for tid := range temporal {
-			l := Layer{Encoding: enc, Temporal: tid, Height: height << enc, Active: active}
+			l := Layer{Encoding: enc, Spatial: r.IntN(3), Temporal: tid, Height: height << enc, Active: active, Lingers: r.IntN(8) == 0}
 			if r.IntN(10) > 0 {
 				l.FrameRate = rate / float64(int(1)<<(temporal-1-tid))
 			}
@@ -118,7 +118,8 @@ func slow(s *Settings, sources []Source, budget int64, limit int) (decisions []D
 	slowDistribute(line, sources, budget)
 	for _, one := range line {
 		if one.has != nil {
-			decisions[one.index].Encoding, decisions[one.index].Temporal = one.has.Encoding, one.has.Temporal
+			d := &decisions[one.index]
+			d.Encoding, d.Spatial, d.Temporal, d.Lingers = one.has.Encoding, one.has.Spatial, one.has.Temporal, one.has.Lingers
 			forwarded = append(forwarded, one.index)
 		}
 	}
@@ -147,12 +148,15 @@ func slowLayers(s Source, c colibri.VideoConstraints) (out []Layer) {
 		high := c.MaxHeight > 0 && l.Height > c.MaxHeight
 		full := l.FrameRate == 0 || l.FrameRate >= best
 		small := l.Height < 360 && (c.MaxHeight < 0 || c.MaxHeight > 180)
+		lingers := l.Lingers
+		l.Lingers = false
 		switch {
-		case l == exist[0]:
-			out = append(out, l)
 		case l.Height == exist[0].Height && (!fast || l.FrameRate == exist[0].FrameRate):
 			out = append(out, l)
 		case l.Height > exist[0].Height && !fast && !high && (s.Screen || full || small):
+			out = append(out, l)
+		case l.Height > exist[0].Height && !fast && !high && lingers:
+			l.Lingers = true
 			out = append(out, l)
 		}
 	}

@@ -27,17 +27,21 @@ type Meter struct {
 	// Bytes and frames since the last Roll by spatial and temporal layer. own
 	// is what belongs to a spatial layer only, shared what the ones above need
 	// as well.
-	own, shared, frames [maxSpatial][maxTemporal]uint32
+	own, shared, frames [MaxSpatial][MaxTemporal]uint32
 	targets             [codec.MaxAV1DecodeTargets]uint32 // bytes, AV1 only
 
 	av1           *codec.AV1Structure // nil for VP9
 	active        uint32              // decode targets being produced, AV1 only
 	spatial       uint8               // spatial layers there are, VP9 only
 	temporal      uint8               // temporal layers seen ever, VP9 only
-	width, height [maxSpatial]uint32  // VP9 only
+	width, height [MaxSpatial]uint32  // VP9 only
 }
 
-const maxSpatial, maxTemporal = 8, 8
+// MaxSpatial and MaxTemporal are the most layers that any stream has.
+const (
+	MaxSpatial  = 8
+	MaxTemporal = 8
+)
 
 // Reset forgets everything, for instance because the sender changed its codec.
 func (m *Meter) Reset() { *m = Meter{layers: m.layers[:0]} }
@@ -60,6 +64,18 @@ func (m *Meter) AddVP9(d *codec.VP9, size int) {
 	}
 	if d.StartOfFrame {
 		m.frames[d.SID][d.TID]++
+	}
+}
+
+// AddTemporal counts a packet of size bytes of a stream with one spatial layer,
+// such as an encoding of VP8 simulcast, where the layers are only measured
+// here; start says that a frame begins with it.
+func (m *Meter) AddTemporal(temporal uint8, start bool, size int) {
+	t := min(temporal, MaxTemporal-1)
+	m.av1, m.spatial, m.temporal = nil, 1, max(m.temporal, t+1)
+	m.own[0][t] += uint32(size)
+	if start {
+		m.frames[0][t]++
 	}
 }
 
@@ -142,7 +158,7 @@ func (m *Meter) add(spatial, temporal uint8, bytes uint64, width, height uint32,
 }
 
 // sum adds up a spatial layer up to a temporal layer.
-func sum(counts *[maxSpatial][maxTemporal]uint32, spatial, temporal uint8) (n uint64) {
+func sum(counts *[MaxSpatial][MaxTemporal]uint32, spatial, temporal uint8) (n uint64) {
 	for t := range temporal + 1 {
 		n += uint64(counts[spatial][t])
 	}
