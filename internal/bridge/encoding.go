@@ -38,11 +38,13 @@ type encoding struct {
 	fresh     bool   // its first packet is being looked at
 	frame     uint32 // timestamp of the newest packet
 	behind    uint8  // frames the source's others have begun since that packet
-	av1       *codec.AV1Structure
-	av1At     uint32    // timestamp of the picture that brought it
-	layers    *layering // nil while there are none
-	height    int       // of the newest key frame, 0 while unknown
-	keys      keyRequests
+	// structure is that of the newest dependency descriptor that had one, at
+	// the timestamp structureAt.
+	structure   *codec.AV1Structure
+	structureAt uint32
+	layers      *layering // nil while there are none
+	height      int       // of the newest key frame, 0 while unknown
+	keys        keyRequests
 }
 
 func newEncoding(s *mediaSource, index int, ssrc, rtx uint32) *encoding {
@@ -136,7 +138,7 @@ func (e *encoding) looked() {
 func (e *encoding) payloadChanged(pt uint8) {
 	f := &e.src.owner.formats
 	if f.codec[pt] != f.codec[e.pt] {
-		e.av1, e.height, e.layers = nil, 0, nil
+		e.structure, e.height, e.layers = nil, 0, nil
 		e.src.restart(e)
 	}
 	e.pt, e.clock = pt, f.clock[pt]

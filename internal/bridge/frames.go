@@ -16,11 +16,21 @@ func (p *videoPacket) read(f *formats) bool {
 	p.height = 0
 	switch p.codec {
 	case codecVP8:
-		return p.readVP8()
+		if !p.readVP8() {
+			return false
+		}
+		if !p.info.HasTID {
+			p.readTemporal(f.ext.dependency)
+		}
+		return true
 	case codecVP9:
 		return p.readVP9()
 	case codecH264:
-		return p.readH264()
+		if !p.readH264() {
+			return false
+		}
+		p.readTemporal(f.ext.dependency)
+		return true
 	case codecAV1:
 		return p.readAV1(f.ext.dependency)
 	}
@@ -62,23 +72,13 @@ func (p *videoPacket) readH264() bool {
 // readAV1 needs the dependency descriptor; without one the stream is treated
 // like that of a codec we do not know.
 func (p *videoPacket) readAV1(id uint8) bool {
-	ext, ok := p.h.Extension(id)
-	if !ok {
+	err := p.readDependency(id)
+	if err == errNoDescriptor {
 		p.codec = codecOther
 		p.readUnknown()
 		return true
 	}
-	structure := p.enc.av1
-	late := structure != nil && precedes(p.h.Timestamp, p.enc.av1At)
-	if late {
-		structure = nil // it is of an older one; the frame number is enough
-	}
-	var err error
-	p.av1, err = codec.ParseAV1(ext, structure)
 	d := &p.av1
-	if d.HasStructure && !p.again && !late {
-		p.enc.av1, p.enc.av1At = d.Structure, p.h.Timestamp
-	}
 	if s := d.Structure; err == nil && d.KeyFrame && s != nil && s.SpatialLayers > 0 {
 		p.height = int(s.Height[s.SpatialLayers-1])
 	}
@@ -86,6 +86,44 @@ func (p *videoPacket) readAV1(id uint8) bool {
 		Timestamp: p.h.Timestamp, StartOfFrame: d.StartOfFrame, KeyFrame: d.KeyFrame,
 	}
 	return err == nil || errors.Is(err, codec.ErrNoStructure)
+}
+
+var errNoDescriptor = errors.New("bridge: no dependency descriptor")
+
+// readDependency reads the dependency descriptor.
+func (p *videoPacket) readDependency(id uint8) error {
+	ext, ok := p.h.Extension(id)
+	if !ok {
+		return errNoDescriptor
+	}
+	e := p.enc
+	structure := e.structure
+	late := structure != nil && precedes(p.h.Timestamp, e.structureAt)
+	if late {
+		structure = nil // it is of an older one; the frame number is enough
+	}
+	var err error
+	p.av1, err = codec.ParseAV1(ext, structure)
+	if p.av1.HasStructure && !p.again && !late {
+		e.structure, e.structureAt = p.av1.Structure, p.h.Timestamp
+	}
+	return err
+}
+
+// readTemporal takes from the dependency descriptor what the codec does not
+// say itself. Chromium writes one for any codec where it was offered: H.264 has
+// nothing else to tell temporal layers, and Chromium's VP8 leaves everything
+// out of its own descriptor then.
+func (p *videoPacket) readTemporal(id uint8) {
+	if p.readDependency(id) != nil || p.av1.Structure == nil {
+		return
+	}
+	d := &p.av1
+	p.info.HasTID, p.info.TID, p.info.SwitchUp = true, d.TemporalID, d.SwitchUp()
+	p.info.StartOfFrame, p.info.KeyFrame = d.StartOfFrame, p.info.KeyFrame || d.KeyFrame
+	if d.KeyFrame && p.height == 0 {
+		p.height = int(d.Height)
+	}
 }
 
 // precedes reports whether a picture comes before another one of the stream;

@@ -98,6 +98,17 @@ type EncodingState struct {
 	Missing int               `json:"missing"` // packets being asked for
 	History int               `json:"history"` // packets there is memory for
 	Stats   rtp.ReceiverStats `json:"stats"`
+	Layers  []LayerState      `json:"layers,omitempty"`
+}
+
+// LayerState is one quality that an encoding can be forwarded in.
+type LayerState struct {
+	Spatial   int     `json:"spatial"`
+	Temporal  int     `json:"temporal"` // 7 is the highest there is
+	Height    int     `json:"height"`
+	FrameRate float64 `json:"frames_per_second,omitempty"` // nominal, where it can be chosen
+	Bitrate   int64   `json:"bits_per_second"`
+	Active    bool    `json:"active"`
 }
 
 // ReceiveState is one video source that an endpoint gets.
@@ -247,11 +258,22 @@ func (s *mediaSource) state(now mono.Time) SourceState {
 	if s.kind == media.Video {
 		out.Wanted = s.demand.told
 	}
-	for _, e := range s.encodings {
+	for i, e := range s.encodings {
 		out.Encodings = append(out.Encodings, EncodingState{
 			SSRC: e.ssrc, Live: e.live(now), Height: e.height, Bits: e.bytes.perSecond,
 			Missing: e.nack.Missing(), History: e.ring.Cap(), Stats: e.stats.Stats(e.clock),
+			Layers: s.layerStates(i),
 		})
+	}
+	return out
+}
+
+// layerStates are the layers of an encoding as they were offered last.
+func (s *mediaSource) layerStates(encoding int) (out []LayerState) {
+	for _, l := range s.layers {
+		if l.Encoding == encoding {
+			out = append(out, LayerState{l.Spatial, l.Temporal, l.Height, l.FrameRate, l.Bitrate, l.Active})
+		}
 	}
 	return out
 }
