@@ -259,12 +259,12 @@ func TestRepeatsTeachNothing(t *testing.T) {
 	n.av1Key(t, 2)
 	first, _ := n.sub().seq.NewestOut()
 	n.av1Key(t, 3)
-	now := n.sender.sources[1].encodings[0].structure
+	now := n.sender.sources[1].encodings[0].structures
 	n.sub().repeat(first)
 	if n.w.count.own[cRetransmitted] != 1 {
 		t.Fatal("nothing was repeated")
 	}
-	if n.sender.sources[1].encodings[0].structure != now {
+	if n.sender.sources[1].encodings[0].structures != now {
 		t.Error("the structure is that of an older key frame")
 	}
 }

@@ -6,7 +6,6 @@ import (
 	"github.com/plenum-conf/plenum/internal/media"
 	"github.com/plenum-conf/plenum/internal/mono"
 	"github.com/plenum-conf/plenum/internal/rtp"
-	"github.com/plenum-conf/plenum/internal/rtp/codec"
 	"github.com/plenum-conf/plenum/internal/srtp"
 )
 
@@ -28,23 +27,20 @@ type encoding struct {
 	load   load
 
 	// Video only.
-	settled   videoList // who gets this encoding and no other
-	ring      rtp.Ring
-	nack      rtp.NackGenerator
-	nackTimer mono.Timer
-	lost      uint64    // packets for good, as far as that was acted upon
-	skipped   mono.Time // when a key frame was last asked for because of it
-	wasLive   bool
-	fresh     bool   // its first packet is being looked at
-	frame     uint32 // timestamp of the newest packet
-	behind    uint8  // frames the source's others have begun since that packet
-	// structure is that of the newest dependency descriptor that had one, at
-	// the timestamp structureAt.
-	structure   *codec.AV1Structure
-	structureAt uint32
-	layers      *layering // nil while there are none
-	height      int       // of the newest key frame, 0 while unknown
-	keys        keyRequests
+	settled    videoList // who gets this encoding and no other
+	ring       rtp.Ring
+	nack       rtp.NackGenerator
+	nackTimer  mono.Timer
+	lost       uint64    // packets for good, as far as that was acted upon
+	skipped    mono.Time // when a key frame was last asked for because of it
+	wasLive    bool
+	fresh      bool   // its first packet is being looked at
+	frame      uint32 // timestamp of the newest packet
+	behind     uint8  // frames the source's others have begun since that packet
+	structures structures
+	layers     *layering // nil while there are none
+	height     int       // of the newest key frame, 0 while unknown
+	keys       keyRequests
 }
 
 func newEncoding(s *mediaSource, index int, ssrc, rtx uint32) *encoding {
@@ -138,7 +134,7 @@ func (e *encoding) looked() {
 func (e *encoding) payloadChanged(pt uint8) {
 	f := &e.src.owner.formats
 	if f.codec[pt] != f.codec[e.pt] {
-		e.structure, e.height, e.layers = nil, 0, nil
+		e.structures, e.height, e.layers = structures{}, 0, nil
 		e.src.restart(e)
 	}
 	e.pt, e.clock = pt, f.clock[pt]

@@ -96,18 +96,55 @@ func (p *videoPacket) readDependency(id uint8) error {
 	if !ok {
 		return errNoDescriptor
 	}
-	e := p.enc
-	structure := e.structure
-	late := structure != nil && precedes(p.h.Timestamp, e.structureAt)
-	if late {
-		structure = nil // it is of an older one; the frame number is enough
-	}
 	var err error
-	p.av1, err = codec.ParseAV1(ext, structure)
-	if p.av1.HasStructure && !p.again && !late {
-		e.structure, e.structureAt = p.av1.Structure, p.h.Timestamp
+	known := &p.enc.structures
+	p.av1, err = codec.ParseAV1(ext, known.at(p.h.Timestamp))
+	if p.av1.HasStructure {
+		p.av1.Structure = known.same(p.av1.Structure, p.h.Timestamp)
+	}
+	if p.av1.HasStructure && !p.again {
+		known.add(p.av1.Structure, p.h.Timestamp)
 	}
 	return err
+}
+
+// structures are those of an encoding's newest key frames, the newest first,
+// with their timestamps: packets that are late or sent again need theirs.
+type structures [4]struct {
+	*codec.AV1Structure
+	ts uint32
+}
+
+// at is the structure that holds for a picture; nil if it is not known.
+func (s *structures) at(ts uint32) *codec.AV1Structure {
+	for i := range s {
+		if s[i].AV1Structure != nil && !precedes(ts, s[i].ts) {
+			return s[i].AV1Structure
+		}
+	}
+	return nil
+}
+
+// same returns the structure that holds for a picture already if it is equal to
+// a, otherwise a. That of most key frames is, and who has missed their first
+// packet must not take what follows for something else.
+func (s *structures) same(a *codec.AV1Structure, ts uint32) *codec.AV1Structure {
+	if old := s.at(ts); old != nil && old.Equal(a) {
+		return old
+	}
+	return a
+}
+
+// add takes a structure, unless there is a newer one.
+func (s *structures) add(a *codec.AV1Structure, ts uint32) {
+	newest := &s[0]
+	if newest.AV1Structure == a || newest.AV1Structure != nil && precedes(ts, newest.ts) {
+		return
+	}
+	if ts != newest.ts {
+		copy(s[1:], s[:len(s)-1])
+	}
+	newest.AV1Structure, newest.ts = a, ts
 }
 
 // readTemporal takes from the dependency descriptor what the codec does not

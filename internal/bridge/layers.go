@@ -165,7 +165,7 @@ func (v *videoSub) layerPacket(p *videoPacket, switched bool) {
 	}
 	switch d := v.layers.forward(p); {
 	case d.Action == svc.Ignore:
-	case d.Action == svc.LeaveOut && !v.seq.Reserved(p.h.Seq):
+	case d.Action == svc.LeaveOut:
 		v.leaveOut(p)
 	default:
 		if d.Action == svc.Start {

@@ -1,6 +1,7 @@
 package bridge
 
 import (
+	"encoding/binary"
 	"time"
 
 	"github.com/plenum-conf/plenum/internal/bwe"
@@ -106,11 +107,10 @@ func (v *videoSub) packet(p *videoPacket) {
 		v.layers.use(codecOther)
 		v.begin(p)
 		fallthrough
-	case v.sel.Current() == p.enc.index && (forward || v.seq.Reserved(p.h.Seq)):
+	case v.sel.Current() == p.enc.index && forward:
 		v.forward(p, &svc.Decision{Marker: p.h.Marker})
 	case v.sel.Current() == p.enc.index:
 		v.leaveOut(p)
-		return
 	}
 	v.askKeyFrame()
 }
@@ -135,10 +135,58 @@ func (v *videoSub) begin(p *videoPacket) {
 	v.rewrite.begin(p, v.epoch)
 }
 
+// leaveOut does not send p, whose layer is not wanted. If it is late, nobody
+// knew that when a number was kept for it, for which the receiver waits.
 func (v *videoSub) leaveOut(p *videoPacket) {
-	v.seq.Drop(p.h.Seq)
-	v.rewrite.leaveOut(p)
+	switch {
+	case !v.seq.Reserved(p.h.Seq):
+		v.seq.Drop(p.h.Seq)
+		v.rewrite.leaveOut(p)
+	case v.sentBeside(p):
+		v.forward(p, &svc.Decision{Marker: p.h.Marker})
+	default:
+		v.fill(p)
+	}
 }
+
+// sentBeside reports whether a neighbour of p in the same frame went out: its
+// layer was wanted then.
+func (v *videoSub) sentBeside(p *videoPacket) bool {
+	for _, seq := range [...]uint16{p.h.Seq - 1, p.h.Seq + 1} {
+		pkt, _, ok := p.enc.ring.Get(seq, v.to.w.now, repeatAge)
+		if ok && binary.BigEndian.Uint32(pkt[4:]) == p.h.Timestamp && v.seq.Numbered(seq) {
+			return true
+		}
+	}
+	return false
+}
+
+// fill sends an empty packet under the number that was kept for p. With a part
+// of a frame that was left out otherwise, a receiver could not go on where
+// pictures have no numbers of their own (H.264, Chromium's VP8).
+func (v *videoSub) fill(p *videoPacket) {
+	to, w := v.to, v.to.w
+	seq, ts, ok := v.seq.Forward(p.h.Seq, p.h.Timestamp, w.now)
+	if !ok || to.sealer == nil || !to.to.IsValid() {
+		return
+	}
+	e := &w.padding
+	e.Reset()
+	e.SSRC, e.PayloadType, e.Seq, e.Timestamp = v.src.ssrc, p.h.PayloadType, seq, ts
+	if to.formats.ext.tcc != 0 {
+		e.AddUint16(to.formats.ext.tcc, to.tccSeq)
+	}
+	buf := w.sock.Buffer(e.HeaderLen()+fillSize+srtp.MaxOverheadRTP, to.to)
+	n, err := e.WritePadding(buf, fillSize)
+	if err != nil {
+		w.sock.Commit(0)
+		return
+	}
+	w.seal(to, buf, n, bwe.Media, to.formats.ext.tcc != 0)
+}
+
+// fillSize is the padding of a packet that only fills a gap.
+const fillSize = 4
 
 // askKeyFrame asks for what the selector waits for; the encoding bounds how often.
 func (v *videoSub) askKeyFrame() {

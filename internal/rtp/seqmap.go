@@ -141,8 +141,14 @@ func (m *SeqMap) Drop(seq uint16) {
 // its frame was left out (codec.VP8Rewriter refuses it), an empty packet with
 // its numbers fills the gap, see [Egress.WritePadding].
 func (m *SeqMap) Reserved(seq uint16) bool {
+	return m.Numbered(seq) && m.extend(seq) < m.numbers.NewestIn()
+}
+
+// Numbered reports whether a packet of the current encoding has a sequence
+// number: it went out, or one was kept for it.
+func (m *SeqMap) Numbered(seq uint16) bool {
 	e, ok := m.numbers.Epoch()
-	if !ok || m.extend(seq) >= m.numbers.NewestIn() {
+	if !ok {
 		return false
 	}
 	_, ok = m.numbers.Out(e, m.extend(seq))

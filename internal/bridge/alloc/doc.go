@@ -11,7 +11,9 @@
 // last-N of them nobody else is sent. An on-stage source has to reach 360p
 // before anybody behind it gets anything; then all are raised step by step. An
 // on-stage screen that does not fit is sent nevertheless if only 500 kbit/s
-// are missing: half a screen share is no use.
+// are missing: half a screen share is no use. Above 360p only the full frame
+// rate is offered, but a caller may let a receiver keep a picture at fewer
+// frames for a while ([Layer].Lingers).
 //
 // The bridge calls Run when a receiver's settings, the speech order, the
 // layers of a source or the bandwidth estimate have changed. The package is a

@@ -3,6 +3,7 @@ package codec
 import (
 	"encoding/binary"
 	"errors"
+	"slices"
 )
 
 // Limits of dependency descriptors. Templates and decode targets are those of
@@ -114,6 +115,17 @@ type AV1Template struct {
 	DTIs                  DTIs
 	FrameDiffs            []uint8
 	ChainDiffs            []uint8
+}
+
+// Equal reports whether two structures say the same. Senders write one into
+// every key frame, though it seldom changes.
+func (s *AV1Structure) Equal(o *AV1Structure) bool {
+	return s.TemplateIDOffset == o.TemplateIDOffset && s.DecodeTargets == o.DecodeTargets && s.Chains == o.Chains &&
+		s.ProtectedBy == o.ProtectedBy && s.Width == o.Width && s.Height == o.Height &&
+		slices.EqualFunc(s.Templates, o.Templates, func(a, b AV1Template) bool {
+			return a.SpatialID == b.SpatialID && a.TemporalID == b.TemporalID && a.DTIs == b.DTIs &&
+				slices.Equal(a.FrameDiffs, b.FrameDiffs) && slices.Equal(a.ChainDiffs, b.ChainDiffs)
+		})
 }
 
 // ParseAV1 reads the content of a dependency descriptor header extension with
