@@ -331,10 +331,11 @@ func TestAskedForByName(t *testing.T) {
 	n.listener().message(&colibri.ReceiverAudioSubscription{All: true, Include: []string{name}})
 	n.rounds(20, speaking(3))
 	n.rounds(20, quiet)
+	got := n.heard()
 	n.listener().message(&colibri.ReceiverAudioSubscription{All: true})
 	n.rounds(150, quiet)
 	n.rounds(20, speaking(7))
-	got := n.heard()
+	got = append(got, n.heard()...)
 	mine := of(got, micOf(7))
 	if want := 3 + 20 + 40; len(mine) < want+20 {
 		t.Errorf("%d packets of a source that was asked for", len(mine))
@@ -567,11 +568,16 @@ func TestSpeakersChange(t *testing.T) {
 	for range 20 {
 		b.audio(voice)
 	}
-	c.until("the second speaker", nil, func() bool { return len(c.packets(2000)) >= 20+keptPackets })
+	c.until("the second speaker", nil, func() bool {
+		p := c.packets(2000)
+		return len(p) > 0 && p[len(p)-1].Timestamp == onset+960*19
+	})
 	c.mu.Lock()
 	heard := c.packets(2000)
 	c.mu.Unlock()
-	if got := heard[0]; got.Timestamp != onset-960*(keptPackets+1) || !got.Marker {
+	// On a busy machine what is kept may have become too old, but nothing of
+	// the voice; TestLoudestOnly counts exactly.
+	if got := heard[0]; got.Timestamp > onset || got.Timestamp < onset-960*(keptPackets+1) || !got.Marker {
 		t.Errorf("it begins at %d, marker %v; the voice sets in at %d", got.Timestamp, got.Marker, onset)
 	}
 	for i, h := range heard[1:] {
