@@ -145,25 +145,34 @@ func (a *App) buildBridge() (err error) {
 	if !a.plays("bridge") {
 		return nil
 	}
-	o := bridge.DefaultOptions()
-	if o.Listen, err = udpAddress(a.cfg.Media.Listen); err != nil {
+	o, err := bridgeOptions(&a.cfg.Media)
+	if err != nil {
 		return err
 	}
-	for _, s := range a.cfg.Media.Advertise {
-		ap, err := config.ParseAdvertise(s, 0)
-		if err != nil {
-			return fmt.Errorf("media.advertise: %w", err)
-		}
-		o.Advertise = append(o.Advertise, ap)
-	}
 	o.PublicURL = a.public
-	o.Loudest = bridge.Loudest{Above: a.cfg.Media.Loudest.Above, Speakers: a.cfg.Media.Loudest.Speakers}
-	o.LastNLimits = a.cfg.Media.LastNLimits
 	o.Log, o.Metrics = a.role("bridge"), a.metrics.Registerer()
 	if a.bridge, err = bridge.New(o); err != nil {
 		return fmt.Errorf("cannot open the media port (media.listen %s): %w%s", a.cfg.Media.Listen, err, hint(err, "--media ADDR:PORT"))
 	}
 	return nil
+}
+
+// bridgeOptions is what the media section of the configuration says.
+func bridgeOptions(m *config.Media) (o bridge.Options, err error) {
+	o = bridge.DefaultOptions()
+	if o.Listen, err = udpAddress(m.Listen); err != nil {
+		return o, err
+	}
+	for _, s := range m.Advertise {
+		ap, err := config.ParseAdvertise(s, 0)
+		if err != nil {
+			return o, fmt.Errorf("media.advertise: %w", err)
+		}
+		o.Advertise = append(o.Advertise, ap)
+	}
+	o.Loudest = bridge.Loudest{Above: m.Loudest.Above, Speakers: m.Loudest.Speakers}
+	o.LastNLimits = m.LastNLimits
+	return o, nil
 }
 
 // udpAddress reads "address:port" where the address may be missing.

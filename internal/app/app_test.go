@@ -9,6 +9,7 @@ import (
 	"strings"
 	"testing"
 
+	"github.com/plenum-conf/plenum/internal/bridge"
 	"github.com/plenum-conf/plenum/internal/config"
 )
 
@@ -60,6 +61,22 @@ func TestWarnings(t *testing.T) {
 				}
 			}
 		})
+	}
+}
+
+// TestBridgeOptions: what an operator writes about media reaches the bridge,
+// and the defaults are the bridge's own.
+func TestBridgeOptions(t *testing.T) {
+	c := config.Default()
+	o, err := bridgeOptions(&c.Media)
+	if want := bridge.DefaultOptions(); err != nil || o.Listen != want.Listen || o.Loudest != want.Loudest || len(o.LastNLimits) != 0 {
+		t.Errorf("%+v, %v", o, err)
+	}
+	c.Media.Loudest, c.Media.LastNLimits = config.Loudest{Above: 7, Speakers: 2}, map[int]int{20: 10}
+	c.Media.Advertise = []string{"198.51.100.7"}
+	o, err = bridgeOptions(&c.Media)
+	if err != nil || o.Loudest != (bridge.Loudest{Above: 7, Speakers: 2}) || o.LastNLimits[20] != 10 || len(o.Advertise) != 1 {
+		t.Errorf("%+v, %v", o, err)
 	}
 }
 
