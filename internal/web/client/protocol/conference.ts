@@ -2,12 +2,13 @@ import { BridgeChannel, receiveMessage, type BridgeMessage, type ReceiveConstrai
 import { answerCommon, connect, fetchServices, keepAlive } from "./connection";
 import { Emitter } from "./emitter";
 import type { ConferenceEvents, ConferenceOptions, ConferenceState, EndReason } from "./events";
-import { parseOffer, parseSources } from "./jingle";
+import { parseOffer, parseRestart, parseSources } from "./jingle";
 import { joinError } from "./join";
 import { readMappings } from "./maps";
 import { LocalSlots, muteKindOf, type SlotName } from "./local";
 import { endpointId, NS, nodeOf, roomNode, sleep, type MuteKind } from "./names";
 import type { Member, OwnPresence, RoomStatus } from "./presence";
+import { Recovery } from "./recovery";
 import { Room, type RoomInfo } from "./room";
 import { belongsTo, Session, type MediaState, type RemoteTrack } from "./session";
 import { chooseCodec, iceServers, type Service } from "./settings";
@@ -34,6 +35,7 @@ export class Conference extends Emitter<ConferenceEvents> {
   #focusUserJid = "";
   #services: Service[] = [];
   #receive: ReceiveConstraints = { lastN: -1, onStage: [], selected: [], defaultHeight: 180, heights: new Map() };
+  #recovery: Recovery | undefined;
   #restarts = 0;
   #startedOver = 0;
   #lastRestart = 0;
@@ -51,7 +53,10 @@ export class Conference extends Emitter<ConferenceEvents> {
     super();
     this.#own = { name: options.name, sources: new Map(), codecs: options.settings.codecs, raisedHand: 0, properties: new Map() };
     this.#receive.lastN = options.settings.lastN;
-    globalThis.addEventListener?.("online", () => this.#stream?.hurry());
+    globalThis.addEventListener?.("online", () => {
+      this.#stream?.hurry();
+      this.#recovery?.networkChanged();
+    });
   }
 
   get state(): ConferenceState {
@@ -392,7 +397,11 @@ export class Conference extends Emitter<ConferenceEvents> {
       case "session-terminate":
         this.#dropMedia();
         break;
-      case "transport-info":
+      case "transport-info": {
+        const restart = parseRestart(jingle);
+        if (restart) session.restarted(restart.transport, restart.generation);
+        break;
+      }
       case "transport-replace":
         break;
       default:
@@ -429,6 +438,7 @@ export class Conference extends Emitter<ConferenceEvents> {
       iceServers: iceServers(this.#services, settings.useTurnUdp), simulcast: settings.simulcast, codec: settings.codecs[0] ?? "vp8",
     });
     this.#session = session;
+    this.#recovery = new Recovery(session, settings.iceRestart && offer.bridgeSession.id !== "", (why) => void this.#restart(session, why));
     session.useCodec(this.#codecFor(session.codecs));
     session.on("track", (t) => this.emit("track", t));
     session.on("untrack", (t) => this.emit("untrack", t));
@@ -445,6 +455,8 @@ export class Conference extends Emitter<ConferenceEvents> {
     this.#channel = undefined;
     const session = this.#session;
     this.#session = undefined;
+    this.#recovery?.close();
+    this.#recovery = undefined;
     session?.close();
     for (const slot of this.slots.all) slot.maxHeight = -1;
     if (session) this.emit("media", "closed");
@@ -454,7 +466,7 @@ export class Conference extends Emitter<ConferenceEvents> {
     if (session !== this.#session) return;
     this.emit("media", s);
     if (s === "connected") [this.#restarts, this.#startedOver] = [0, 0];
-    if (s === "failed") void this.#restart(session, "ICE FAILED");
+    this.#recovery?.onState(s);
   }
 
   /**

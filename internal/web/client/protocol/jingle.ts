@@ -206,11 +206,11 @@ function payloadElement(p: Payload): Element {
   );
 }
 
-function transportElement(t: Transport): Element {
+function transportElement(t: Transport, generation?: number): Element {
   const { hash, setup, value } = t.fingerprint;
   return el(
     "transport",
-    { xmlns: NS.ice, ufrag: t.ufrag, pwd: t.pwd },
+    { xmlns: NS.ice, ufrag: t.ufrag, pwd: t.pwd, "ice-generation": generation },
     el("fingerprint", { xmlns: NS.dtls, hash, setup }, value),
     t.candidates.map((c, i) =>
       el("candidate", {
@@ -249,6 +249,32 @@ export function sourceChange(action: "source-add" | "source-remove", sid: string
         el("description", { xmlns: NS.rtp, media: k }, sourceElements(sources.filter((s) => s.kind === k))),
       ),
     ),
+  );
+}
+
+/** Asks for new ICE credentials within the session. */
+export function restartRequest(sid: string, initiator: string, bridgeSession: string): Element {
+  return el(
+    "jingle",
+    { xmlns: NS.jingle, action: "session-info", initiator, sid },
+    el("bridge-session", { xmlns: NS.focus, id: bridgeSession, "ice-restart": true }),
+  );
+}
+
+/** The bridge's half of an ICE restart; undefined for trickled candidates. */
+export function parseRestart(jingle: Element): { transport: Transport; generation: number } | undefined {
+  const t = jingle.child("content")?.child("transport", NS.ice);
+  const generation = Number(t?.attr("ice-generation"));
+  if (!t || !Number.isInteger(generation) || generation <= 0 || !t.attr("ufrag") || !t.attr("pwd")) return undefined;
+  return { transport: parseTransport(t), generation };
+}
+
+/** Our half of an ICE restart. */
+export function restartAnswer(sid: string, initiator: string, name: string, transport: Transport, generation: number): Element {
+  return el(
+    "jingle",
+    { xmlns: NS.jingle, action: "transport-info", initiator, sid },
+    el("content", { creator: "responder", name }, transportElement(transport, generation)),
   );
 }
 

@@ -89,7 +89,7 @@ function writeSource(s: Source): string[] {
   return out;
 }
 
-function writeCandidate(c: Candidate): string {
+export function writeCandidate(c: Candidate): string {
   let line = `a=candidate:${c.foundation} ${c.component} ${c.protocol} ${c.priority} ${c.ip} ${c.port} typ ${c.type}`;
   if (c.relAddr) line += ` raddr ${c.relAddr} rport ${c.relPort}`;
   if (c.tcpType) line += ` tcptype ${c.tcpType}`;

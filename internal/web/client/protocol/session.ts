@@ -1,11 +1,11 @@
 import { Emitter } from "./emitter";
-import { sessionAccept, sessionTerminate, sourceChange } from "./jingle";
+import { restartAnswer, restartRequest, sessionAccept, sessionTerminate, sourceChange } from "./jingle";
 import { planEncodings, type LocalSlots, type Slot, type SlotName } from "./local";
 import { applyMappings, release, type Mapping } from "./maps";
-import type { Content, Kind, Offer, Source } from "./media";
+import type { Content, Kind, Offer, Source, Transport } from "./media";
 import { NS } from "./names";
 import {
-  codecsOffered, mungeSimulcast, preferCodec, randomSsrc, readContent, readSent, readTransport, splitSdp, writeOffer,
+  codecsOffered, mungeSimulcast, preferCodec, randomSsrc, readContent, readSent, readTransport, splitSdp, writeCandidate, writeOffer,
   type Line, type SimulcastCache,
 } from "./sdp";
 import type { Stream } from "./stream";
@@ -65,6 +65,9 @@ export class Session extends Emitter<SessionEvents> {
   readonly pc: RTCPeerConnection;
   readonly offer: Offer;
   readonly tracks = new Map<string, RemoteTrack>();
+  /** The bridge's half, of the latest ICE restart. */
+  #transport: Transport;
+  #generation = 0;
   #lines: Line[] = [];
   #slotLines = new Map<SlotName, Line>();
   #version = 1;
@@ -85,6 +88,7 @@ export class Session extends Emitter<SessionEvents> {
   ) {
     super();
     this.offer = offer;
+    this.#transport = offer.transport;
     this.#codec = options.codec;
     this.pc = new RTCPeerConnection({ iceServers: options.iceServers, bundlePolicy: "max-bundle", rtcpMuxPolicy: "require" });
     this.pc.addEventListener("connectionstatechange", () => this.#onState());
@@ -173,6 +177,36 @@ export class Session extends Emitter<SessionEvents> {
   async terminate(reason: string, text: string, restart: boolean): Promise<void> {
     const { sid, initiator, bridgeSession } = this.offer;
     await this.#send(sessionTerminate(sid, initiator, bridgeSession.id, reason, text, restart));
+  }
+
+  /** Asks for new ICE credentials within the session; the answer is given to restarted. */
+  async requestRestart(): Promise<void> {
+    const { sid, initiator, bridgeSession } = this.offer;
+    await this.#send(restartRequest(sid, initiator, bridgeSession.id));
+  }
+
+  /**
+   * Takes the bridge's half of an ICE restart and answers with ours. Both
+   * sides use the old path until the new one is connected. Candidates come
+   * after the negotiation: in the offer they would make Chromium give up the
+   * old path at once.
+   */
+  restarted(transport: Transport, generation: number): void {
+    this.#run(async () => {
+      if (generation <= this.#generation) return;
+      this.#generation = generation;
+      const { fingerprint } = this.#transport;
+      this.#transport = { ...transport, fingerprint, candidates: [] };
+      await this.#negotiate();
+      const first = this.#lines[0]!;
+      for (const c of transport.candidates) {
+        await this.pc.addIceCandidate({ candidate: writeCandidate(c).slice(2), sdpMid: first.mid, sdpMLineIndex: 0 });
+      }
+      this.#transport.candidates = transport.candidates;
+      await this.#gather();
+      const mine = readTransport(this.pc.localDescription?.sdp ?? "");
+      await this.#send(restartAnswer(this.offer.sid, this.offer.initiator, first.content.name, mine, generation));
+    });
   }
 
   #send(jingle: Element): Promise<Element> {
@@ -274,7 +308,7 @@ export class Session extends Emitter<SessionEvents> {
     this.#dirty = false;
     this.#orderCodecs();
     this.#screenLine();
-    await this.pc.setRemoteDescription({ type: "offer", sdp: writeOffer(this.#lines, this.offer.transport, this.#version++) });
+    await this.pc.setRemoteDescription({ type: "offer", sdp: writeOffer(this.#lines, this.#transport, this.#version++) });
     for (const slot of this.options.slots.all) await this.#attach(slot);
     const answer = await this.pc.createAnswer();
     await this.pc.setLocalDescription({ type: "answer", sdp: this.#munge(answer.sdp ?? "") });

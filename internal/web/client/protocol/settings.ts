@@ -22,6 +22,8 @@ export interface Settings {
   startVideoMuted: number;
   useTurnUdp: boolean;
   shard: string;
+  /** Whether ICE may be restarted within a session. */
+  iceRestart: boolean;
 }
 
 type Tree = { [key: string]: unknown };
@@ -50,6 +52,7 @@ export function readConfig(config: unknown): Settings {
     startVideoMuted: numberAt(-1, config, "startVideoMuted"),
     useTurnUdp: at(config, "useTurnUdp") === true,
     shard: text(config, "deploymentInfo", "shard"),
+    iceRestart: at(config, "enableIceRestart") === true,
   };
 }
 
