@@ -63,6 +63,19 @@ func (ep *endpoint) resetEstimate() {
 	b.granted = b.est.Estimate()
 }
 
+// pathChanged begins the estimate anew, unless the change was seamless, as that
+// of an ICE restart within one network, and the estimate is good: on another
+// path it means nothing, and what was lost while the old one was broken pulls
+// it down, or soon will, as reports on that are still to come.
+func (ep *endpoint) pathChanged(seamless bool) {
+	if seamless && ep.bw.est.Estimate() >= bwe.DefaultOptions().Initial {
+		return
+	}
+	ep.resetEstimate()
+	ep.bw.hold.ask()
+	ep.markDirty()
+}
+
 // sent notes a packet of n bytes that goes out under a transport-wide number.
 func (b *bandwidth) sent(seq uint16, n int, now mono.Time, kind bwe.Kind) {
 	if b.started == 0 {

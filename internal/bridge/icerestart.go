@@ -96,8 +96,8 @@ func (ep *endpoint) dropNext() {
 }
 
 // moveOn lets the coming agent take over as soon as it is connected, or gives
-// it up, and forgets the going one in time.
-func (ep *endpoint) moveOn() {
+// it up, and forgets the going one in time. It reports whether one took over.
+func (ep *endpoint) moveOn() bool {
 	now := ep.w.now
 	if a := ep.old; a != nil && now >= a.until {
 		ep.old = nil
@@ -105,14 +105,17 @@ func (ep *endpoint) moveOn() {
 	}
 	a := ep.next
 	if a == nil {
-		return
+		return false
 	}
 	if _, connected := a.Selected(); connected {
 		ep.takeOver(a)
-	} else if now >= a.until || a.State() == ice.Failed {
+		return true
+	}
+	if now >= a.until || a.State() == ice.Failed {
 		ep.log().Info("ICE restart failed", "generation", a.generation)
 		ep.dropNext()
 	}
+	return false
 }
 
 func (ep *endpoint) takeOver(a *agent) {

@@ -5,6 +5,7 @@ import (
 	"testing"
 	"time"
 
+	"github.com/plenum-conf/plenum/internal/bwe"
 	"github.com/plenum-conf/plenum/internal/colibri"
 	"github.com/plenum-conf/plenum/internal/ice"
 	"github.com/plenum-conf/plenum/internal/media"
@@ -247,6 +248,40 @@ func TestAddressChange(t *testing.T) {
 				t.Logf("back after %v", time.Since(start))
 			}
 		})
+	}
+}
+
+// TestPathChangeBandwidth: the estimate of another path begins anew; a good
+// one goes on when a restart has found another path in the same network.
+func TestPathChangeBandwidth(t *testing.T) {
+	at := func(s string) netip.AddrPort { return netip.MustParseAddrPort(s) }
+	n := newBench(t, 1, srtp.AEADAES128GCM)
+	ep := n.sender
+	for _, tc := range []struct {
+		name      string
+		start     int64
+		to        string
+		restarted bool
+		anew      bool
+	}{
+		{"low", 100_000, "192.0.2.1:2", true, true},
+		{"good", 9_000_000, "192.0.2.1:2", true, false},
+		{"another network", 9_000_000, "192.0.2.2:1", true, true},
+		{"another binding", 9_000_000, "192.0.2.1:2", false, true},
+	} {
+		ep.to, ep.connected = at("192.0.2.1:1"), n.w.now
+		o := bwe.DefaultOptions()
+		want := o.Initial
+		o.Initial = tc.start
+		ep.bw.est = bwe.New(o)
+		ep.bw.hold.until = n.w.now.Add(time.Hour)
+		ep.selected(at(tc.to), tc.restarted)
+		if !tc.anew {
+			want = tc.start
+		}
+		if got := ep.bw.est.Estimate(); got != want || ep.bw.hold.holds(n.w.now) == tc.anew {
+			t.Errorf("%s: %d bit/s, want %d; held: %v", tc.name, got, want, ep.bw.hold.holds(n.w.now))
+		}
 	}
 }
 

@@ -152,9 +152,9 @@ func (ep *endpoint) driveICE() {
 			ep.drain(a)
 		}
 	}
-	ep.moveOn()
+	restarted := ep.moveOn()
 	if sel, ok := ep.agent.Selected(); ok && sel != ep.to {
-		ep.selected(sel)
+		ep.selected(sel, restarted)
 	}
 	ep.scheduleICE()
 	if ep.agent.State() == ice.Failed {
@@ -211,9 +211,13 @@ func (ep *endpoint) iceTick(now mono.Time) {
 	ep.driveICE()
 }
 
-func (ep *endpoint) selected(to netip.AddrPort) {
+func (ep *endpoint) selected(to netip.AddrPort, restarted bool) {
+	was := ep.to
 	ep.to, ep.elsewhere = to, 0
 	ep.path.set(to)
+	if ep.connected != 0 {
+		ep.pathChanged(restarted && was.Addr() == to.Addr())
+	}
 	if ep.connected == 0 {
 		ep.connected = ep.w.now
 		ep.log().Debug("ICE connected")

@@ -10,6 +10,7 @@ import (
 
 	"github.com/chromedp/cdproto/input"
 	"github.com/chromedp/cdproto/network"
+	"github.com/chromedp/cdproto/page"
 	"github.com/chromedp/chromedp"
 	"github.com/chromedp/chromedp/kb"
 )
@@ -172,6 +173,19 @@ func LosePackets(p Page, percent float64) error {
 	_, err := chromedp.Call(ctx, network.EmulateNetworkConditionsByRule, network.EmulateNetworkConditionsByRuleParams{
 		MatchedNetworkConditions: []*network.Conditions{&conditions},
 	})
+	return err
+}
+
+// Prepare runs a script in every document that a page navigates to from now
+// on, before any script of the document. Only pages of Chromium can.
+func Prepare(p Page, script string) error {
+	c, ok := p.(*chromiumPage)
+	if !ok {
+		return fmt.Errorf("a %T cannot be prepared", p)
+	}
+	ctx, cancel := context.WithTimeout(c.ctx, evaluationPatience)
+	defer cancel()
+	_, err := chromedp.Call(ctx, page.AddScriptToEvaluateOnNewDocument, page.AddScriptToEvaluateOnNewDocumentParams{Source: script})
 	return err
 }
 

@@ -83,7 +83,9 @@ export class Recovery {
       this.#failed();
       return;
     }
-    if (this.#restarting && !this.#closed) this.#timer = setTimeout(() => this.#failed(), recoveryTiming.restart);
+    if (this.#closed) return;
+    if (this.session.state === "connected") this.#stop(); // the old path works: if it breaks yet, that is a new interruption
+    else if (this.#restarting) this.#timer = setTimeout(() => this.#failed(), recoveryTiming.restart);
   }
 
   #failed(): void {

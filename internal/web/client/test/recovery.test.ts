@@ -118,23 +118,32 @@ timed("where restarts are not allowed, only failure counts", async () => {
 timed("a changed network is used at once, but not too often, and costs a working session nothing", async () => {
   const s = new FakeSession();
   s.recovery.networkChanged();
+  await s.after(1);
   s.expect(1, 0);
   s.recovery.networkChanged();
+  await s.after(t.interval - 2);
+  s.expect(1, 0);
+  await s.after(1);
+  s.expect(2, 0);
   await s.after(t.restart);
-  s.expect(1, 0);
-  s.recovery.networkChanged();
   s.expect(2, 0);
-  s.becomes("connected");
-  s.recovery.networkChanged();
-  s.expect(2, 0);
-  await s.after(t.interval);
-  s.expect(3, 0);
   s.refuse = true;
-  s.becomes("connected");
-  await s.after(t.interval);
   s.recovery.networkChanged();
   await s.after(0);
-  s.expect(4, 0);
+  s.expect(3, 0);
+});
+
+timed("what breaks after a changed network is an interruption of its own", async () => {
+  const s = new FakeSession();
+  s.recovery.networkChanged();
+  await s.after(100);
+  s.becomes("interrupted");
+  await s.after(t.patience);
+  s.expect(1, 0);
+  await s.after(t.interval - t.patience - 100);
+  s.expect(2, 0);
+  await s.after(t.restart);
+  s.expect(2, 1);
 });
 
 timed("what is closed does nothing", async () => {
