@@ -2,8 +2,8 @@ import type { MediaState, Session } from "./session";
 
 /** Times of a recovery in ms; tests shorten them. */
 export const recoveryTiming = {
-  /** How long media may be interrupted before anything is done: many interruptions end by themselves. */
-  patience: 2_000,
+  /** How long media may be interrupted, as the browser sees it after five seconds of silence, before anything is done. */
+  patience: 1_000,
   /** How long an ICE restart may take. */
   restart: 8_000,
   /** The focus refuses a second restart within five seconds. */
