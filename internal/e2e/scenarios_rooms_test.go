@@ -112,7 +112,8 @@ func tenants(t *testing.T, s *stage) {
 	}
 }
 
-// sessionRestart: media fails for good, the client asks for a new session,
+// sessionRestart: media fails for good, and an ICE restart does not help; so
+// the client asks for a new session,
 // which brings it back, and nobody has left meanwhile.
 func sessionRestart(t *testing.T, s *stage) {
 	ada := &actor{Page: s.b.Open("about:blank"), a: s.a, name: "Ada"}
@@ -131,10 +132,11 @@ func sessionRestart(t *testing.T, s *stage) {
 	meet(t, voiceFace, ada, bea)
 	bea.do(t, "(() => { window.left = []; plenum.conference.on('left', m => left.push(m.id)) })()")
 	ada.do(t, "(() => { window.sid = plenum.conference.sid; window.media = []; plenum.conference.on('media', m => media.push(m)) })()")
-	asked := metric(t, s.a, "plenum_focus_session_restarts_total")
+	asked, tried := metric(t, s.a, "plenum_focus_session_restarts_total"), metric(t, s.a, "plenum_focus_ice_restarts_total")
 	lose(100)
 	// Not before there is another session: the old one would come back.
-	ada.until(t, "media.includes('failed')")
+	ada.until(t, "media.includes('interrupted')")
+	waitUntil(t, "ICE restart", func() bool { return metric(t, s.a, "plenum_focus_ice_restarts_total") > tried }, func() string { return "not asked for" })
 	ada.until(t, "!['', sid].includes(plenum.conference.sid)")
 	lose(0)
 	if now := metric(t, s.a, "plenum_focus_session_restarts_total"); now <= asked {
