@@ -5,6 +5,7 @@ import (
 	"strconv"
 	"time"
 
+	"github.com/plenum-conf/plenum/internal/bridge/alloc"
 	"github.com/plenum-conf/plenum/internal/bridge/secure"
 	"github.com/plenum-conf/plenum/internal/bwe"
 	"github.com/plenum-conf/plenum/internal/media"
@@ -64,6 +65,7 @@ type EndpointState struct {
 	BitsIn     uint64         `json:"bits_per_second_in"`
 	BitsOut    uint64         `json:"bits_per_second_out"`
 	Bandwidth  BandwidthState `json:"bandwidth"`
+	Asked      *alloc.Asked   `json:"asked,omitempty"` // video, by the endpoint
 	Sources    []SourceState  `json:"sources,omitempty"`
 	Receives   []ReceiveState `json:"receives,omitempty"`
 	ForceMuted []string       `json:"force_muted,omitempty"`
@@ -212,6 +214,7 @@ func (ep *endpoint) state() EndpointState {
 	}
 	s.Channel = ep.channel.kind()
 	s.Bandwidth = ep.bw.state(now)
+	s.Asked = ep.settings.Asked()
 	for _, src := range ep.sources {
 		s.Sources = append(s.Sources, src.state(now))
 	}

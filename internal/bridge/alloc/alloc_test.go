@@ -3,6 +3,7 @@ package alloc
 import (
 	"fmt"
 	"math/rand/v2"
+	"reflect"
 	"slices"
 	"strings"
 	"testing"
@@ -290,3 +291,22 @@ func benchmarkRun(b *testing.B, n int, budget int64) {
 func BenchmarkRun20(b *testing.B)           { benchmarkRun(b, 20, 3_000_000) }
 func BenchmarkRun500(b *testing.B)          { benchmarkRun(b, 500, 3_000_000) }
 func BenchmarkRun500Unlimited(b *testing.B) { benchmarkRun(b, 500, -1) }
+
+func TestAsked(t *testing.T) {
+	var s Settings
+	if s.Asked() != nil {
+		t.Error("something is asked for before anything was said")
+	}
+	lastN := 2
+	s.Update(&colibri.ReceiverVideoConstraints{
+		LastN: &lastN, OnStageSources: []string{"a"}, Constraints: map[string]colibri.VideoConstraints{"a": {MaxHeight: 720}, "b": {}},
+	})
+	got := s.Asked()
+	if want := (Asked{LastN: 2, OnStage: []string{"a"}, Heights: map[string]int{"a": 720, "b": 0}, Others: standardHeight}); !reflect.DeepEqual(*got, want) {
+		t.Errorf("asked for %+v, want %+v", *got, want)
+	}
+	got.Heights["a"], got.OnStage[0] = 0, "x"
+	if again := s.Asked(); again.Heights["a"] != 720 || again.OnStage[0] != "a" {
+		t.Error("what was returned is not a copy")
+	}
+}

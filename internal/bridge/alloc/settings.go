@@ -1,6 +1,10 @@
 package alloc
 
-import "github.com/plenum-conf/plenum/internal/colibri"
+import (
+	"slices"
+
+	"github.com/plenum-conf/plenum/internal/colibri"
+)
 
 const (
 	// Unlimited is a height or a number of sources that does not limit.
@@ -68,6 +72,26 @@ func (s *Settings) LastN() int { return s.lastN }
 
 // Known reports whether the receiver has said what it wants.
 func (s *Settings) Known() bool { return s.known }
+
+// Asked is what a receiver has asked for, for the debug tree.
+type Asked struct {
+	LastN   int            `json:"last_n"` // -1 for no limit
+	OnStage []string       `json:"on_stage,omitempty"`
+	Heights map[string]int `json:"heights,omitempty"` // by source; 0 is none
+	Others  int            `json:"others"`            // height of sources not named
+}
+
+// Asked copies what the receiver has asked for; nil if nothing yet.
+func (s *Settings) Asked() *Asked {
+	if !s.known {
+		return nil
+	}
+	a := &Asked{LastN: s.lastN, OnStage: slices.Clone(s.onStage), Heights: make(map[string]int, len(s.special)), Others: s.standard.MaxHeight}
+	for name, c := range s.special {
+		a.Heights[name] = c.MaxHeight
+	}
+	return a
+}
 
 // index rebuilds wishes. A name that stands in a list twice counts where it
 // stands first.
