@@ -8,6 +8,7 @@ import (
 	"testing"
 	"time"
 
+	"github.com/chromedp/cdproto/emulation"
 	"github.com/chromedp/cdproto/input"
 	"github.com/chromedp/cdproto/network"
 	"github.com/chromedp/cdproto/page"
@@ -186,6 +187,21 @@ func Prepare(p Page, script string) error {
 	ctx, cancel := context.WithTimeout(c.ctx, evaluationPatience)
 	defer cancel()
 	_, err := chromedp.Call(ctx, page.AddScriptToEvaluateOnNewDocument, page.AddScriptToEvaluateOnNewDocumentParams{Source: script})
+	return err
+}
+
+// Resize gives a page the size of another screen, in CSS pixels, and as many
+// device pixels to each as scale says. Only pages of Chromium can.
+func Resize(p Page, width, height int64, scale float64) error {
+	c, ok := p.(*chromiumPage)
+	if !ok {
+		return fmt.Errorf("a %T has one size", p)
+	}
+	ctx, cancel := context.WithTimeout(c.ctx, evaluationPatience)
+	defer cancel()
+	_, err := chromedp.Call(ctx, emulation.SetDeviceMetricsOverride, emulation.SetDeviceMetricsOverrideParams{
+		Width: width, Height: height, DeviceScaleFactor: scale,
+	})
 	return err
 }
 
