@@ -67,3 +67,10 @@ export function showHelp(shortcuts: [string, string][]): Promise<string> {
     h("dl", { class: "keys" }, shortcuts.map(([key, what]) => h("div", {}, h("dt", {}, h("kbd", {}, key)), h("dd", {}, what)))),
   ]);
 }
+
+/** Lets somebody choose one of some actions; "" when they do not. */
+export function choose(title: string, actions: [value: string, label: string][]): Promise<string> {
+  return openDialog(title, (close) => [
+    h("div", { class: "choices" }, actions.map(([value, label]) => h("button", { type: "button", class: "button wide", onclick: () => close(value) }, label))),
+  ]);
+}

@@ -1,5 +1,5 @@
-import type { Conference, SessionStats } from "../protocol";
-import type { View } from "./model";
+import type { BridgeMessage, Conference, SessionStats } from "../protocol";
+import type { Meeting } from "./meeting";
 
 /** What tests and curious people can ask of the page, as `window.plenum`. */
 export interface Hooks {
@@ -7,9 +7,27 @@ export interface Hooks {
   state: string;
   conference: Conference | undefined;
   stats(): Promise<PageStats>;
+  /** What can be seen of the meeting now, and what is asked for. */
+  readonly screen: ScreenState | undefined;
   /** Break connections as a bad network would. */
   dropSocket(): void;
   dropChannel(): void;
+}
+
+export interface ScreenState {
+  mode: string;
+  quality: string;
+  /** Key of the large tile, "" for none. */
+  staged: string;
+  /** Keys of the tiles that can be seen, the large one first. */
+  visible: string[];
+  /** Pages count from 0. */
+  page: number;
+  pages: number;
+  /** The ReceiverVideoConstraints that were last set. */
+  asked: BridgeMessage;
+  /** How often they were. */
+  asks: number;
 }
 
 export interface PageStats {
@@ -29,15 +47,20 @@ export interface PageStats {
   rtt: number;
 }
 
-let current: { conference: Conference; view: View } | undefined;
+let current: Meeting | undefined;
 let phase = "welcome";
 
 export function setPhase(name: string): void {
   phase = name;
 }
 
-export function setCurrent(conference: Conference | undefined, view: View | undefined): void {
-  current = conference && view ? { conference, view } : undefined;
+export function setCurrent(meeting: Meeting | undefined): void {
+  current = meeting;
+}
+
+function screen(m: Meeting): ScreenState {
+  const { tiles, view, quality } = m;
+  return { mode: view.stage.mode, quality, staged: view.stage.key, visible: tiles.visible, page: tiles.page, pages: tiles.pages, asked: m.asked, asks: m.asks };
 }
 
 async function stats(): Promise<PageStats> {
@@ -72,6 +95,9 @@ export function installHooks(): void {
       return current?.conference;
     },
     stats,
+    get screen() {
+      return current && screen(current);
+    },
     dropSocket: () => current?.conference.dropSocket(),
     dropChannel: () => current?.conference.dropChannel(),
   };

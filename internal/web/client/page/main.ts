@@ -55,7 +55,7 @@ async function withoutPage(devices: Devices, options: PageOptions): Promise<Join
 async function meet(root: HTMLElement, room: string, settings: Settings, options: PageOptions, devices: Devices, choice: JoinChoice): Promise<void> {
   const conference = new Conference({ settings, room, name: choice.name, token: options.token });
   const meeting = new Meeting(conference, devices, room);
-  setCurrent(conference, meeting.view);
+  setCurrent(meeting);
   if (choice.mic) meeting.use("a0", choice.mic);
   if (choice.camera) meeting.use("v0", choice.camera);
   try {
@@ -70,7 +70,7 @@ async function meet(root: HTMLElement, room: string, settings: Settings, options
     await showProblem(root, room, joinError(reason, err instanceof Error ? err.message : String(err)));
   } finally {
     for (const slot of conference.slots.all) slot.track?.stop();
-    setCurrent(undefined, undefined);
+    setCurrent(undefined);
   }
 }
 
@@ -106,7 +106,7 @@ function muteInLargeMeeting(c: Conference, s: Settings): void {
 
 async function afterwards(root: HTMLElement, room: string, end: EndReason, minutes: string): Promise<void> {
   setPhase("goodbye");
-  setCurrent(undefined, undefined);
+  setCurrent(undefined);
   await showGoodbye(root, room, end, minutes);
 }
 

@@ -1,23 +1,34 @@
-import type { Conference, EndReason, MediaState, Member, MuteKind, RemoteTrack, SlotName } from "../protocol";
+import { receiveMessage, type BridgeMessage, type Conference, type EndReason, type MediaState, type Member, type MuteKind, type RemoteTrack, type SlotName } from "../protocol";
 import { Chat } from "./chat";
-import { DeviceError, type Devices } from "./devices";
-import { confirm, showHelp } from "./dialogs";
+import type { Devices } from "./devices";
+import { choose, confirm, showHelp } from "./dialogs";
 import { h, toggleClass } from "./dom";
 import { icon } from "./icons";
-import { mostTiles, people, stagedTile, tileStates, type View } from "./model";
+import { Links } from "./links";
+import { candidates, people, picture, updateSeats, type View } from "./model";
+import { News } from "./news";
 import { Notices } from "./notices";
-import { remember } from "./options";
+import { recall, remember } from "./options";
+import { Order } from "./order";
 import { People, type PersonAction } from "./people";
+import { openQuality } from "./quality";
+import { Sending } from "./sending";
 import { openSettings } from "./settings-dialog";
 import { Shortcuts, type Shortcut } from "./shortcuts";
 import { Sound } from "./sound";
-import { Tiles, type Wanted } from "./tiles";
+import { Stage } from "./stage";
+import { Tiles, type Visible } from "./tiles";
 import { Toolbar, type ToolName } from "./toolbar";
+import { Wanted, type Quality } from "./wanted";
 import { duration, nameOf } from "./words";
 
-const tools: ToolName[] = ["mic", "camera", "screen", "hand", "chat", "people", "tiles", "settings", "leave"];
-/** Above this many people comings and goings are not announced. */
-const quietFrom = 30;
+const tools: ToolName[] = ["mic", "camera", "screen", "hand", "chat", "people", "tiles", "quality", "settings", "more", "leave"];
+/** ms in which comings and goings are gathered before they are told, and how many people make that longer. */
+const newsEvery = 1_500;
+const newsEveryInCrowd = 6_000;
+const crowd = 30;
+/** A panel covers everything on screens as narrow as this; see app.css. */
+const narrow = "(max-width: 52rem)";
 
 /** The page of a running meeting: it shows a Conference and steers it. */
 export class Meeting {
@@ -33,6 +44,16 @@ export class Meeting {
   readonly #more = h("span", { class: "clock" });
   readonly #lock = h("span", { class: "lock", hidden: true }, icon("lock"), h("span", { class: "sr-only" }, "locked with a password"));
   #linkBad = false;
+  readonly #sending: Sending;
+  readonly #links: Links;
+  readonly #wanted = new Wanted();
+  readonly #news = new News();
+  readonly #audioOnly = h(
+    "div",
+    { class: "audio-only", role: "status", hidden: true },
+    h("p", {}, "Audio only: pictures of the others are turned off."),
+    h("button", { type: "button", class: "button small", onclick: () => this.setQuality("best") }, "Turn pictures on"),
+  );
   readonly #lonely = h(
     "div",
     { class: "lonely", hidden: true },
@@ -41,36 +62,46 @@ export class Meeting {
   );
   readonly #body = h("div", { class: "meeting" });
   readonly #abort = new AbortController();
+  /** Whose hands are up, and who should be brought to the first page. */
+  readonly #hands = new Set<string>();
+  readonly #toBring = new Set<string>();
   #panel: "" | "chat" | "people" = "";
   #unread = 0;
-  #asGrid = false;
   #renderQueued = false;
-  #talking = false;
+  #newsTimer: ReturnType<typeof setTimeout> | undefined;
+  #chatMembers = "";
   #started = Date.now();
-  /** True while a device is being opened: a second press must wait. */
-  #busy = new Set<SlotName>();
+  #quality: Quality = recall().quality;
+  #visible: Visible = { shown: [], staged: "", away: false };
 
   constructor(
     readonly conference: Conference,
     readonly devices: Devices,
     readonly room: string,
   ) {
-    this.#view = { conference, speaker: "", earlier: [], forwarded: undefined, pinned: "" };
+    this.#links = new Links(conference, () => this.#queueRender());
+    this.#view = {
+      conference, links: this.#links, stage: new Stage(recall().mode), order: new Order(), speaker: "", forwarded: undefined, screens: [],
+      pictures: this.#quality !== "audio",
+    };
+    this.#sending = new Sending(conference, devices, this.#notices, () => this.#queueRender());
     const canShare = navigator.mediaDevices?.getDisplayMedia !== undefined;
     this.#toolbar = new Toolbar(tools.filter((t) => t !== "screen" || canShare), (name) => this.#press(name));
     this.#chat = new Chat(() => this.#togglePanel("chat"));
     this.#people = new People(() => this.#togglePanel("people"), () => void this.#copyAddress());
-    this.#shortcuts = new Shortcuts(this.#shortcutList(), { start: () => void this.#talk(true), end: () => void this.#talk(false) });
+    this.#shortcuts = new Shortcuts(this.#shortcutList(), { start: () => void this.#sending.talk(true), end: () => void this.#sending.talk(false) });
     this.#wire();
+    this.#tellWanted(); // nothing is on the screen yet
   }
 
   /** Shows the meeting until it ends. */
   run(root: HTMLElement): Promise<EndReason> {
     const header = h("header", { class: "top" }, h("h1", {}, this.room), this.#lock, this.#clock, this.#more);
-    const center = h("main", { class: "center-column" }, header, this.#tiles.element, this.#lonely, this.#toolbar.element, this.#notices.element);
+    const center = h("main", { class: "center-column" }, header, this.#audioOnly, this.#tiles.element, this.#lonely, this.#toolbar.element, this.#notices.element);
     this.#body.append(center, this.#sound.element);
     root.replaceChildren(this.#body);
     this.#shortcuts.listen(this.#abort.signal);
+    this.#links.listen(this.#abort.signal);
     const clock = setInterval(() => this.#tick(), 1000);
     this.#catchUp();
     this.#render();
@@ -78,6 +109,7 @@ export class Meeting {
     return new Promise((resolve) => {
       const done = (end: EndReason): void => {
         clearInterval(clock);
+        clearTimeout(this.#newsTimer);
         this.#abort.abort();
         document.querySelectorAll("dialog").forEach((d) => d.remove());
         resolve(end);
@@ -96,13 +128,30 @@ export class Meeting {
     return this.#view;
   }
 
+  get tiles(): Tiles {
+    return this.#tiles;
+  }
+
+  /** What the bridge was last asked for, and how often; for tests. */
+  asked: BridgeMessage = { colibriClass: "" };
+  asks = 0;
+
+  get quality(): Quality {
+    return this.#quality;
+  }
+
+  /** Sends a track from now on. */
+  use(slot: SlotName, track: MediaStreamTrack): void {
+    this.#sending.use(slot, track);
+  }
+
   // Listening to the conference.
 
   #wire(): void {
     const c = this.conference;
     c.on("joined", (m) => this.#onJoined(m));
     c.on("left", (m) => this.#onLeft(m));
-    c.on("changed", () => this.#queueRender());
+    c.on("changed", (m) => this.#onChanged(m));
     c.on("track", (t) => this.#onTrack(t));
     c.on("untrack", (t) => this.#onUntrack(t));
     c.on("speaker", (id, earlier) => this.#onSpeaker(id, earlier));
@@ -115,7 +164,10 @@ export class Meeting {
     c.on("media", (s) => this.#onMedia(s));
     c.on("info", () => this.#queueRender());
     this.#tiles.onPin = (key) => this.#pin(key);
-    this.#tiles.onWanted = (w) => this.#tellWanted(w);
+    this.#tiles.onVisible = (v) => {
+      this.#visible = v;
+      this.#tellWanted();
+    };
     this.#chat.onSend = (text, to) => c.say(text, to);
     this.#people.onAction = (id, action) => void this.#moderate(id, action);
     this.#sound.onBlocked = () => this.#askForClick();
@@ -134,19 +186,39 @@ export class Meeting {
   #catchUp(): void {
     for (const t of this.conference.tracks) this.#onTrack(t);
     this.#sound.useSpeaker(this.devices.speaker);
-    this.#chat.setMembers(this.conference.members);
+    for (const m of this.conference.members) if (m.raisedHand > 0) this.#toBring.add(m.id);
   }
 
   #onJoined(m: Member): void {
-    if (this.conference.state === "joined" && this.conference.members.length < quietFrom) this.#notices.say(`${nameOf(m.name, m.id)} joined`);
-    this.#chat.setMembers(this.conference.members);
-    this.#queueRender();
+    this.#news.came(m.id, nameOf(m.name, m.id));
+    this.#tellNews();
+    this.#onChanged(m);
   }
 
   #onLeft(m: Member): void {
-    if (this.conference.state === "joined" && this.conference.members.length < quietFrom) this.#notices.say(`${nameOf(m.name, m.id)} left`);
-    this.#chat.setMembers(this.conference.members);
+    this.#hands.delete(m.id);
+    this.#news.went(m.id, nameOf(m.name, m.id));
+    this.#tellNews();
     this.#queueRender();
+  }
+
+  /** A hand that goes up comes where it is seen. */
+  #onChanged(m: Member): void {
+    if (m.raisedHand === 0) this.#hands.delete(m.id);
+    else if (!this.#hands.has(m.id)) {
+      this.#hands.add(m.id);
+      this.#toBring.add(m.id);
+    }
+    this.#queueRender();
+  }
+
+  /** Waits for more of the same: a crowd that comes is one sentence. */
+  #tellNews(): void {
+    if (this.conference.state !== "joined") return void this.#news.take();
+    this.#newsTimer ??= setTimeout(() => {
+      this.#newsTimer = undefined;
+      for (const text of this.#news.take()) this.#notices.say(text);
+    }, this.conference.members.length < crowd ? newsEvery : newsEveryInCrowd);
   }
 
   #onTrack(t: RemoteTrack): void {
@@ -160,7 +232,10 @@ export class Meeting {
   }
 
   #onSpeaker(id: string, earlier: string[]): void {
-    [this.#view.speaker, this.#view.earlier] = [id, earlier];
+    // Whom we did not hear because we came later counts as well.
+    const now = performance.now();
+    if (this.#view.speaker === "") earlier.forEach((e, i) => (this.#view.order.heard(e, now - 1000 * (i + 1)), this.#toBring.add(e)));
+    this.#view.speaker = id;
     this.#queueRender();
   }
 
@@ -186,7 +261,7 @@ export class Meeting {
   /** A moderator, or the room's rules, made us silent. */
   #onMuted(kind: MuteKind, by: string): void {
     const what = { audio: "microphone", video: "camera", desktop: "screen sharing" }[kind];
-    this.#release(kind === "audio" ? "a0" : kind === "video" ? "v0" : "v1");
+    this.#sending.release(kind === "audio" ? "a0" : kind === "video" ? "v0" : "v1");
     this.#notices.say(by ? `${nameOf(by, by)} turned your ${what} off` : `Your ${what} starts turned off in this meeting`);
   }
 
@@ -197,7 +272,7 @@ export class Meeting {
 
   #onRefused(slot: SlotName): void {
     const what = slot === "a0" ? "microphone" : slot === "v0" ? "camera" : "screen";
-    this.#release(slot);
+    this.#sending.release(slot);
     this.#notices.error(`The meeting does not take your ${what} now: too many are on, or a moderator has not allowed it.`);
   }
 
@@ -215,15 +290,42 @@ export class Meeting {
   }
 
   #render(): void {
-    const states = tileStates(this.#view);
-    const staged = stagedTile(this.#view, states, this.#asGrid);
-    this.#tiles.show(states, staged);
-    const hidden = this.conference.members.length - [...states.values()].filter((s) => !s.desktop && !s.self).length;
-    this.#more.textContent = hidden > 0 ? `and ${hidden} more` : "";
-    this.#people.show(people(this.#view), this.conference.isModerator);
+    updateSeats(this.#view);
+    this.#settle();
+    const staged = this.#view.stage.key !== "";
+    this.#tiles.show(picture(this.#view));
+    const all = this.conference.members.length + 1;
+    this.#more.textContent = all > 2 ? `${all} people` : "";
+    this.#renderPanel();
     this.#lock.hidden = !this.conference.info?.locked;
-    this.#renderTools(staged !== "");
+    this.#audioOnly.hidden = this.#quality !== "audio";
+    this.#renderTools(staged);
     this.#renderLink();
+  }
+
+  /** What is not open need not be up to date. */
+  #renderPanel(): void {
+    if (this.#panel === "people") this.#people.show(people(this.#view), this.conference.isModerator);
+    if (this.#panel !== "chat") return;
+    const names = this.conference.members.map((m) => `${m.id} ${m.name}`).join();
+    if (names === this.#chatMembers) return;
+    this.#chatMembers = names;
+    this.#chat.setMembers(this.conference.members);
+  }
+
+  /** Decides who sits where and who is large. */
+  #settle(): void {
+    const { order, stage, speaker } = this.#view;
+    const now = performance.now();
+    const isKept = (id: string): boolean => stage.pinned === `${id}-v0` || stage.key === `${id}-v0`;
+    if (speaker !== this.conference.id && this.conference.member(speaker)) {
+      order.heard(speaker, now);
+      this.#toBring.add(speaker);
+    }
+    for (const id of this.#toBring) if (order.bring(id, now, isKept) || id !== speaker) this.#toBring.delete(id);
+    const before = stage.choose(candidates(this.#view), now);
+    // Who leaves the stage sits down where the new one got up: nobody else moves.
+    if (before && before !== stage.key && !stage.pinned) order.swap(idOf(before), idOf(stage.key));
   }
 
   #renderTools(staged: boolean): void {
@@ -237,7 +339,10 @@ export class Meeting {
     t.set("chat", { icon: "chat", label: this.#panel === "chat" ? "Close chat" : "Open chat", pressed: this.#panel === "chat", badge: this.#unread });
     t.set("people", { icon: "people", label: this.#panel === "people" ? "Close participants" : "Open participants", pressed: this.#panel === "people" });
     t.set("tiles", { icon: staged ? "tiles" : "stage", label: staged ? "Show everybody equally large" : "Show one large" });
+    const quality = { best: "best", standard: "standard", low: "low", audio: "audio only" }[this.#quality];
+    t.set("quality", { icon: "quality", label: `Video quality: ${quality}`, off: this.#quality === "audio" });
     t.set("settings", { icon: "settings", label: "Settings" });
+    t.set("more", { icon: "more", label: "More" });
     t.set("leave", { icon: "leave", label: "Leave the meeting" });
   }
 
@@ -259,29 +364,34 @@ export class Meeting {
   #tick(): void {
     const since = this.conference.info?.created || this.#started;
     this.#clock.textContent = duration(Date.now() - since);
+    // A speaker may have had to wait for a seat or the stage.
+    if (this.#toBring.size > 0 || this.#view.stage.mode === "stage") this.#queueRender();
   }
 
-  #tellWanted(w: Wanted): void {
-    const heights = new Map(w.heights);
-    for (const name of [...heights.keys()]) if (name.startsWith(`${this.conference.id}-`)) heights.delete(name);
+  #tellWanted(): void {
     const { lastN } = this.conference.options.settings;
-    // Who has no tile yet will get one in a moment, unless there are too many.
-    const defaultHeight = this.conference.members.length < mostTiles ? 180 : 0;
-    this.conference.setReceive({ lastN, onStage: w.onStage, selected: [], defaultHeight, heights });
+    const wanted = this.#wanted.next({ ...this.#visible, quality: this.#quality, pixelRatio: devicePixelRatio, lastN });
+    const message = receiveMessage(wanted);
+    if (JSON.stringify(message) !== JSON.stringify(this.asked)) this.asks++;
+    this.asked = message;
+    this.conference.setReceive(wanted);
+    this.#links.asked(wanted);
   }
 
   // Doing.
 
   #press(name: ToolName): void {
     const does: Record<ToolName, () => void> = {
-      mic: () => void this.toggle("a0"),
-      camera: () => void this.toggle("v0"),
-      screen: () => void this.toggle("v1"),
+      mic: () => void this.#sending.toggle("a0"),
+      camera: () => void this.#sending.toggle("v0"),
+      screen: () => void this.#sending.toggle("v1"),
       hand: () => this.#toggleHand(),
       chat: () => this.#togglePanel("chat"),
       people: () => this.#togglePanel("people"),
       tiles: () => this.#toggleTiles(),
+      quality: () => void openQuality(this.#quality, (q) => this.setQuality(q)),
       settings: () => this.#openSettings(),
+      more: () => void this.#openMore(),
       leave: () => this.conference.leave(),
     };
     does[name]();
@@ -301,68 +411,16 @@ export class Meeting {
       s("p", "Open or close the list of participants", () => this.#press("people")),
       s("r", "Raise or lower your hand", () => this.#press("hand")),
       s("w", "Everybody equally large, or one large", () => this.#press("tiles")),
+      s("a", "Video quality", () => this.#press("quality")),
+      { key: "pageup", label: "Page Up", what: "Previous page of participants", run: () => this.#tiles.turn(-1) },
+      { key: "pagedown", label: "Page Down", what: "Next page of participants", run: () => this.#tiles.turn(1) },
+      { key: "arrowleft", label: "", what: "", run: () => this.#tiles.turn(-1), onPageOnly: true },
+      { key: "arrowright", label: "", what: "", run: () => this.#tiles.turn(1), onPageOnly: true },
       s("s", "Full screen", () => void this.#toggleFullScreen()),
       ...digits,
       s("?", "This list", () => void showHelp(this.#shortcuts.help())),
       { key: "escape", label: "Esc", what: "Close the open panel or dialog", run: () => this.#panel && this.#togglePanel(this.#panel) },
     ];
-  }
-
-  /** Turns the microphone, the camera or screen sharing on or off. */
-  async toggle(slot: SlotName): Promise<void> {
-    if (this.#busy.has(slot)) return;
-    if (this.conference.slots[slot].track) {
-      this.#release(slot);
-      this.#rememberDevices();
-      return;
-    }
-    await this.#acquire(slot);
-    this.#rememberDevices();
-  }
-
-  #rememberDevices(): void {
-    const { a0, v0 } = this.conference.slots;
-    remember({ micOn: a0.track !== null, cameraOn: v0.track !== null });
-  }
-
-  async #acquire(slot: SlotName): Promise<void> {
-    const kind: MuteKind = slot === "a0" ? "audio" : slot === "v0" ? "video" : "desktop";
-    if (!this.conference.mayUnmute(kind)) return this.#notices.error("A moderator has to allow that first. Raise your hand to ask.");
-    this.#busy.add(slot);
-    try {
-      const d = this.devices;
-      const track = await (slot === "a0" ? d.openMic() : slot === "v0" ? d.openCamera() : d.openScreen());
-      if (track) this.use(slot, track);
-    } catch (err) {
-      this.#notices.error(err instanceof DeviceError ? err.message : String(err));
-    } finally {
-      this.#busy.delete(slot);
-    }
-  }
-
-  /** Sends a track. A device that is pulled out, or a share ended elsewhere, mutes. */
-  use(slot: SlotName, track: MediaStreamTrack): void {
-    const before = this.conference.slots[slot].track;
-    if (slot === "v1") track.contentHint = "detail";
-    track.addEventListener("ended", () => this.conference.slots[slot].track === track && this.#release(slot));
-    this.conference.setTrack(slot, track);
-    before?.stop();
-    this.#queueRender();
-  }
-
-  #release(slot: SlotName): void {
-    const track = this.conference.slots[slot].track;
-    this.conference.setTrack(slot, null);
-    track?.stop();
-    this.#queueRender();
-  }
-
-  /** Push to talk: the microphone is on while Space is down. */
-  async #talk(down: boolean): Promise<void> {
-    if (down && this.conference.slots.a0.track) return;
-    this.#talking = down;
-    if (down) await this.#acquire("a0");
-    if (!this.#talking) this.#release("a0");
   }
 
   #toggleHand(): void {
@@ -376,39 +434,40 @@ export class Meeting {
     this.#panel = this.#panel === which ? "" : which;
     this.#chat.element.remove();
     this.#people.element.remove();
+    this.#tiles.cover(this.#panel !== "" && matchMedia(narrow).matches);
     if (this.#panel === "chat") this.#unread = 0;
     if (this.#panel) this.#body.insertBefore(this.#panel === "chat" ? this.#chat.element : this.#people.element, this.#sound.element);
     toggleClass(this.#body, "with-panel", this.#panel !== "");
     this.#render();
     if (this.#panel === "chat") this.#chat.focus();
-    else if (this.#panel === "people") this.#people.element.querySelector<HTMLElement>("button")?.focus();
+    else if (this.#panel === "people") this.#people.focus();
     else this.#toolbar.element.querySelector<HTMLElement>(`[data-tool=${tool}]`)?.focus();
   }
 
   #pin(key: string): void {
-    this.#view.pinned = this.#view.pinned === key ? "" : key;
-    this.#asGrid = this.#view.pinned === "";
+    this.#view.stage.pin(key);
+    this.#notices.announce(this.#view.stage.pinned ? "Kept on stage" : "No longer kept on stage");
     this.#render();
   }
 
   #pinNumber(n: number): void {
-    const key = n === 0 ? "" : (this.#tiles.at(n - 1) ?? "");
-    this.#view.pinned = key;
-    this.#asGrid = key === "";
-    this.#render();
+    const key = this.#tiles.at(n - 1);
+    if (n === 0 && this.#view.stage.key) this.#toggleTiles();
+    else if (n > 0 && key && key !== this.#view.stage.pinned) this.#pin(key);
   }
 
   /** From a large tile back to the grid; from the grid to whoever speaks. */
   #toggleTiles(): void {
-    const states = tileStates(this.#view);
-    if (stagedTile(this.#view, states, this.#asGrid)) {
-      this.#view.pinned = "";
-      this.#asGrid = true;
-    } else {
-      this.#asGrid = false;
-      const speaker = `${this.#view.speaker}-v0`;
-      if (!stagedTile(this.#view, states, false)) this.#view.pinned = states.has(speaker) ? speaker : ([...states.keys()][0] ?? "");
-    }
+    remember({ mode: this.#view.stage.toggle(this.#view.screens) });
+    this.#render();
+  }
+
+  /** Limits the pictures of others; kept for the next meeting. */
+  setQuality(q: Quality): void {
+    this.#quality = q;
+    this.#view.pictures = q !== "audio";
+    remember({ quality: q });
+    this.#tellWanted();
     this.#render();
   }
 
@@ -418,10 +477,11 @@ export class Meeting {
   }
 
   async #moderate(id: string, action: PersonAction): Promise<void> {
+    if (action === "pin") return this.#pin(`${id}-v0`);
     const m = this.conference.member(id);
     const name = nameOf(m?.name ?? "", id);
     if (action === "remove" && !(await confirm(`Remove ${name}?`, "They leave the meeting at once. They can come back unless you lock it.", "Remove"))) return;
-    const does: Record<PersonAction, () => Promise<void>> = {
+    const does: Record<Exclude<PersonAction, "pin">, () => Promise<void>> = {
       mute: () => this.conference.mute(id, "audio"),
       "stop-camera": () => this.conference.mute(id, "video"),
       "make-moderator": () => this.conference.grantModerator(id),
@@ -432,6 +492,12 @@ export class Meeting {
     } catch {
       this.#notices.error(`That did not work: the meeting did not allow it.`);
     }
+  }
+
+  async #openMore(): Promise<void> {
+    const hidden = this.#toolbar.hidden.filter(([name]) => name !== "more");
+    const chosen = await choose("More", hidden);
+    if (chosen) this.#press(chosen as ToolName);
   }
 
   #openSettings(): void {
@@ -463,8 +529,7 @@ export class Meeting {
 
   async #deviceChanged(kind: MediaDeviceKind): Promise<void> {
     if (kind === "audiooutput") return this.#sound.useSpeaker(this.devices.speaker);
-    const slot: SlotName = kind === "audioinput" ? "a0" : "v0";
-    if (this.conference.slots[slot].track) await this.#acquire(slot);
+    await this.#sending.changeDevice(kind);
   }
 
   async #copyAddress(): Promise<void> {
@@ -492,3 +557,5 @@ async function keepAwake(): Promise<void> {
     // Low battery, or not allowed: the screen goes dark as usual.
   }
 }
+
+const idOf = (key: string): string => key.slice(0, key.lastIndexOf("-"));

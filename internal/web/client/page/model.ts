@@ -1,104 +1,142 @@
 import type { Conference, Member } from "../protocol";
+import type { Links } from "./links";
+import { arrange } from "./layout";
+import { Order } from "./order";
 import type { Person } from "./people";
+import type { Candidates, Stage } from "./stage";
 import type { TileState } from "./tile";
+import type { Picture } from "./tiles";
 import { nameOf } from "./words";
 
 /** What the page knows beside the conference itself. */
 export interface View {
   conference: Conference;
+  links: Links;
+  stage: Stage;
+  order: Order;
   speaker: string;
-  /** Who spoke before, latest first. */
-  earlier: string[];
   /** Video sources that the bridge forwards; undefined while it has not said. */
   forwarded: Set<string> | undefined;
-  pinned: string;
+  /** Screens of the others in the order they were shared. */
+  screens: string[];
+  /** Pictures of others are shown. */
+  pictures: boolean;
 }
 
-/** A page with more tiles than this is slow and tells nothing; the list has everybody. */
-export const mostTiles = 49;
+const cameraOf = (id: string): string => `${id}-v0`;
+const ownerOf = (key: string): string => key.slice(0, key.lastIndexOf("-"));
 
-/** All tiles, screens first, then the others, ourselves last. */
-export function tileStates(v: View): Map<string, TileState> {
-  const c = v.conference;
-  const tracks: Tracks = new Map(c.tracks.map((t) => [t.source.name, t.track]));
-  const screens: [string, TileState][] = [];
-  for (const m of c.members) {
-    for (const [name, s] of m.sources) if (s.videoType === "desktop" && !s.muted) screens.push([name, screenTile(v, tracks, m, name)]);
-  }
-  if (c.slots.v1.track) screens.push([`${c.id}-v1`, ownScreen(v)]);
-  const people = shownMembers(v).map((m): [string, TileState] => [`${m.id}-v0`, personTile(v, tracks, m)]);
-  return new Map([...screens, ...people, [`${c.id}-v0`, ownTile(v)]]);
+/** Brings what is remembered of places up to date with who is there. */
+export function updateSeats(v: View): void {
+  const { members } = v.conference;
+  v.order.update(members.map((m) => m.id), (id) => cameraOn(v.conference.member(id)));
+  v.screens = inOrder(v.screens, members.flatMap(screensOf));
+}
+
+/** Keeps the order of what was there before; what is new comes last. */
+export function inOrder(before: readonly string[], now: readonly string[]): string[] {
+  const here = new Set(now);
+  const known = new Set(before);
+  return [...before.filter((s) => here.has(s)), ...now.filter((s) => !known.has(s))];
+}
+
+function screensOf(m: Member): string[] {
+  return [...m.sources].flatMap(([name, s]) => (s.videoType === "desktop" && !s.muted ? [name] : []));
+}
+
+/** What could be shown large. */
+export function candidates(v: View): Candidates {
+  const { id } = v.conference;
+  const all = new Set([...v.screens, ...ownScreens(v), ...v.order.seats.map(cameraOf), cameraOf(id)]);
+  const speaker = v.speaker !== id && v.conference.member(v.speaker) ? cameraOf(v.speaker) : "";
+  const first = v.order.seats[0];
+  return { all, screens: v.screens, speaker, first: cameraOf(first ?? id) };
+}
+
+/** What the tiles are to show now. */
+export function picture(v: View): Picture {
+  const tracks: Tracks = new Map(v.conference.tracks.map((t) => [t.source.name, t.track]));
+  const staged = v.stage.key;
+  const self = cameraOf(v.conference.id);
+  const screens = [...v.screens, ...ownScreens(v)].filter((key) => key !== staged);
+  const seats = v.order.seats.map(cameraOf);
+  const others = seats.filter((key) => key !== staged);
+  const count = screens.length + others.length + (staged === self ? 0 : 1);
+  return {
+    staged,
+    count,
+    arrange: (perPage) => {
+      const people = perPage - screens.length - (staged === self ? 0 : 1);
+      // Who is on stage has a seat too, which is empty in the strip.
+      const seat = seats.indexOf(staged);
+      v.order.front = Math.max(0, people + (seat >= 0 && seat <= people ? 1 : 0));
+      return staged === self ? [...screens, ...others] : arrange(screens, others, self, perPage);
+    },
+    state: (key) => tileState(v, tracks, key),
+  };
 }
 
 type Tracks = Map<string, MediaStreamTrack>;
 
-/** In a large meeting those who speak, ask to or are seen, in the order they came. */
-function shownMembers(v: View): Member[] {
-  const all = v.conference.members;
-  if (all.length < mostTiles) return all;
-  const recent = [v.speaker, ...v.earlier];
-  const rank = (m: Member): number => {
-    if (v.pinned === `${m.id}-v0`) return 0;
-    const spoke = recent.indexOf(m.id);
-    if (spoke >= 0) return 1 + spoke;
-    return 100 + (m.raisedHand > 0 ? 0 : m.sources.get(`${m.id}-v0`)?.muted === false ? 1 : 2);
-  };
-  const chosen = new Set([...all].sort((a, b) => rank(a) - rank(b)).slice(0, mostTiles - 1));
-  return all.filter((m) => chosen.has(m));
+function ownScreens(v: View): string[] {
+  return v.conference.slots.v1.track ? [`${v.conference.id}-v1`] : [];
 }
 
-function personTile(v: View, tracks: Tracks, m: Member): TileState {
-  const source = `${m.id}-v0`;
+function tileState(v: View, tracks: Tracks, key: string): TileState {
+  const c = v.conference;
+  const id = ownerOf(key);
+  const own = id === c.id;
+  const desktop = own ? key.endsWith("-v1") : v.screens.includes(key);
+  if (own) return desktop ? { ...ownTile(v, key), desktop: true, video: c.slots.v1.track, speaking: false, handUp: false } : ownTile(v, key);
+  const m = c.member(id);
+  return m ? otherTile(v, tracks, m, key, desktop) : { ...ownTile(v, key), name: nameOf("", id), self: false, video: null };
+}
+
+function otherTile(v: View, tracks: Tracks, m: Member, source: string, desktop: boolean): TileState {
   const state = m.sources.get(source);
-  const on = state !== undefined && !state.muted && state.videoType !== "desktop";
+  const on = state !== undefined && !state.muted && (desktop || state.videoType !== "desktop");
+  const link = v.links.of(m.id, source, on && v.pictures, v.forwarded);
   return {
-    name: nameOf(m.name, m.id), self: false, desktop: false, video: on ? (tracks.get(source) ?? null) : null, micMuted: micMuted(m),
-    speaking: v.speaker === m.id && !micMuted(m), handUp: m.raisedHand > 0, pinned: v.pinned === source,
-    paused: on && v.forwarded !== undefined && !v.forwarded.has(source), avatarUrl: m.avatarUrl,
+    name: nameOf(m.name, m.id), self: false, desktop, video: on && v.pictures ? (tracks.get(source) ?? null) : null, micMuted: micMuted(m),
+    speaking: !desktop && v.speaker === m.id && !micMuted(m), handUp: !desktop && m.raisedHand > 0, pinned: v.stage.pinned === source,
+    paused: link.suspended ? link.text : "", connection: { bars: link.bars, text: link.text }, avatarUrl: desktop ? "" : m.avatarUrl,
   };
 }
 
-function screenTile(v: View, tracks: Tracks, m: Member, source: string): TileState {
-  return {
-    name: nameOf(m.name, m.id), self: false, desktop: true, video: tracks.get(source) ?? null, micMuted: false, speaking: false, handUp: false,
-    pinned: v.pinned === source, paused: v.forwarded !== undefined && !v.forwarded.has(source), avatarUrl: "",
-  };
-}
-
-function ownTile(v: View): TileState {
+function ownTile(v: View, key: string): TileState {
   const { slots, id, name } = v.conference;
   return {
     name: nameOf(name, id), self: true, desktop: false, video: slots.v0.track, micMuted: slots.a0.track === null,
-    speaking: v.speaker === id && slots.a0.track !== null, handUp: v.conference.raisedHand, pinned: v.pinned === `${id}-v0`, paused: false, avatarUrl: "",
+    speaking: v.speaker === id && slots.a0.track !== null, handUp: v.conference.raisedHand, pinned: v.stage.pinned === key, paused: "",
+    connection: v.links.own(), avatarUrl: "",
   };
-}
-
-function ownScreen(v: View): TileState {
-  return { ...ownTile(v), desktop: true, video: v.conference.slots.v1.track, speaking: false, handUp: false, pinned: v.pinned === `${v.conference.id}-v1` };
 }
 
 function micMuted(m: Member): boolean {
   return m.sources.get(`${m.id}-a0`)?.muted ?? true;
 }
 
-/** The list of participants: we first. */
+function cameraOn(m: Member | undefined): boolean {
+  return m?.sources.get(cameraOf(m.id))?.muted === false;
+}
+
+const byName = new Intl.Collator(undefined, { sensitivity: "base", numeric: true });
+
+/** The list of participants: we first, then raised hands as they went up, then by name. */
 export function people(v: View): Person[] {
   const c = v.conference;
   const self: Person = {
     id: c.id, name: nameOf(c.name, c.id), self: true, moderator: c.isModerator, micMuted: c.slots.a0.track === null,
-    cameraOff: c.slots.v0.track === null, handUp: c.raisedHand,
+    cameraOff: c.slots.v0.track === null, handUp: c.raisedHand, pinned: v.stage.pinned === cameraOf(c.id),
   };
-  const others = c.members.map((m): Person => ({
-    id: m.id, name: nameOf(m.name, m.id), self: false, moderator: m.role === "moderator", micMuted: micMuted(m),
-    cameraOff: m.sources.get(`${m.id}-v0`)?.muted ?? true, handUp: m.raisedHand > 0,
-  }));
-  return [self, ...others];
+  const others = c.members.map((m) => ({ person: personOf(v, m), hand: m.raisedHand || Infinity }));
+  others.sort((a, b) => (a.hand === b.hand ? byName.compare(a.person.name, b.person.name) : a.hand - b.hand));
+  return [self, ...others.map((o) => o.person)];
 }
 
-/** The tile that should be large: the pinned one, else the latest screen of somebody else. */
-export function stagedTile(v: View, tiles: Map<string, TileState>, asGrid: boolean): string {
-  if (v.pinned && tiles.has(v.pinned)) return v.pinned;
-  if (asGrid) return "";
-  const screens = [...tiles].filter(([, s]) => s.desktop && !s.self);
-  return screens.at(-1)?.[0] ?? "";
+function personOf(v: View, m: Member): Person {
+  return {
+    id: m.id, name: nameOf(m.name, m.id), self: false, moderator: m.role === "moderator", micMuted: micMuted(m),
+    cameraOff: !cameraOn(m), handUp: m.raisedHand > 0, pinned: v.stage.pinned === cameraOf(m.id),
+  };
 }

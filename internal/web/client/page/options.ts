@@ -1,3 +1,6 @@
+import type { Mode } from "./stage";
+import { qualities, type Quality } from "./wanted";
+
 /** What an address, and this browser's memory, say about how to join. */
 export interface PageOptions {
   prejoin: boolean;
@@ -66,14 +69,17 @@ export interface Memory {
   speaker: string;
   micOn: boolean;
   cameraOn: boolean;
+  mode: Mode;
+  quality: Quality;
 }
 
 const key = "plenum.user";
-const nothing: Memory = { name: "", mic: "", camera: "", speaker: "", micOn: true, cameraOn: true };
+const nothing: Memory = { name: "", mic: "", camera: "", speaker: "", micOn: true, cameraOn: true, mode: "tiles", quality: "best" };
 
 export function recall(): Memory {
   try {
-    return { ...nothing, ...(JSON.parse(localStorage.getItem(key) ?? "{}") as Partial<Memory>) };
+    const m = { ...nothing, ...(JSON.parse(localStorage.getItem(key) ?? "{}") as Partial<Memory>) };
+    return qualities.includes(m.quality) ? m : { ...m, quality: nothing.quality };
   } catch {
     return { ...nothing };
   }

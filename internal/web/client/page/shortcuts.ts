@@ -6,6 +6,8 @@ export interface Shortcut {
   label: string;
   what: string;
   run: () => void;
+  /** Only while the focus is on nothing: elsewhere the key does something else. */
+  onPageOnly?: boolean;
 }
 
 /** Keys as Jitsi users know them. Space held down talks; see `hold`. */
@@ -37,7 +39,7 @@ export class Shortcuts {
     if (isWriting(ev.target) && ev.key !== "Escape") return;
     if (ev.key === " ") return this.#space(ev);
     const s = this.#byKey.get(ev.key.toLowerCase());
-    if (!s || ev.repeat) return;
+    if (!s || ev.repeat || (s.onPageOnly && ev.target !== document.body)) return;
     ev.preventDefault();
     s.run();
   }

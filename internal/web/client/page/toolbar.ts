@@ -12,9 +12,9 @@ interface ButtonState {
   badge?: number;
 }
 
-export type ToolName = "mic" | "camera" | "screen" | "hand" | "chat" | "people" | "tiles" | "settings" | "leave";
+export type ToolName = "mic" | "camera" | "screen" | "hand" | "chat" | "people" | "tiles" | "quality" | "settings" | "more" | "leave";
 
-const keys: Partial<Record<ToolName, string>> = { mic: "M", camera: "V", screen: "D", hand: "R", chat: "C", people: "P", tiles: "W" };
+const keys: Partial<Record<ToolName, string>> = { mic: "M", camera: "V", screen: "D", hand: "R", chat: "C", people: "P", tiles: "W", quality: "A" };
 
 /** The row of buttons under a meeting. */
 export class Toolbar {
@@ -33,6 +33,11 @@ export class Toolbar {
       this.element.append(button);
     }
     this.element.addEventListener("keydown", (ev) => this.#arrow(ev));
+  }
+
+  /** Buttons that there is no room for, with what they say. */
+  get hidden(): [ToolName, string][] {
+    return [...this.#buttons].flatMap(([name, b]) => (b.offsetParent === null ? [[name, b.getAttribute("aria-label") ?? ""]] : []));
   }
 
   set(name: ToolName, s: ButtonState): void {

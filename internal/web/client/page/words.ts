@@ -77,3 +77,12 @@ export function duration(ms: number): string {
   const [hours, minutes] = [Math.floor(s / 3600), Math.floor(s / 60) % 60];
   return hours > 0 ? `${hours}:${two(minutes)}:${two(s % 60)}` : `${two(minutes)}:${two(s % 60)}`;
 }
+
+/** Letters as they compare when somebody looks for a name: without case and marks. */
+const plain = (text: string): string => text.normalize("NFD").replace(/\p{M}/gu, "").toLocaleLowerCase();
+
+/** Whether a name has every word of what was typed. */
+export function matches(name: string, query: string): boolean {
+  const inside = plain(name);
+  return plain(query).split(/\s+/).every((word) => inside.includes(word));
+}

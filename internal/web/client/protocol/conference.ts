@@ -537,6 +537,12 @@ export class Conference extends Emitter<ConferenceEvents> {
         return this.#session?.mapSources(readMappings(m));
       case "SenderSourceConstraints":
         return this.#onConstraint(String(m["sourceName"]), Number(m["maxHeight"]));
+      case "EndpointStats":
+        return this.emit("endpointStats", String(m["from"]), m);
+      case "EndpointConnectivityStatusChangeEvent":
+        return this.emit("connectivity", String(m["endpoint"]), String(m["active"]) === "true");
+      case "ConnectionStats":
+        return this.emit("downlink", Number(m["estimatedDownlinkBandwidth"]) || 0);
     }
   }
 

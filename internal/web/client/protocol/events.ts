@@ -43,6 +43,12 @@ export interface ConferenceEvents {
   speaker: [string, string[]];
   /** Names of the video sources that the bridge sends us now. */
   forwarded: [Set<string>];
+  /** What somebody tells of their connection, as their client words it (EndpointStats). */
+  endpointStats: [string, Record<string, unknown>];
+  /** Whether the bridge still hears of somebody. */
+  connectivity: [string, boolean];
+  /** Estimated bit/s that the bridge can send us. */
+  downlink: [number];
   chat: [ChatMessage];
   subject: [string];
   info: [RoomInfo];

@@ -27,6 +27,8 @@ export interface SentStats {
   ssrc: number;
   active: boolean;
   packets: number;
+  /** Packets that the bridge reports as lost. */
+  lost: number;
   bytes: number;
   framesEncoded: number;
   width: number;
@@ -80,8 +82,8 @@ function readReceived(session: Session, r: Report, reports: Map<string, Report>)
 function readSent(session: Session, r: Report, reports: Map<string, Report>): SentStats {
   return {
     name: session.nameOf(String(r["mid"] ?? "")), ssrc: num(r, "ssrc"), active: r["active"] !== false, packets: num(r, "packetsSent"),
-    bytes: num(r, "bytesSent"), framesEncoded: num(r, "framesEncoded"), width: num(r, "frameWidth"), height: num(r, "frameHeight"),
-    fps: num(r, "framesPerSecond"), codec: codecOf(r, reports),
+    lost: num(reports.get(String(r["remoteId"] ?? "")), "packetsLost"), bytes: num(r, "bytesSent"), framesEncoded: num(r, "framesEncoded"),
+    width: num(r, "frameWidth"), height: num(r, "frameHeight"), fps: num(r, "framesPerSecond"), codec: codecOf(r, reports),
   };
 }
 
@@ -104,18 +106,22 @@ export class EndpointStats {
     this.#last = { stats, at: now };
     const seconds = before ? Math.max(0.001, (now - before.at) / 1000) : 1;
     const rate = (a: number, b: number | undefined): number => Math.max(0, Math.round(((a - (b ?? a)) * 8) / 1000 / seconds));
-    const loss = lossPercent(stats.received, before?.stats.received ?? []);
+    const download = lossPercent(stats.received, before?.stats.received ?? []);
+    const upload = lossPercent(stats.sent, before?.stats.sent ?? []);
+    const total = Math.max(download, upload);
     return {
       bitrate: { upload: rate(stats.bytesOut, before?.stats.bytesOut), download: rate(stats.bytesIn, before?.stats.bytesIn) },
-      packetLoss: { total: loss, upload: 0, download: loss },
-      connectionQuality: Math.max(0, 100 - 4 * loss),
+      packetLoss: { total, upload, download },
+      connectionQuality: Math.max(0, 100 - 4 * total),
       jvbRTT: Math.round(stats.rtt),
       maxEnabledResolution: maxHeight,
     };
   }
 }
 
-function lossPercent(now: ReceivedStats[], before: ReceivedStats[]): number {
+type Counters = { ssrc: number; packets: number; lost: number };
+
+function lossPercent(now: Counters[], before: Counters[]): number {
   let [packets, lost] = [0, 0];
   for (const r of now) {
     const b = before.find((x) => x.ssrc === r.ssrc);
