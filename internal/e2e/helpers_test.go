@@ -31,6 +31,7 @@ type bridgeEndpoint struct {
 	ICE      string
 	SRTP     string
 	Channel  string
+	Asked    *askedFor
 	BitsIn   uint64 `json:"bits_per_second_in"`
 	BitsOut  uint64 `json:"bits_per_second_out"`
 	Receives []struct {

@@ -59,7 +59,7 @@ func fetch(t *testing.T, url string) string {
 		return err.Error()
 	}
 	defer func() { _ = res.Body.Close() }()
-	b, _ := io.ReadAll(io.LimitReader(res.Body, 1<<20))
+	b, _ := io.ReadAll(io.LimitReader(res.Body, 1<<25))
 	return string(b)
 }
 
