@@ -76,8 +76,11 @@ type Packet struct {
 type Batch struct {
 	// Packets holds what the last Read returned, in its first n entries.
 	Packets []Packet
-	count   int
-	os      batchOS
+	// Stamps says, after [Member.Read] only, when the kernel got each of the
+	// packets: nanoseconds since 1970 on the wall clock, 0 if it did not say.
+	Stamps []int64
+	count  int
+	os     batchOS
 }
 
 // NewBatch makes a batch that takes up to this many messages from the kernel

@@ -133,6 +133,27 @@ func groSegment(control []byte) int {
 	return 0
 }
 
+// controls reads what the kernel says about a message: the size of joined
+// datagrams as groSegment does, and when it came (SO_TIMESTAMPNS).
+func controls(control []byte) (segment int, stamp int64) {
+	for len(control) >= unix.SizeofCmsghdr {
+		h := (*unix.Cmsghdr)(unsafe.Pointer(&control[0]))
+		size := int(h.Len)
+		if size < unix.SizeofCmsghdr || size > len(control) {
+			return segment, stamp
+		}
+		data := control[unix.CmsgLen(0):size]
+		switch {
+		case h.Level == unix.IPPROTO_UDP && h.Type == unix.UDP_GRO && len(data) >= 4:
+			segment = int(int32(binary.NativeEndian.Uint32(data)))
+		case h.Level == unix.SOL_SOCKET && h.Type == unix.SCM_TIMESTAMPNS && len(data) >= 16:
+			stamp = int64(binary.NativeEndian.Uint64(data))*1e9 + int64(binary.NativeEndian.Uint64(data[8:]))
+		}
+		control = control[min(unix.CmsgSpace(size-unix.CmsgLen(0)), len(control)):]
+	}
+	return segment, stamp
+}
+
 // kernelDrops asks how many datagrams the kernel has thrown away because the
 // socket's queue was full (SO_MEMINFO, the ninth of its numbers).
 func kernelDrops(fd int) uint64 {

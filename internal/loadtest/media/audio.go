@@ -1,0 +1,103 @@
+package media
+
+import (
+	"time"
+
+	"github.com/plenum-conf/plenum/internal/mono"
+	"github.com/plenum-conf/plenum/internal/rtp"
+)
+
+// Output takes the packets of senders. e and payload are valid during the
+// call only; the receiver of the call adds the header extensions it wants.
+type Output interface {
+	// Packet sends one packet of an encoding. level is the audio level with
+	// the voice bit (RFC 6464) and meaningless for video.
+	Packet(enc *Encoding, e *rtp.Egress, payload []byte, level uint8)
+}
+
+// AudioPeriod is the time between two audio packets.
+const AudioPeriod = 20 * time.Millisecond
+
+// Audio is one microphone: a packet every AudioPeriod, speech or quiet.
+type Audio struct {
+	Encoding
+	talk    *Conversation
+	who     int
+	at      int // next frame of the clip that plays
+	began   mono.Time
+	next    mono.Time
+	scratch []byte
+	speaks  bool
+	spoke   time.Duration
+}
+
+// NewAudio makes a microphone that speaks when it is who's turn in talk.
+// payloadType is Opus's; seed makes its numbers differ from others'.
+func NewAudio(ssrc uint32, payloadType uint8, talk *Conversation, who int, seed uint64) *Audio {
+	a := &Audio{talk: talk, who: who, scratch: make([]byte, 0, 512)}
+	a.begin(ssrc, payloadType, seed)
+	return a
+}
+
+// Start lets the first packet be due; began is when the room's talk began.
+func (a *Audio) Start(now, began mono.Time) { a.next, a.began = now, began }
+
+// Deadline is when Send has to be called, 0 for never.
+func (a *Audio) Deadline() mono.Time { return a.next }
+
+// Spoke is how long the microphone has spoken.
+func (a *Audio) Spoke() time.Duration { return a.spoke }
+
+// Send sends what is due, at most two packets: what was missed in a longer
+// absence is left out, as a sound card would. It reports how late it is.
+func (a *Audio) Send(now mono.Time, wall int64, out Output) (late time.Duration) {
+	if a.next == 0 || now < a.next {
+		return 0
+	}
+	late = now.Sub(a.next)
+	if late > 4*AudioPeriod {
+		missed := late / AudioPeriod
+		a.next = a.next.Add(missed * AudioPeriod)
+		a.ts += uint32(missed) * 960
+	}
+	for range 2 {
+		if now < a.next {
+			break
+		}
+		a.packet(a.next, wall, out)
+		a.next = a.next.Add(AudioPeriod)
+	}
+	return late
+}
+
+func (a *Audio) packet(at mono.Time, wall int64, out Output) {
+	clip, voice := samples().quiet, uint8(0)
+	speaks := a.talk.Speaking(a.who, at.Sub(a.began))
+	first := speaks && !a.speaks
+	if speaks {
+		clip, voice = samples().voice, 0x80
+		a.spoke += AudioPeriod
+	}
+	if speaks != a.speaks {
+		a.at, a.speaks = 0, speaks
+	}
+	f := &clip.Frames[a.at%len(clip.Frames)]
+	a.at++
+	a.scratch = appendPadded(a.scratch[:0], f.Data, Stamp{Sent: wall})
+	e := rtp.Egress{SSRC: a.SSRC, Seq: a.seq, Timestamp: a.ts, PayloadType: a.payloadType, Marker: first}
+	out.Packet(&a.Encoding, &e, a.scratch, f.Level|voice)
+	a.sent(len(a.scratch))
+	a.ts += 960
+}
+
+// appendPadded appends an Opus packet with a trailer as its padding: a packet
+// of one frame (code 0) becomes one of a counted number of frames, one, with
+// padding (code 3, RFC 6716 §3.2.5). Other packets stay without a trailer.
+func appendPadded(dst, opus []byte, s Stamp) []byte {
+	if len(opus) == 0 || opus[0]&3 != 0 {
+		return append(dst, opus...)
+	}
+	dst = append(dst, opus[0]|3, 0x41, StampLen)
+	dst = append(dst, opus[1:]...)
+	return s.Append(dst)
+}

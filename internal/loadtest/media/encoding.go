@@ -1,0 +1,60 @@
+package media
+
+import (
+	"math/rand/v2"
+
+	"github.com/plenum-conf/plenum/internal/mono"
+)
+
+// Encoding is one SSRC that is sent: its numbers and counters.
+type Encoding struct {
+	SSRC   uint32
+	RTX    uint32 // SSRC of its repetitions, 0 for none
+	Source string // name
+	Height int    // 0 for audio
+
+	payloadType uint8
+	seq         uint16
+	rtxSeq      uint16
+	ts          uint32
+	base        uint32
+
+	Packets   uint64
+	Bytes     uint64 // of payload
+	Repeated  uint64
+	KeyFrames uint64
+	Active    bool
+
+	sinceReport uint64
+}
+
+// begin chooses where the numbers start. Sequence numbers begin below 2^15 so
+// that a receiver which misses the first packets guesses the roll-over
+// counter right (RFC 3711 §3.3.1).
+func (e *Encoding) begin(ssrc uint32, payloadType uint8, seed uint64) {
+	rng := rand.New(rand.NewPCG(seed, uint64(ssrc)))
+	e.SSRC, e.payloadType = ssrc, payloadType
+	e.seq, e.rtxSeq = uint16(rng.Uint32N(1<<15)), uint16(rng.Uint32N(1<<15))
+	e.base = rng.Uint32()
+	e.ts = e.base
+}
+
+func (e *Encoding) sent(payload int) {
+	e.seq++
+	e.Packets++
+	e.Bytes += uint64(payload)
+	e.sinceReport++
+}
+
+// Reportable reports whether something was sent since the last call: only
+// then a sender report is due (RFC 3550 §6.4).
+func (e *Encoding) Reportable() bool {
+	n := e.sinceReport
+	e.sinceReport = 0
+	return n > 0
+}
+
+// Timestamp is the RTP timestamp of what is sent at a moment.
+func (a *Audio) Timestamp(now mono.Time) uint32 {
+	return a.ts - uint32(a.next.Sub(now)*48/1e6)
+}

@@ -1,0 +1,182 @@
+package media
+
+import (
+	"time"
+
+	"github.com/plenum-conf/plenum/internal/mono"
+	"github.com/plenum-conf/plenum/internal/rtp"
+	"github.com/plenum-conf/plenum/internal/rtp/codec"
+)
+
+// Stream accounts for one SSRC that is received. Its owner tells it of every
+// packet with Packet, and of those that were decrypted with Opened.
+type Stream struct {
+	SSRC    uint32
+	Video   bool
+	Desktop bool
+	Source  string // name, "" while not announced
+	Codec   string
+	Clock   uint32
+
+	rtp.Receiver
+	Nack rtp.NackGenerator
+
+	Started    mono.Time
+	Recovered  uint64
+	Duplicates uint64
+	Frames     uint64
+	KeyFrames  uint64
+	Height     int
+	Switches   int
+	Freezes    int
+	Frozen     time.Duration
+	LongestGap time.Duration
+
+	window   uint64 // bytes since Rate
+	rate     int64
+	lastTS   uint32
+	frameAt  mono.Time // when the newest frame began, 0 if its gap would mean nothing
+	sample   uint64    // counts units of sampling: frames, or audio packets
+	open     bool      // the frame is being looked at
+	any      bool
+	haveKey  bool
+	seen     rtp.DuplicateFilter
+	freezing time.Duration
+}
+
+// NewStream accounts for an SSRC. freeze is the gap from which a video counts
+// as frozen, 0 if it need not move.
+func NewStream(ssrc uint32, video bool, codec string, clock uint32, freeze time.Duration) *Stream {
+	return &Stream{SSRC: ssrc, Video: video, Codec: codec, Clock: clock, freezing: freeze}
+}
+
+// Packet notes a packet from what is in its header. It reports whether it is
+// one of those to be decrypted, of which there is one frame (audio: packet) in
+// every; until the first key frame all are. It reports duplicates too, which
+// are to be dropped.
+func (s *Stream) Packet(h *rtp.Header, payload int, at mono.Time, every uint64) (open, first bool) {
+	if !s.seen.First(h.Seq) {
+		s.Duplicates++
+		return false, false
+	}
+	s.Add(h.Seq, h.Timestamp, s.Clock, payload, at)
+	s.window += uint64(payload)
+	if !s.any {
+		s.Started = at
+	}
+	if !s.Video {
+		s.any = true
+		s.sample++
+		return s.sample%every == 0, true
+	}
+	s.Nack.Add(h.Seq, at)
+	if !s.any || int32(h.Timestamp-s.lastTS) > 0 {
+		s.frame(h.Timestamp, at)
+		s.sample++
+		s.open = s.sample%every == 0
+	}
+	s.any = true
+	return !s.haveKey || s.open, true
+}
+
+// frame notes the beginning of a new picture.
+func (s *Stream) frame(ts uint32, at mono.Time) {
+	s.Frames++
+	s.lastTS = ts
+	if s.frameAt != 0 {
+		gap := at.Sub(s.frameAt)
+		s.LongestGap = max(s.LongestGap, gap)
+		if s.freezing > 0 && gap > s.freezing {
+			s.Freezes++
+			s.Frozen += gap
+		}
+	}
+	s.frameAt = at
+}
+
+// Pause says that the stream is not expected to move: the gap until its next
+// frame means nothing.
+func (s *Stream) Pause() { s.frameAt = 0 }
+
+// Moving says what gap counts as a freeze from now on, 0 for none.
+func (s *Stream) Moving(freeze time.Duration) {
+	if freeze == 0 {
+		s.Pause()
+	}
+	s.freezing = freeze
+}
+
+// Reassign says that the SSRC carries another source from now on (SSRC
+// rewriting).
+func (s *Stream) Reassign(source string, desktop bool) {
+	s.Source, s.Desktop = source, desktop
+	s.Pause()
+}
+
+// HasKey reports whether the beginning of a key frame was seen.
+func (s *Stream) HasKey() bool { return s.haveKey }
+
+// Opened looks at a decrypted packet. It reports whether it begins a key
+// frame, and returns its stamp if it has one.
+func (s *Stream) Opened(h *rtp.Header) (key bool, stamp Stamp, stamped bool) {
+	payload := h.Payload()
+	if s.Video {
+		key = isKeyFrame(s.Codec, payload)
+		if key {
+			s.KeyFrames++
+			s.haveKey = true
+		}
+	}
+	if s.Video && !h.Marker {
+		return key, stamp, false
+	}
+	if stamp, stamped = ReadStamp(payload); stamped && s.Video {
+		s.picture(int(stamp.Height))
+	}
+	return key, stamp, stamped
+}
+
+// picture notes how high the picture is.
+func (s *Stream) picture(height int) {
+	if height != s.Height && s.Height != 0 {
+		s.Switches++
+	}
+	s.Height = height
+}
+
+// isKeyFrame reports whether a payload begins a key frame, as far as its
+// codec says so in the clear.
+func isKeyFrame(name string, payload []byte) bool {
+	switch name {
+	case "VP8":
+		d, err := codec.ParseVP8(payload)
+		return err == nil && d.StartOfFrame && d.KeyFrame
+	case "VP9":
+		d, err := codec.ParseVP9(payload)
+		return err == nil && d.KeyFrame
+	}
+	return len(payload) > 0 // unknown: any packet will do
+}
+
+// Late notes a packet that came as a repetition; false if it had come before.
+func (s *Stream) Late(seq uint16, at mono.Time) bool {
+	s.Nack.Add(seq, at)
+	if !s.seen.First(seq) {
+		s.Duplicates++
+		return false
+	}
+	s.Recovered++
+	return true
+}
+
+// Rate closes a second and returns its bitrate in bit/s.
+func (s *Stream) Rate(over time.Duration) int64 {
+	if over > 0 {
+		s.rate = int64(float64(8*s.window) / over.Seconds())
+	}
+	s.window = 0
+	return s.rate
+}
+
+// LastRate is what Rate returned last.
+func (s *Stream) LastRate() int64 { return s.rate }
