@@ -22,9 +22,10 @@ import (
 )
 
 type cli struct {
-	Serve   serveCmd   `cmd:"" help:"Run the server: signalling, focus, bridge and web client in this process."`
-	Config  configCmd  `cmd:"" help:"Show, check and explain the configuration."`
-	Version versionCmd `cmd:"" help:"Say which version this is."`
+	Serve    serveCmd    `cmd:"" help:"Run the server: signalling, focus, bridge and web client in this process."`
+	Loadtest loadtestCmd `cmd:"" help:"Put synthetic participants into rooms of any Jitsi deployment and say how they fare."`
+	Config   configCmd   `cmd:"" help:"Show, check and explain the configuration."`
+	Version  versionCmd  `cmd:"" help:"Say which version this is."`
 }
 
 type serveCmd struct {

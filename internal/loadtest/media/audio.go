@@ -84,8 +84,9 @@ func (a *Audio) packet(at mono.Time, wall int64, out Output) {
 	f := &clip.Frames[a.at%len(clip.Frames)]
 	a.at++
 	a.scratch = appendPadded(a.scratch[:0], f.Data, Stamp{Sent: wall})
-	e := rtp.Egress{SSRC: a.SSRC, Seq: a.seq, Timestamp: a.ts, PayloadType: a.payloadType, Marker: first}
-	out.Packet(&a.Encoding, &e, a.scratch, f.Level|voice)
+	e := a.header(a.SSRC, a.payloadType, a.seq, a.ts)
+	e.Marker = first
+	out.Packet(&a.Encoding, e, a.scratch, f.Level|voice)
 	a.sent(len(a.scratch))
 	a.ts += 960
 }

@@ -4,6 +4,7 @@ import (
 	"math/rand/v2"
 
 	"github.com/plenum-conf/plenum/internal/mono"
+	"github.com/plenum-conf/plenum/internal/rtp"
 )
 
 // Encoding is one SSRC that is sent: its numbers and counters.
@@ -26,6 +27,7 @@ type Encoding struct {
 	Active    bool
 
 	sinceReport uint64
+	egress      rtp.Egress // the packet in hand: one of its own would be allocated
 }
 
 // begin chooses where the numbers start. Sequence numbers begin below 2^15 so
@@ -39,11 +41,29 @@ func (e *Encoding) begin(ssrc uint32, payloadType uint8, seed uint64) {
 	e.ts = e.base
 }
 
+// header begins a packet.
+func (e *Encoding) header(ssrc uint32, payloadType uint8, seq uint16, ts uint32) *rtp.Egress {
+	h := &e.egress
+	h.Reset()
+	h.SSRC, h.PayloadType, h.Seq, h.Timestamp, h.Marker = ssrc, payloadType, seq, ts, false
+	return h
+}
+
 func (e *Encoding) sent(payload int) {
 	e.seq++
 	e.Packets++
 	e.Bytes += uint64(payload)
 	e.sinceReport++
+}
+
+// Padding is the header of a packet that follows what was sent last and has no
+// payload.
+func (e *Encoding) Padding() *rtp.Egress {
+	h := e.header(e.SSRC, e.payloadType, e.seq, e.ts)
+	e.seq++
+	e.Packets++
+	e.sinceReport++
+	return h
 }
 
 // Reportable reports whether something was sent since the last call: only

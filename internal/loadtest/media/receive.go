@@ -42,6 +42,7 @@ type Stream struct {
 	haveKey  bool
 	seen     rtp.DuplicateFilter
 	freezing time.Duration
+	keyAsked mono.Time
 }
 
 // NewStream accounts for an SSRC. freeze is the gap from which a video counts
@@ -115,6 +116,16 @@ func (s *Stream) Reassign(source string, desktop bool) {
 
 // HasKey reports whether the beginning of a key frame was seen.
 func (s *Stream) HasKey() bool { return s.haveKey }
+
+// WantsKey reports whether it is time to ask for a key frame, since none came
+// for a while; it counts as asked for then.
+func (s *Stream) WantsKey(now mono.Time, wait time.Duration) bool {
+	if s.haveKey || !s.any || now.Sub(max(s.Started, s.keyAsked)) < wait {
+		return false
+	}
+	s.keyAsked = now
+	return true
+}
 
 // Opened looks at a decrypted packet. It reports whether it begins a key
 // frame, and returns its stamp if it has one.

@@ -55,6 +55,9 @@ type Layer struct {
 	history [historyLen]sentPacket
 }
 
+// Codec is what the layer is encoded with.
+func (l *Layer) Codec() Codec { return l.codec }
+
 // historyLen is how many packets of a layer can be repeated, a power of two:
 // some seconds.
 const historyLen = 512
@@ -236,9 +239,9 @@ func (l *Layer) frame(now mono.Time, ts uint32, wall int64, scratch []byte, out 
 	for offset := 0; offset < len(f.Data); offset += maxPayload {
 		p := sentPacket{used: true, seq: l.seq, ts: ts, frame: int32(index), offset: int32(offset), picture: l.picture, tl0: l.tl0, stamp: wall}
 		l.history[l.seq%historyLen] = p
-		e := rtp.Egress{SSRC: l.SSRC, Seq: l.seq, Timestamp: ts, PayloadType: l.payloadType}
-		payload := l.payload(&p, &e, scratch)
-		out.Packet(&l.Encoding, &e, payload, 0)
+		e := l.header(l.SSRC, l.payloadType, l.seq, ts)
+		payload := l.payload(&p, e, scratch)
+		out.Packet(&l.Encoding, e, payload, 0)
 		l.sent(len(payload))
 	}
 }
@@ -309,11 +312,11 @@ func (v *Video) Repeat(ssrc uint32, seq uint16, out Repeater) bool {
 		if !p.used || p.seq != seq {
 			return false
 		}
-		e := rtp.Egress{SSRC: l.RTX, Seq: l.rtxSeq, Timestamp: p.ts, PayloadType: l.rtxType}
-		payload := l.payload(p, &e, v.scratch[:])
+		e := l.header(l.RTX, l.rtxType, l.rtxSeq, p.ts)
+		payload := l.payload(p, e, v.scratch[:])
 		l.rtxSeq++
 		l.Repeated++
-		out.Repeat(&e, seq, payload)
+		out.Repeat(e, seq, payload)
 		return true
 	}
 	return false

@@ -1,0 +1,223 @@
+package loadtest
+
+import (
+	"context"
+	"sync"
+	"time"
+
+	"github.com/plenum-conf/plenum/internal/colibri"
+	"github.com/plenum-conf/plenum/internal/loadtest/dial"
+	"github.com/plenum-conf/plenum/internal/loadtest/record"
+	"github.com/plenum-conf/plenum/internal/mono"
+)
+
+// channel is a bridge channel of either kind.
+type channel struct {
+	p    *participant
+	peer *peer
+	kind string
+
+	mu     sync.Mutex
+	send   func([]byte) error // nil while there is no connection
+	end    func()
+	closed bool
+}
+
+// maxChannelWait is the longest time between two attempts to open a channel
+// again.
+const maxChannelWait = time.Minute
+
+// openWebSocket opens the channel in a goroutine that also reads it, again and
+// again as clients do. The participant's lock is held.
+func (p *participant) openWebSocket(m *peer) {
+	c := &channel{p: p, peer: m, kind: "websocket"}
+	p.channel = c
+	go c.live(m.offer.url)
+}
+
+// live connects and reads until the channel is closed.
+func (c *channel) live(url string) {
+	for wait := time.Second; ; wait = min(2*wait, maxChannelWait) {
+		s, err := c.p.r.dialer.dial(context.Background(), url, "", func(record.Step) {})
+		if err != nil {
+			c.p.story.wrong(record.Channel, "bridge channel: "+err.Error(), false)
+		} else if c.opened(func(b []byte) error { return s.send(b) }, s.close) {
+			wait = time.Second
+			for {
+				msg, err := s.read()
+				if err != nil {
+					break
+				}
+				c.message(msg)
+			}
+			s.drop()
+		}
+		c.mu.Lock()
+		over := c.closed
+		c.send = nil
+		c.mu.Unlock()
+		if over {
+			return
+		}
+		c.p.story.add(&c.p.story.channelLost)
+		select {
+		case <-time.After(wait):
+		case <-c.p.quit:
+			return
+		}
+	}
+}
+
+// openSCTP opens the channel over SCTP; it runs in a goroutine of its own.
+func (p *participant) openSCTP(m *peer, conn *dial.Conn) {
+	c := &channel{p: p, peer: m, kind: "sctp"}
+	p.mu.Lock()
+	if p.peer != m {
+		p.mu.Unlock()
+		return
+	}
+	p.channel = c
+	p.mu.Unlock()
+	ch, err := conn.OpenChannel(c.message, func() {})
+	if err != nil {
+		p.story.wrong(record.Channel, "bridge channel over SCTP: "+err.Error(), false)
+		return
+	}
+	c.opened(ch.Send, func() {}) // it ends with DTLS
+}
+
+// opened begins a connection: the bridge is told at once what the participant
+// looks at and shows. It reports whether the channel is still wanted.
+func (c *channel) opened(send func([]byte) error, end func()) bool {
+	c.mu.Lock()
+	if c.closed {
+		c.mu.Unlock()
+		end()
+		return false
+	}
+	c.send, c.end = send, end
+	c.mu.Unlock()
+	p := c.p
+	p.story.step(record.Channel)
+	p.mu.Lock()
+	p.tellView()
+	p.mu.Unlock()
+	for _, name := range c.peer.sources.names {
+		typ := colibri.Camera
+		if name[len(name)-1] == '1' {
+			typ = colibri.Desktop
+		}
+		c.tell(&colibri.SourceVideoType{SourceName: name, VideoType: typ})
+	}
+	return true
+}
+
+func (c *channel) close() {
+	c.mu.Lock()
+	end := c.end
+	c.closed = true
+	c.mu.Unlock()
+	if end != nil {
+		end()
+	}
+}
+
+// tell sends a message if there is a connection.
+func (c *channel) tell(m colibri.Message) {
+	b, err := colibri.MarshalMessage(m)
+	if err != nil {
+		return
+	}
+	c.mu.Lock()
+	send := c.send
+	c.mu.Unlock()
+	if send == nil || send(b) != nil {
+		return
+	}
+	c.peer.w.do(func() { c.peer.count.ChannelOut++ })
+}
+
+// message takes a message of the bridge.
+func (c *channel) message(b []byte) {
+	msg, err := colibri.ParseMessage(b)
+	m, w := c.peer, c.peer.w
+	w.do(func() {
+		m.count.ChannelIn++
+		m.count.ChannelKind = c.kind
+		if err != nil {
+			m.count.ChannelMalformed++
+		}
+	})
+	if err != nil {
+		return
+	}
+	switch msg := msg.(type) {
+	case *colibri.SenderSourceConstraints:
+		w.do(func() { m.limit(msg.SourceName, msg.MaxHeight) })
+	case *colibri.ForwardedSources:
+		w.do(func() { m.setForwarded(msg.Sources) })
+	case *colibri.ConnectionStats:
+		w.do(func() { m.count.DownlinkEstimate = msg.EstimatedDownlink })
+	case *colibri.DominantSpeaker:
+		c.p.dominant(m, msg.Endpoint)
+	case *colibri.VideoSourcesMap:
+		list := map[uint32]announced{}
+		for _, v := range msg.Mapped {
+			list[v.SSRC] = announced{source: v.Source, owner: v.Owner, video: true, desktop: v.VideoType == colibri.Desktop, rtx: v.RTX}
+		}
+		w.do(func() { m.remap(list) })
+	case *colibri.AudioSourcesMap:
+		list := map[uint32]announced{}
+		for _, a := range msg.Mapped {
+			list[a.SSRC] = announced{source: a.Source, owner: a.Owner}
+		}
+		w.do(func() { m.remap(list) })
+	case *colibri.Unknown:
+		c.p.mu.Lock()
+		c.p.ignored++
+		c.p.mu.Unlock()
+	}
+}
+
+// dominant takes who speaks now.
+func (p *participant) dominant(m *peer, endpoint string) {
+	m.w.do(func() {
+		m.count.DominantSpeaker = endpoint
+		m.count.SpeakerChanges++
+	})
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	mine := p.client.Endpoint() == endpoint && p.speaker != endpoint
+	p.speaker = endpoint
+	if mine {
+		p.client.SpeaksNow()
+		p.drain(mono.Now())
+	}
+	if p.role.Layout == Stage {
+		p.changed()
+	}
+}
+
+// limit takes how large the bridge wants a source.
+func (m *peer) limit(name string, height int) {
+	for i, n := range m.sources.names {
+		if n == name {
+			m.sources.videos[i].SetLimit(height)
+		}
+	}
+}
+
+// remap takes what the bridge's SSRCs carry from now on (SSRC rewriting).
+func (m *peer) remap(list map[uint32]announced) {
+	moved := map[string]bool{}
+	for _, a := range list {
+		moved[a.source] = true
+	}
+	for ssrc, a := range m.known { // a source is on one SSRC only
+		if now, listed := list[ssrc]; moved[a.source] && (!listed || now.source != a.source) {
+			m.withdraw([]uint32{ssrc})
+		}
+	}
+	m.announce(list)
+	m.count.Mapped = len(m.known)
+}

@@ -1,0 +1,335 @@
+package media
+
+import (
+	"bytes"
+	"testing"
+	"time"
+
+	"github.com/plenum-conf/plenum/internal/mono"
+	"github.com/plenum-conf/plenum/internal/rtp"
+	"github.com/plenum-conf/plenum/internal/rtp/codec"
+)
+
+// wireOut writes packets as they would be sent and keeps them.
+type wireOut struct {
+	packets [][]byte
+	levels  []uint8
+	keep    bool
+	buf     [1500]byte
+}
+
+func (o *wireOut) Packet(_ *Encoding, e *rtp.Egress, payload []byte, level uint8) {
+	n, err := e.Write(o.buf[:], payload)
+	if err != nil {
+		panic(err)
+	}
+	if o.keep {
+		o.packets = append(o.packets, bytes.Clone(o.buf[:n]))
+		o.levels = append(o.levels, level)
+	}
+}
+
+func (o *wireOut) Repeat(e *rtp.Egress, osn uint16, payload []byte) {
+	n, err := e.WriteRTX(o.buf[:], osn, payload)
+	if err != nil {
+		panic(err)
+	}
+	if o.keep {
+		o.packets = append(o.packets, bytes.Clone(o.buf[:n]))
+	}
+}
+
+func parse(t *testing.T, pkt []byte) rtp.Header {
+	t.Helper()
+	h, err := rtp.Parse(pkt)
+	if err != nil {
+		t.Fatal(err)
+	}
+	return h
+}
+
+func TestSamplesAreWhatTheyShouldBe(t *testing.T) {
+	for _, c := range samples().camera[VP8] {
+		tids := map[uint8]int{}
+		for _, f := range c.Frames {
+			tids[f.TID]++
+		}
+		if len(c.Frames) != 90 || len(tids) != 3 || c.Step != 3000 {
+			t.Errorf("%d: %d frames, temporal layers %v, step %d", c.Height, len(c.Frames), tids, c.Step)
+		}
+	}
+	if len(samples().voice.Frames) != 200 || samples().quiet.Frames[5].Level < 60 {
+		t.Error("voice or quiet")
+	}
+}
+
+func FuzzParseClip(f *testing.F) {
+	f.Add([]byte("PLS1\x01\x40\x00\xb4\x0b\xb8\x00\x01\x01\x00\x00\x01x"))
+	f.Fuzz(func(t *testing.T, data []byte) {
+		c, err := ParseClip(data)
+		if err == nil && len(c.Frames) == 0 {
+			t.Fatal("nothing to play")
+		}
+	})
+}
+
+// TestConversation: everybody computes the same, people take turns, and there
+// is silence.
+func TestConversation(t *testing.T) {
+	const people = 5
+	var all []*Conversation
+	for range people {
+		all = append(all, NewConversation(42, people))
+	}
+	var spoke [people]int
+	quiet, both, steps := 0, 0, 0
+	for at := time.Duration(0); at < 20*time.Minute; at += AudioPeriod {
+		n := 0
+		for i, c := range all {
+			if c.Speaking(i, at) {
+				spoke[i]++
+				n++
+			}
+			if c.Speaking(0, at) != all[0].Speaking(0, at) {
+				t.Fatal("not the same for all")
+			}
+		}
+		steps++
+		switch {
+		case n == 0:
+			quiet++
+		case n > 1:
+			both++
+		}
+		if n > 2 {
+			t.Fatalf("%d speak at %v", n, at)
+		}
+	}
+	for i, n := range spoke {
+		if share := float64(n) / float64(steps); share < 0.05 || share > 0.5 {
+			t.Errorf("%d speaks %.2f of the time", i, share)
+		}
+	}
+	if q, b := float64(quiet)/float64(steps), float64(both)/float64(steps); q < 0.05 || q > 0.4 || b > 0.1 {
+		t.Errorf("quiet %.2f, two at once %.2f", q, b)
+	}
+	if NewConversation(1, 0).Speaking(0, time.Second) {
+		t.Error("nobody speaks")
+	}
+}
+
+// TestAudio: a packet each 20 ms, levels that tell speech from quiet, and a
+// trailer that is valid Opus padding.
+func TestAudio(t *testing.T) {
+	a := NewAudio(7, 111, NewConversation(3, 1), 0, 9)
+	out := &wireOut{keep: true}
+	a.Start(1, 1)
+	for now := mono.Time(1); now < mono.Time(20*time.Second); now = now.Add(5 * time.Millisecond) {
+		a.Send(now, int64(now), out)
+	}
+	if n := len(out.packets); n < 999 || n > 1001 {
+		t.Fatalf("%d packets in 20 s", n)
+	}
+	loud := 0
+	for i, pkt := range out.packets {
+		h := parse(t, pkt)
+		p := h.Payload()
+		if i > 0 {
+			before := parse(t, out.packets[i-1])
+			if h.Seq != before.Seq+1 || h.Timestamp != before.Timestamp+960 {
+				t.Fatal("not continuous")
+			}
+		}
+		// RFC 6716 §3.2.5: code 3, one frame, padding of so many bytes.
+		if p[0]&3 != 3 || p[1] != 0x41 || p[2] != StampLen || len(p) <= 3+StampLen {
+			t.Fatalf("% x", p[:3])
+		}
+		if _, ok := ReadStamp(p); !ok {
+			t.Fatal("no trailer")
+		}
+		if out.levels[i]&0x80 != 0 {
+			loud++
+		} else if out.levels[i] < 60 {
+			t.Fatal("loud without speech")
+		}
+	}
+	if got := time.Duration(loud) * AudioPeriod; got != a.Spoke() || loud < 300 {
+		t.Errorf("spoke %v, says %v", got, a.Spoke())
+	}
+}
+
+func newCamera() *Video {
+	return NewVideo(VideoConfig{Source: "x-v0", Codec: VP8, PayloadType: 100, RTXType: 96, SSRCs: []uint32{1, 2, 3}, RTX: []uint32{11, 12, 13}, Seed: 5})
+}
+
+// frames puts the packets of each SSRC together again as a receiver would, and
+// checks what the descriptors say.
+func frames(t *testing.T, packets [][]byte) map[uint32][][]byte {
+	t.Helper()
+	out := map[uint32][][]byte{}
+	for _, pkt := range packets {
+		h := parse(t, pkt)
+		d, err := codec.ParseVP8(h.Payload())
+		if err != nil {
+			t.Fatal(err)
+		}
+		data := h.Payload()[d.DescriptorLen:]
+		all := out[h.SSRC]
+		if d.StartOfFrame {
+			all = append(all, nil)
+		}
+		all[len(all)-1] = append(all[len(all)-1], data...)
+		out[h.SSRC] = all
+	}
+	return out
+}
+
+// TestVideo: what arrives is what the encoder made, with a trailer; limits,
+// budgets and requests for key frames are obeyed.
+func TestVideo(t *testing.T) {
+	v := newCamera()
+	out := &wireOut{keep: true}
+	now := mono.Time(1)
+	v.Start(now)
+	send := func(d time.Duration) map[uint32][][]byte {
+		out.packets = nil
+		for end := now.Add(d); now < end; now = now.Add(time.Millisecond) {
+			v.Send(now, int64(now), out)
+		}
+		return frames(t, out.packets)
+	}
+	got := send(time.Second)
+	for i, ssrc := range []uint32{1, 2, 3} {
+		clip := samples().camera[VP8][i]
+		if n := len(got[ssrc]); n != 30 {
+			t.Fatalf("%d frames of layer %d in a second", n, i)
+		}
+		for k, f := range got[ssrc] {
+			want := clip.Frames[k].Data
+			s, ok := ReadStamp(f)
+			if !ok || int(s.Height) != clip.Height || !bytes.Equal(f[:len(f)-StampLen], want) {
+				t.Fatalf("layer %d frame %d is not what was encoded", i, k)
+			}
+		}
+	}
+	v.SetLimit(360)
+	if got = send(time.Second); len(got) != 2 || len(got[3]) > 0 {
+		t.Errorf("limited to 360: %d layers", len(got))
+	}
+	v.SetLimit(0)
+	if got = send(time.Second); len(got) != 0 {
+		t.Errorf("wanted by nobody: %d layers", len(got))
+	}
+	v.SetLimit(-1)
+	v.SetBudget(v.Layers[0].rate + v.Layers[1].rate + 1)
+	got = send(time.Second)
+	if len(got) != 2 || !bytes.HasPrefix(got[2][0], samples().camera[VP8][1].Frames[0].Data) {
+		t.Errorf("with a budget for two: %d layers; or it does not begin with a key frame", len(got))
+	}
+	if v.KeyFrame(99) || !v.KeyFrame(2) {
+		t.Error("whose SSRC is it")
+	}
+	got = send(40 * time.Millisecond)
+	if !bytes.HasPrefix(got[2][0], samples().camera[VP8][1].Frames[0].Data) || bytes.HasPrefix(got[1][0], samples().camera[VP8][0].Frames[0].Data) {
+		t.Error("the key frame that was asked for")
+	}
+}
+
+// TestRepeat: a repetition, unwrapped, is the packet of the first time.
+func TestRepeat(t *testing.T) {
+	v := newCamera()
+	out := &wireOut{keep: true}
+	v.Start(1)
+	v.Send(1, 77, out)
+	first := out.packets
+	out.packets = nil
+	for _, pkt := range first {
+		h := parse(t, pkt)
+		out.packets = nil
+		if !v.Repeat(h.SSRC, h.Seq, out) {
+			t.Fatal("not known any more")
+		}
+		again := parse(t, out.packets[0])
+		original, ok := rtp.UnwrapRTX(&again, 100, h.SSRC)
+		if !ok || !bytes.Equal(original, pkt) {
+			t.Fatalf("% x\n% x", original[:30], pkt[:30])
+		}
+	}
+	if v.Repeat(1, 40000, out) || v.Repeat(9, 0, out) {
+		t.Error("repeats what was never sent")
+	}
+}
+
+// TestSendersAllocateNothing holds for what happens each 20 ms.
+func TestSendersAllocateNothing(t *testing.T) {
+	v, a := newCamera(), NewAudio(7, 111, NewConversation(3, 4), 0, 9)
+	out := &wireOut{}
+	now := mono.Time(1)
+	v.Start(now)
+	a.Start(now, now)
+	if n := testing.AllocsPerRun(200, func() {
+		now = now.Add(33 * time.Millisecond)
+		v.Send(now, int64(now), out)
+		a.Send(now, int64(now), out)
+	}); n > 0 {
+		t.Errorf("%v allocations", n)
+	}
+}
+
+// TestStream: loss, repetitions, freezes and pauses.
+func TestStream(t *testing.T) {
+	v := newCamera()
+	out := &wireOut{keep: true}
+	v.Start(1)
+	for now := mono.Time(1); now < mono.Time(3*time.Second); now = now.Add(33400 * time.Microsecond) {
+		v.Send(now, int64(now), out)
+	}
+	s := NewStream(3, true, "VP8", 90000, 200*time.Millisecond)
+	at, lost := mono.Time(0), 0
+	var missing []byte
+	n := 0
+	for _, pkt := range out.packets {
+		h := parse(t, pkt)
+		if h.SSRC != 3 {
+			continue
+		}
+		n++
+		at = mono.Time(h.Timestamp-uint32(5)) * 11111
+		if n == 60 {
+			lost, missing = lost+1, pkt
+			continue
+		}
+		if n > 150 {
+			at = at.Add(500 * time.Millisecond)
+		}
+		open, first := s.Packet(&h, len(h.Payload()), at, 8)
+		if !first {
+			t.Fatal("a duplicate")
+		}
+		if open {
+			s.Opened(&h)
+		}
+	}
+	st := s.Stats(90000)
+	if st.Lost != 1 || s.KeyFrames != 1 || s.Height != 720 || s.Freezes != 1 || s.Frozen < 500*time.Millisecond {
+		t.Errorf("%+v %d key frames, height %d, %d freezes of %v", st, s.KeyFrames, s.Height, s.Freezes, s.Frozen)
+	}
+	h := parse(t, missing)
+	if !s.Late(h.Seq, at) || s.Late(h.Seq, at) || s.Recovered != 1 || s.Duplicates != 1 {
+		t.Error("recovered once")
+	}
+	s.Moving(0)
+	s.frame(1, at.Add(time.Hour))
+	if s.Freezes != 1 {
+		t.Error("a pause is no freeze")
+	}
+}
+
+func FuzzReadStamp(f *testing.F) {
+	f.Add(Stamp{Sent: 5, Height: 180}.Append([]byte("picture")))
+	f.Fuzz(func(t *testing.T, b []byte) {
+		if s, ok := ReadStamp(b); ok && !bytes.HasSuffix(b, s.Append(nil)) {
+			t.Fatal("not what it says")
+		}
+	})
+}

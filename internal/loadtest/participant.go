@@ -1,0 +1,501 @@
+package loadtest
+
+import (
+	"context"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"math/rand/v2"
+	"sync"
+	"sync/atomic"
+	"time"
+
+	"github.com/plenum-conf/plenum/internal/jingle"
+	"github.com/plenum-conf/plenum/internal/loadtest/dial"
+	lmedia "github.com/plenum-conf/plenum/internal/loadtest/media"
+	"github.com/plenum-conf/plenum/internal/loadtest/record"
+	"github.com/plenum-conf/plenum/internal/loadtest/site"
+	"github.com/plenum-conf/plenum/internal/loadtest/wire"
+	"github.com/plenum-conf/plenum/internal/mono"
+)
+
+// participant is one synthetic participant. Its goroutine connects and reads;
+// what is below mu belongs to whoever holds it.
+type participant struct {
+	r      *run
+	index  int
+	who    int // in its room
+	room   *room
+	role   *Role
+	name   string
+	w      *worker
+	story  story
+	begins time.Duration
+
+	// The shepherd's.
+	started, left   bool
+	breakAt         mono.Time
+	seenIn, seenOut uint64 // stanzas, when they were last looked at
+
+	deadline atomic.Int64 // of the client: a mono.Time
+	view     atomic.Int64 // when what it looks at has to be told again: a mono.Time, 0 for never
+	keepNext atomic.Int64 // when the keepalive is due: a mono.Time
+
+	mu      sync.Mutex
+	client  *wire.Client
+	sock    *socket
+	leaving bool
+	quit    chan struct{} // closed when leaving
+	ping    time.Duration
+
+	peer      *peer
+	past      []record.Media // of sessions that have ended
+	channel   *channel
+	remote    map[string]*remote
+	speaker   string // dominant
+	forwarded []string
+	mapped    map[uint32]announced
+	ignored   int // what the offer had that nobody here knows
+}
+
+// remote is somebody else's source.
+type remote struct {
+	owner   string
+	video   bool
+	desktop bool
+	muted   bool
+	listed  bool // by Jingle, with an SSRC
+	told    bool // presence has said whether it is muted
+}
+
+// The web client's times for resuming (lib-jitsi-meet's ResumeTask): random
+// between the two, for the first, second and third attempt.
+var resumeWaits = [][2]time.Duration{
+	{1500 * time.Millisecond, 3 * time.Second}, {3 * time.Second, 9 * time.Second}, {4500 * time.Millisecond, 27 * time.Second},
+}
+
+// live is the participant's goroutine.
+func (p *participant) live(ctx context.Context) {
+	p.story.begin(mono.Now())
+	p.story.step(record.Config)
+	focus := ""
+	if p.r.site.Request != "" {
+		var err error
+		if focus, err = p.request(ctx); err != nil {
+			p.giveUp(record.Request, err)
+			return
+		}
+		p.story.step(record.Request)
+	}
+	p.mu.Lock()
+	p.client = wire.New(p.wireConfig())
+	if focus != "" {
+		p.client.SetFocus(focus)
+	}
+	p.mu.Unlock()
+	if err := p.connect(ctx); err != nil {
+		p.giveUp(p.stage(), err)
+		return
+	}
+	for {
+		err := p.readAll()
+		p.mu.Lock()
+		over := p.leaving
+		resumable := p.client.Lost()
+		p.sock = nil
+		p.mu.Unlock()
+		if over {
+			return
+		}
+		if !resumable || !p.resume(ctx) {
+			p.giveUp(p.stage(), fmt.Errorf("the connection was lost: %w", err))
+			return
+		}
+	}
+}
+
+// stage is the step the participant has to take next.
+func (p *participant) stage() record.Step {
+	for _, s := range []record.Step{record.DNS, record.TCP, record.WebSocket, record.Auth, record.Room} {
+		if !p.story.reached(s) {
+			return s
+		}
+	}
+	return ""
+}
+
+// giveUp ends the participant as failed, unless it was leaving anyway.
+func (p *participant) giveUp(step record.Step, err error) {
+	p.mu.Lock()
+	leaving := p.leaving
+	p.mu.Unlock()
+	if leaving || errors.Is(err, context.Canceled) {
+		return
+	}
+	var at *stepError
+	if errors.As(err, &at) {
+		step = at.step
+	}
+	p.story.wrong(step, err.Error(), true)
+	p.leave(false)
+}
+
+func (p *participant) wireConfig() wire.Config {
+	s, plan := p.r.site, p.r.plan
+	c := wire.Config{
+		Domain: s.Domain, Main: s.Domain, MUC: s.MUC, Focus: s.Focus, FocusUser: s.FocusUser,
+		Room: p.room.name, Nick: p.name, User: plan.User, Password: plan.Password, RoomPassword: plan.RoomPassword,
+		Token: plan.Token, MachineID: fmt.Sprintf("%016x%016x", rand.Uint64(), rand.Uint64()),
+		RequestByIQ: s.Request == "", Codecs: []string{"vp8", "vp9", "h264"}, Rewriting: s.Rewriting,
+		Signalling: p.role.Signalling, Resume: true, PingEvery: 10 * time.Second,
+		EndpointID: fmt.Sprintf("%08x", rand.Uint32()),
+	}
+	if s.Anonymous != "" && plan.User == "" && plan.Token == "" {
+		c.Domain = s.Anonymous
+	}
+	if p.role.Codec == lmedia.VP9 {
+		c.Codecs = []string{"vp9", "vp8", "h264"}
+	}
+	return c
+}
+
+// socketURL is where the stream goes, with what the web client adds.
+func (p *participant) socketURL(resume string) string {
+	u := site.WithQuery(p.r.site.WebSocket, "room", p.room.name)
+	u = site.WithQuery(u, "token", p.r.plan.Token)
+	return site.WithQuery(u, "previd", resume)
+}
+
+// connect opens the WebSocket and begins the stream.
+func (p *participant) connect(ctx context.Context) error {
+	p.mu.Lock()
+	resume := p.client.ResumeID()
+	p.mu.Unlock()
+	step := p.story.step
+	if resume != "" {
+		step = func(record.Step) {}
+	}
+	s, err := p.r.dialer.dial(ctx, p.socketURL(resume), "xmpp", step)
+	if err != nil {
+		return err
+	}
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	if p.leaving {
+		s.drop()
+		return context.Canceled
+	}
+	p.sock = s
+	now := mono.Now()
+	p.client.Open(now)
+	p.drain(now)
+	p.keepNext.Store(int64(now.Add(5 * time.Second)))
+	return nil
+}
+
+// resume tries as often and as slowly as the web client.
+func (p *participant) resume(ctx context.Context) bool {
+	for _, w := range resumeWaits {
+		wait := time.NewTimer(w[0] + rand.N(w[1]-w[0]))
+		select {
+		case <-wait.C:
+		case <-p.quit:
+			wait.Stop()
+			return true // readAll finds nothing to read, and live ends
+		case <-ctx.Done():
+			wait.Stop()
+			return false
+		}
+		err := p.connect(ctx)
+		if err == nil {
+			return true
+		}
+		p.story.wrong(record.WebSocket, "resuming: "+err.Error(), false)
+	}
+	return false
+}
+
+// readAll reads until the connection ends.
+func (p *participant) readAll() error {
+	p.mu.Lock()
+	s := p.sock
+	p.mu.Unlock()
+	if s == nil {
+		return errClosed
+	}
+	for {
+		msg, err := s.read()
+		if err != nil {
+			s.drop()
+			return err
+		}
+		now := mono.Now()
+		p.mu.Lock()
+		p.client.Frame(now, msg)
+		p.drain(now)
+		p.mu.Unlock()
+	}
+}
+
+// drain sends what the client wants to send, and acts on what happened. The
+// lock is held.
+func (p *participant) drain(now mono.Time) {
+	for {
+		if out := p.client.Take(); len(out) > 0 && p.sock != nil {
+			if err := p.sock.send(out...); err != nil {
+				p.sock.drop()
+			}
+		}
+		events := p.client.Events()
+		if len(events) == 0 {
+			break
+		}
+		for i := range events {
+			p.event(now, &events[i])
+		}
+	}
+	p.deadline.Store(int64(p.client.Deadline()))
+}
+
+// event acts on one event; the lock is held.
+func (p *participant) event(now mono.Time, e *wire.Event) {
+	switch e.Kind {
+	case wire.Ready:
+		p.story.step(record.Auth)
+	case wire.Resumed:
+		p.story.add(&p.story.resumes)
+	case wire.Requested:
+		p.story.step(record.Request)
+	case wire.Joined:
+		p.story.step(record.Room)
+		p.story.become(record.InRoom)
+		if p.role.Signalling {
+			p.story.become(record.InCall)
+		}
+	case wire.Offered:
+		if !p.role.Signalling {
+			p.offered(now, e.Message)
+		}
+	case wire.Accepted:
+		p.story.step(record.Accepted)
+		p.story.become(record.InCall)
+		p.client.SetSources(p.role.Audio, p.role.Video, p.role.Screen, false, false)
+	case wire.Added, wire.Removed:
+		p.sourcesChanged(e)
+	case wire.Terminated:
+		p.endSession()
+		p.story.become(record.InRoom)
+	case wire.Presence:
+		p.sourceInfo(e.Owner, e.Text)
+	case wire.Gone:
+		p.ownerGone(e.Owner)
+	case wire.Pong:
+		p.ping = e.Took
+	case wire.Mute:
+		p.story.wrong("", "a moderator muted its "+e.Text, false)
+	case wire.Trouble:
+		p.story.wrong("", e.Text, false)
+	case wire.Broken:
+		p.story.wrong("", e.Text, false)
+		if p.sock != nil {
+			p.sock.drop()
+		}
+	case wire.Fatal:
+		p.story.wrong(p.stage(), e.Text, true)
+		go p.leave(false)
+	}
+}
+
+// offered begins a session: it answers at once, and everything else happens
+// in the worker and in the channel.
+func (p *participant) offered(now mono.Time, m *jingle.Message) {
+	if p.peer != nil {
+		p.endSession()
+		p.story.add(&p.story.reinvites)
+	}
+	p.story.step(record.Offer)
+	o, err := readOffer(m)
+	if err != nil {
+		p.story.wrong(record.Offer, err.Error(), true)
+		go p.leave(false)
+		return
+	}
+	p.ignored += o.skipped
+	endpoint := p.client.Endpoint()
+	talk := lmedia.NewConversation(p.room.seed, p.room.size)
+	s := makeSources(o, p.role, endpoint, talk, p.who)
+	s.identity, s.profiles = p.r.identity, p.r.plan.Profiles
+	s.ufrag = fmt.Sprintf("%08x", rand.Uint32())
+	pwd := fmt.Sprintf("%016x%016x", rand.Uint64(), rand.Uint64())
+	o.sctp = o.transport.SCTPPort != 0 && (p.r.site.PreferSCTP || o.url == "")
+	peer := &peer{w: p.w, story: &p.story, offer: o, sources: s, pwd: pwd, began: p.r.began, failed: p.transportFailed}
+	s.isMuted = peer.isMuted
+	if o.sctp {
+		s.onSecured = func(c *dial.Conn) { p.openSCTP(peer, c) }
+	}
+	p.peer = peer
+	p.w.do(peer.start)
+	if !o.sctp && o.url != "" {
+		p.openWebSocket(peer)
+	}
+	p.sourcesChanged(&wire.Event{Kind: wire.Added, Sources: m.Sources})
+	p.client.Accept(now, o.answer(s, pwd, p.lastN()))
+}
+
+// lastN is what the session-accept says about it: nothing unless the
+// deployment or the role limits it.
+func (p *participant) lastN() *int {
+	n := p.r.site.LastN
+	if p.role.LastN != nil {
+		n = *p.role.LastN
+	}
+	if n < 0 {
+		return nil
+	}
+	return &n
+}
+
+// endSession ends the media of the session; the lock is held.
+func (p *participant) endSession() {
+	if c := p.channel; c != nil {
+		p.channel = nil
+		go c.close()
+	}
+	if m := p.peer; m != nil {
+		p.peer = nil
+		var last record.Media
+		p.w.ask(func() {
+			last = m.snapshot()
+			m.close()
+		})
+		p.past = append(p.past, last)
+	}
+	p.forwarded, p.mapped = nil, nil
+	for _, r := range p.remote {
+		r.listed = false
+	}
+}
+
+// transportFailed asks for another session, as clients do.
+func (p *participant) transportFailed() {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	if p.leaving || p.peer == nil {
+		return
+	}
+	now := mono.Now()
+	p.client.Restart(now)
+	p.drain(now)
+}
+
+// leave ends the participant: with a goodbye if it goes well.
+func (p *participant) leave(well bool) {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	if p.leaving {
+		return
+	}
+	p.leaving = true
+	close(p.quit)
+	p.endSession()
+	if p.client != nil && p.sock != nil {
+		p.client.Close()
+		_ = p.sock.send(p.client.Take()...)
+		p.sock.close()
+	}
+	p.deadline.Store(0)
+	p.view.Store(0)
+	p.keepNext.Store(0)
+	if well {
+		p.story.become(record.Left)
+	}
+}
+
+// tend does what is due for the participant; the shepherd calls it.
+func (p *participant) tend(now mono.Time) {
+	if d := p.deadline.Load(); d != 0 && int64(now) >= d {
+		p.mu.Lock()
+		if !p.leaving {
+			p.client.Tick(now)
+			p.drain(now)
+		}
+		p.mu.Unlock()
+	}
+	if d := p.view.Load(); d != 0 && int64(now) >= d {
+		p.view.Store(0)
+		p.mu.Lock()
+		p.tellView()
+		p.mu.Unlock()
+	}
+	if d := p.keepNext.Load(); d != 0 && int64(now) >= d {
+		every := p.r.site.Every
+		p.keepNext.Store(int64(now.Add(every + rand.N(every))))
+		if p.r.site.KeepAlive != "" {
+			go p.keepAlive()
+		}
+	}
+}
+
+// breakNow lets the connection break, as networks do.
+func (p *participant) breakNow() {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	if p.sock != nil && p.client.InRoom() && !p.leaving {
+		p.sock.drop()
+	}
+}
+
+// sourceInfo takes what a presence says about somebody's sources.
+func (p *participant) sourceInfo(owner, text string) {
+	var info map[string]struct {
+		Muted     bool   `json:"muted"`
+		VideoType string `json:"videoType"`
+	}
+	if len(text) > 64<<10 || json.Unmarshal([]byte(text), &info) != nil || len(info) > 100 {
+		p.story.wrong("", "a presence has a SourceInfo that cannot be read", false)
+		return
+	}
+	for name, r := range p.remote {
+		if _, ok := info[name]; r.owner == owner && !ok {
+			r.muted, r.told = true, true
+		}
+	}
+	for name, i := range info {
+		r := p.source(name, owner)
+		r.muted, r.told = i.Muted, true
+		r.video = len(name) > 2 && name[len(name)-2] == 'v'
+		r.desktop = i.VideoType == "desktop"
+	}
+	p.changed()
+}
+
+func (p *participant) source(name, owner string) *remote {
+	r := p.remote[name]
+	if r == nil {
+		r = &remote{owner: owner}
+		p.remote[name] = r
+	}
+	return r
+}
+
+func (p *participant) ownerGone(owner string) {
+	for name, r := range p.remote {
+		if r.owner == owner {
+			delete(p.remote, name)
+		}
+	}
+	p.changed()
+}
+
+// viewDelay lets changes gather before the bridge is told what is looked at.
+const viewDelay = 200 * time.Millisecond
+
+// changed lets the bridge be told soon.
+func (p *participant) changed() {
+	if p.channel != nil && p.view.Load() == 0 {
+		p.view.Store(int64(mono.Now().Add(viewDelay)))
+	}
+	if p.peer != nil {
+		p.pushMutes()
+	}
+}

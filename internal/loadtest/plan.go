@@ -1,0 +1,222 @@
+package loadtest
+
+import (
+	"errors"
+	"fmt"
+	"net/url"
+	"time"
+
+	"github.com/plenum-conf/plenum/internal/loadtest/media"
+	"github.com/plenum-conf/plenum/internal/srtp"
+)
+
+// Plan says what a run does.
+type Plan struct {
+	// URL is the deployment, as people type it: https://meet.example or
+	// https://meet.example/tenant.
+	URL string `json:"url"`
+	// Duration is how long the run lasts from its beginning.
+	Duration time.Duration `json:"duration"`
+	Roles    []Role        `json:"roles"`
+	Rooms    []Room        `json:"rooms"`
+
+	// Insecure accepts any TLS certificate.
+	Insecure bool `json:"insecure,omitempty"`
+	// Token is a JWT for all; User and Password log in instead of being
+	// anonymous; RoomPassword opens rooms that have one.
+	Token        string `json:"-"`
+	User         string `json:"user,omitempty"`
+	Password     string `json:"-"`
+	RoomPassword string `json:"-"`
+
+	// Request, Channel and Rewriting override what config.js says: "http" or
+	// "iq"; "websocket" or "sctp"; "on" or "off". "" does as a web client.
+	Request   string `json:"request,omitempty"`
+	Channel   string `json:"channel,omitempty"`
+	Rewriting string `json:"rewriting,omitempty"`
+	// Profiles are the SRTP profiles that are offered, none for both.
+	Profiles []srtp.Profile `json:"profiles,omitempty"`
+
+	// OpenOneIn is of how many pictures, or audio packets, one is decrypted;
+	// 1 for all, 0 for DefaultOpenOneIn.
+	OpenOneIn int `json:"open_one_in"`
+	// Workers is how many media workers there are, 0 for one a core.
+	Workers int `json:"workers"`
+	// Seed makes the conversations; runs with the same are alike.
+	Seed uint64 `json:"seed"`
+}
+
+// DefaultOpenOneIn is Plan.OpenOneIn unless it is set.
+const DefaultOpenOneIn = 8
+
+// Layout says what a participant looks at.
+type Layout string
+
+// The layouts: a large picture of who speaks or shares with small ones
+// beside, or equal tiles.
+const (
+	Stage Layout = "stage"
+	Tile  Layout = "tile"
+)
+
+// Role says how a participant behaves.
+type Role struct {
+	Name   string      `json:"name"`
+	Audio  bool        `json:"audio"` // has a microphone, and speaks when it is its turn
+	Video  bool        `json:"video"` // has a camera
+	Screen bool        `json:"screen,omitempty"`
+	Codec  media.Codec `json:"codec,omitempty"` // of the camera; "" is VP8
+	Layout Layout      `json:"layout,omitempty"`
+	// Height is the highest picture it asks for, 0 for what the layout wants.
+	Height int `json:"height,omitempty"`
+	// LastN is how many videos it asks for: -1 for all, nil for what the
+	// deployment says.
+	LastN *int `json:"last_n,omitempty"`
+	// Signalling makes it join the room only, and decline media.
+	Signalling bool `json:"signalling,omitempty"`
+	// Stay is how long it stays, 0 for until the end.
+	Stay time.Duration `json:"stay,omitempty"`
+	// BreakEvery lets its signalling connection break again and again, so
+	// that it has to resume; 0 for never.
+	BreakEvery time.Duration `json:"break_every,omitempty"`
+}
+
+// Room is one room and who comes into it.
+type Room struct {
+	Name    string   `json:"name"`
+	Members []Member `json:"members"`
+}
+
+// Member is a number of participants of one role.
+type Member struct {
+	Role  string `json:"role"`
+	Count int    `json:"count"`
+	// They begin at At since the run began, evenly over a time of Over.
+	At   time.Duration `json:"at,omitempty"`
+	Over time.Duration `json:"over,omitempty"`
+}
+
+// Simple is a plan of equal rooms.
+type Simple struct {
+	URL          string
+	Rooms        int
+	Participants int // a room
+	Audio, Video int // senders a room; -1 for all
+	Screens      int // a room
+	Duration     time.Duration
+	Ramp         time.Duration
+	Layout       Layout
+	Codec        media.Codec
+	Signalling   bool
+	RoomPrefix   string
+	BreakEvery   time.Duration
+}
+
+// Plan makes the plan: in each room the first participants have cameras and
+// microphones.
+func (s Simple) Plan() Plan {
+	p := Plan{URL: s.URL, Duration: s.Duration}
+	all := func(n int) int {
+		if n < 0 {
+			return s.Participants
+		}
+		return min(n, s.Participants)
+	}
+	audio, video, screens := all(s.Audio), all(s.Video), all(s.Screens)
+	seen := map[string]int{}
+	var members []Member
+	for i := range s.Participants {
+		r := Role{Audio: i < audio, Video: i < video, Screen: i < screens, Codec: s.Codec, Layout: s.Layout, Signalling: s.Signalling, BreakEvery: s.BreakEvery}
+		r.Name = r.describe()
+		at, ok := seen[r.Name]
+		if !ok {
+			at = len(members)
+			seen[r.Name] = at
+			members = append(members, Member{Role: r.Name})
+			p.Roles = append(p.Roles, r)
+		}
+		members[at].Count++
+	}
+	for i := range s.Rooms {
+		room := Room{Name: fmt.Sprintf("%s-%d", s.RoomPrefix, i+1)}
+		begin := time.Duration(0)
+		each := s.Ramp / time.Duration(max(s.Participants, 1))
+		for _, m := range members {
+			m.At, m.Over = begin+each*time.Duration(i)/time.Duration(s.Rooms), each*time.Duration(m.Count)
+			begin += m.Over
+			room.Members = append(room.Members, m)
+		}
+		p.Rooms = append(p.Rooms, room)
+	}
+	return p
+}
+
+func (r *Role) describe() string {
+	name := ""
+	for _, part := range []struct {
+		on   bool
+		word string
+	}{{r.Signalling, "signalling"}, {r.Audio && !r.Signalling, "audio"}, {r.Video && !r.Signalling, "video"}, {r.Screen && !r.Signalling, "screen"}} {
+		if part.on && name != "" {
+			name += "+"
+		}
+		if part.on {
+			name += part.word
+		}
+	}
+	if name == "" {
+		return "listener"
+	}
+	return name
+}
+
+// Participants is how many there are altogether.
+func (p *Plan) Participants() int {
+	n := 0
+	for _, r := range p.Rooms {
+		for _, m := range r.Members {
+			n += m.Count
+		}
+	}
+	return n
+}
+
+// role finds a role by name.
+func (p *Plan) role(name string) (*Role, bool) {
+	for i := range p.Roles {
+		if p.Roles[i].Name == name {
+			return &p.Roles[i], true
+		}
+	}
+	return nil, false
+}
+
+// Check says what is wrong with a plan.
+func (p *Plan) Check() error {
+	u, err := url.Parse(p.URL)
+	if err != nil || u.Host == "" || u.Scheme != "http" && u.Scheme != "https" {
+		return fmt.Errorf("%q is not the URL of a deployment, such as https://meet.example", p.URL)
+	}
+	if p.Duration <= 0 {
+		return errors.New("the duration must be longer than nothing")
+	}
+	if p.Participants() == 0 {
+		return errors.New("the plan has no participants")
+	}
+	for _, r := range p.Rooms {
+		for _, m := range r.Members {
+			if _, ok := p.role(m.Role); !ok {
+				return fmt.Errorf("room %s has members of an unknown role %q", r.Name, m.Role)
+			}
+		}
+	}
+	for _, r := range p.Roles {
+		switch {
+		case r.Codec != "" && r.Codec != media.VP8 && r.Codec != media.VP9:
+			return fmt.Errorf("role %s: there are no samples of %s, only of VP8 and VP9", r.Name, r.Codec)
+		case r.Layout != "" && r.Layout != Stage && r.Layout != Tile:
+			return fmt.Errorf("role %s: a layout is stage or tile, not %q", r.Name, r.Layout)
+		}
+	}
+	return nil
+}

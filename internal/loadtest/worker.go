@@ -1,0 +1,190 @@
+package loadtest
+
+import (
+	"sync"
+	"sync/atomic"
+	"time"
+
+	"github.com/plenum-conf/plenum/internal/loadtest/record"
+	"github.com/plenum-conf/plenum/internal/mono"
+	"github.com/plenum-conf/plenum/internal/netio"
+)
+
+// worker is one goroutine with the media of some participants.
+type worker struct {
+	swarm *netio.Swarm
+	batch *netio.Batch
+	wheel *mono.Wheel
+	peers map[*peer]struct{}
+	every uint64 // Plan.OpenOneIn
+
+	now  mono.Time // of this turn
+	wall int64     // the same moment, nanoseconds since 1970
+
+	pace  time.Duration
+	busy  time.Duration // since the last look at it
+	since mono.Time
+	spent atomic.Int64 // nanoseconds worked altogether
+
+	total tally
+	delay record.Histogram
+
+	mu    sync.Mutex
+	box   []func()
+	ended bool
+	done  chan struct{}
+}
+
+// tally is what a worker counts for all its peers together.
+type tally struct {
+	packetsIn, packetsOut, bytesIn, bytesOut, late uint64
+}
+
+// How often a worker looks at its sockets: seldom when it has much to do, so
+// that each look finds more.
+const (
+	paceIdle = time.Millisecond
+	paceBusy = 10 * time.Millisecond
+	paceSpan = 200 * time.Millisecond // over which busy is measured
+)
+
+// socketBuffer is each participant's receive queue: a key frame in a large
+// room, and a pause of the collector.
+const socketBuffer = 1 << 20
+
+func newWorker(openOneIn int) (*worker, error) {
+	swarm, err := netio.NewSwarm(netio.Config{ReadBuffer: socketBuffer, WriteBuffer: 256 << 10})
+	if err != nil {
+		return nil, err
+	}
+	return &worker{
+		swarm: swarm, batch: netio.NewBatch(16), wheel: mono.NewWheel(mono.Now()), peers: map[*peer]struct{}{},
+		every: uint64(max(openOneIn, 1)), pace: paceIdle, done: make(chan struct{}),
+	}, nil
+}
+
+// do lets the worker call f; it is dropped when the worker has ended. Any
+// goroutine may call it.
+func (w *worker) do(f func()) {
+	w.mu.Lock()
+	w.box = append(w.box, f)
+	w.mu.Unlock()
+	w.swarm.Wake()
+}
+
+// ask is do that waits for f; false if the worker has ended.
+func (w *worker) ask(f func()) bool {
+	ran := make(chan struct{})
+	w.do(func() { f(); close(ran) })
+	select {
+	case <-ran:
+		return true
+	case <-w.done:
+		return false
+	}
+}
+
+// run is the worker's goroutine.
+func (w *worker) run() {
+	defer close(w.done)
+	defer w.swarm.Close()
+	for {
+		begin := mono.Now()
+		w.clock(begin)
+		if w.mailbox() {
+			return
+		}
+		w.wheel.Advance(begin, w.fire)
+		wait := 100 * time.Millisecond
+		if next := w.wheel.Next(); next != 0 {
+			wait = min(wait, next.Sub(mono.Now()))
+		}
+		idle := mono.Now()
+		n, err := w.swarm.Wait(wait)
+		if err != nil {
+			return
+		}
+		awake := mono.Now()
+		w.clock(awake)
+		for i := range n {
+			w.swarm.Ready(i).Owner.(*peer).read()
+		}
+		w.rest(begin, idle, awake)
+	}
+}
+
+// clock sets the time of the turn.
+func (w *worker) clock(now mono.Time) {
+	w.now, w.wall = now, time.Now().UnixNano()
+}
+
+// monotonic converts a time stamp of the kernel.
+func (w *worker) monotonic(stamp int64) mono.Time {
+	if stamp == 0 {
+		return w.now
+	}
+	return w.now.Add(min(time.Duration(stamp-w.wall), 0))
+}
+
+// mailbox carries out what others want; it reports whether the worker is to
+// end.
+func (w *worker) mailbox() bool {
+	w.mu.Lock()
+	box := w.box
+	w.box = nil
+	w.mu.Unlock()
+	for _, f := range box {
+		f()
+	}
+	return w.ended
+}
+
+// rest ends a turn: it sleeps until the next look is due.
+func (w *worker) rest(begin, idle, awake mono.Time) {
+	end := mono.Now()
+	worked := idle.Sub(begin) + end.Sub(awake)
+	w.busy += worked
+	w.spent.Add(int64(worked))
+	if span := end.Sub(w.since); span >= paceSpan {
+		switch share := float64(w.busy) / float64(span); {
+		case share > 0.5:
+			w.pace = paceBusy
+		case share > 0.3:
+			w.pace = paceBusy / 2
+		case share > 0.15:
+			w.pace = paceBusy / 5
+		default:
+			w.pace = paceIdle
+		}
+		w.busy, w.since = 0, end
+	}
+	if left := w.pace - end.Sub(begin); left > 0 {
+		time.Sleep(left)
+	}
+}
+
+// The two kinds of timers a peer has.
+type (
+	sendTimer  struct{ m *peer }
+	houseTimer struct{ m *peer }
+)
+
+func (w *worker) fire(t *mono.Timer) {
+	switch o := t.Owner.(type) {
+	case sendTimer:
+		o.m.send()
+	case houseTimer:
+		o.m.house()
+	}
+}
+
+// stop ends the worker and waits for it.
+func (w *worker) stop() {
+	w.do(func() {
+		for m := range w.peers {
+			m.close()
+		}
+		w.ended = true
+	})
+	<-w.done
+}
