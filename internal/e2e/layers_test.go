@@ -101,7 +101,7 @@ const layerHooks = `(() => {
 		},
 	}
 	layers.look()
-	return 0
+	return plenum.stats().then(() => 0) // which makes pc known
 })()`
 
 // play lets them watch one codec: asked are the heights to ask for.
