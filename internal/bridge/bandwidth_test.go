@@ -38,6 +38,7 @@ type labClient struct {
 	opener *srtp.Opener
 	base   uint32 // of its SSRCs, 0 for none
 	kind   labKind
+	still  bool // its camera's encodings are the test's business
 	path   netem.Link
 	remb   uint64
 
@@ -186,7 +187,7 @@ func (l *lab) step() {
 		if c.base != 0 && ms%20 == int(c.base/1000) {
 			c.speak()
 		}
-		if c.base != 0 && ms%33 == int(c.base/1000) {
+		if c.base != 0 && !c.still && ms%33 == int(c.base/1000) {
 			c.film()
 		}
 		c.report(ms)
