@@ -275,7 +275,9 @@ func (n *bench) av1Key(t *testing.T, number uint16) {
 	n.seq++
 	var e rtp.Egress
 	e.SSRC, e.PayloadType, e.Seq, e.Timestamp, e.Marker = 1001, ptAV1, n.seq, uint32(n.seq)*3000, true
-	e.Add(extDependency, dependencyKey(number))
+	ext, template := dependencyKey(number), byte(5+number)
+	ext[0], ext[3], ext[4] = 0xc0|template, ext[3]&0xf8|template>>3, ext[4]&0x1f|template<<5 // another structure each time
+	e.Add(extDependency, ext)
 	size, err := e.Write(n.pkt, []byte{0x18, 1, 2})
 	if err == nil {
 		size, err = n.sealer.SealRTP(n.pkt, n.pkt[:size])

@@ -75,9 +75,9 @@ func (r *rewriter) write(dst []byte, head *outHeader, p *videoPacket) (n int, ok
 		}
 		return n + codec.RewriteVP9(dst[n:], p.h.Payload(), &p.vp9, id, tl0), true
 	case codecAV1:
-		number := r.av1.Forward(&p.av1)
+		numbers := r.av1.Forward(&p.av1)
 		if head.depN > 0 { // else the receiver was not offered the extension
-			codec.SetAV1FrameNumber(head.dependency(dst), number)
+			codec.SetAV1Numbers(head.dependency(dst), numbers, p.av1.HasStructure)
 		}
 	}
 	return n + copy(dst[n:], p.h.Payload()), true
@@ -105,12 +105,12 @@ func (r *rewriter) repeat(dst []byte, head *outHeader, p *videoPacket, from rtp.
 		}
 		return n + codec.RewriteVP9(dst[n:], p.h.Payload(), &p.vp9, id, tl0), true
 	case codecAV1:
-		number, ok := r.av1.Repeat(epoch, &p.av1)
+		numbers, ok := r.av1.Repeat(epoch, &p.av1)
 		if !ok {
 			return 0, false
 		}
 		if head.depN > 0 {
-			codec.SetAV1FrameNumber(head.dependency(dst), number)
+			codec.SetAV1Numbers(head.dependency(dst), numbers, p.av1.HasStructure)
 		}
 	}
 	return n + copy(dst[n:], p.h.Payload()), true

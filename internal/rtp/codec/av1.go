@@ -185,10 +185,16 @@ func (d *AV1) SwitchUp() bool {
 	return more
 }
 
-// SetAV1FrameNumber changes the frame number in the content of a dependency
-// descriptor that ParseAV1 has accepted.
-func SetAV1FrameNumber(ext []byte, number uint16) {
-	binary.BigEndian.PutUint16(ext[1:], number) // behind two flags and the template id (§A.8.2)
+// SetAV1Numbers changes the numbers in the content of a dependency descriptor
+// that ParseAV1 has accepted, or WriteAV1Targets written. structure says that it
+// brings a structure along ([AV1].HasStructure).
+func SetAV1Numbers(ext []byte, n AV1Numbers, structure bool) {
+	binary.BigEndian.PutUint16(ext[1:], n.Frame) // behind two flags and the template id (§A.8.2)
+	ext[0] = ext[0]&0xc0 | (ext[0]+n.Template)&0x3f
+	if structure { // template_id_offset is behind five flags (§A.8.3, §A.8.5)
+		offset := (ext[3]<<3|ext[4]>>5)&0x3f + n.Template
+		ext[3], ext[4] = ext[3]&0xf8|offset>>3&0x07, ext[4]&0x1f|offset<<5
+	}
 }
 
 // customFields says which fields of its template a frame replaces.

@@ -234,25 +234,52 @@ func TestAV1Rewriter(t *testing.T) {
 	}
 	r.Switch(frame(65534))
 	for _, n := range []uint16{65534, 65535, 0, 5, 3} {
-		if got := r.Forward(frame(n)); got != n {
+		if got := r.Forward(frame(n)); got != (AV1Numbers{n, 0}) {
 			t.Error(n, got)
 		}
 	}
 	r.Switch(frame(1000))
 	for in, want := range map[uint16]uint16{1000: 6, 1001: 7, 1010: 16} {
-		if got := r.Forward(frame(in)); got != want {
+		if got := r.Forward(frame(in)); got.Frame != want {
 			t.Error(in, got, want)
 		}
 	}
 	for epoch, want := range []uint16{5, 65535 - 988} {
-		if got, ok := r.Repeat(uint32(epoch), frame(5)); !ok || got != want {
+		if got, ok := r.Repeat(uint32(epoch), frame(5)); !ok || got.Frame != want {
 			t.Error("repeat", epoch, got, ok, want)
 		}
 	}
-	ext := bitString(l1t2)
-	SetAV1FrameNumber(ext, 0xabcd)
-	if d, err := ParseAV1(ext, nil); err != nil || d.FrameNumber != 0xabcd || d.TemplateID != 5 {
-		t.Error(err, d.FrameNumber)
+}
+
+// A stream that begins again with the template ids it had gets other ones.
+func TestAV1RewriterTemplates(t *testing.T) {
+	var r AV1Rewriter
+	d, err := ParseAV1(bitString(l1t2), nil)
+	if err != nil {
+		t.Fatal(err)
+	}
+	count := uint8(len(d.Structure.Templates))
+	for i := range 40 {
+		r.Switch(&d)
+		n := r.Forward(&d)
+		ext := bitString(l1t2)
+		SetAV1Numbers(ext, n, true)
+		got, err := ParseAV1(ext, nil)
+		wantOffset := (d.Structure.TemplateIDOffset + uint8(i)*count) % MaxAV1Templates
+		if err != nil || got.FrameNumber != n.Frame || got.Structure.TemplateIDOffset != wantOffset ||
+			got.TemplateID != (wantOffset+d.TemplateID-d.Structure.TemplateIDOffset)%MaxAV1Templates || got.DTIs != d.DTIs {
+			t.Fatalf("%d: %v, frame %d, offset %d, template %d", i, err, got.FrameNumber, got.Structure.TemplateIDOffset, got.TemplateID)
+		}
+		again, ok := r.Repeat(uint32(i), &d)
+		if !ok || again != n {
+			t.Fatalf("%d: %+v, then %+v", i, n, again)
+		}
+		// What follows refers to the structure as it went out.
+		next := bitString("1 1 000110 0000000100000011")
+		SetAV1Numbers(next, AV1Numbers{Frame: n.Frame + 1, Template: n.Template}, false)
+		if f, err := ParseAV1(next, got.Structure); err != nil || f.FrameNumber != n.Frame+1 || f.TemporalID != d.Structure.Templates[1].TemporalID {
+			t.Fatalf("%d: the next frame: %v %+v", i, err, f)
+		}
 	}
 }
 

@@ -50,42 +50,60 @@ func (r *VP9Rewriter) Repeat(epoch uint32, d *VP9) (pictureID uint16, tl0PicIdx 
 	return r.pictures.repeat(epoch, d.picture())
 }
 
-// AV1Rewriter chooses the frame numbers in the dependency descriptors of one
-// receiver's stream, so that they go on when the stream is fed from another
-// encoding. As with VP9, frames that were left out keep their number. Write
-// the numbers with SetAV1FrameNumber.
+// AV1Rewriter chooses the frame numbers and template ids in the dependency
+// descriptors of one receiver's stream, so that they go on when the stream is
+// fed from another encoding. As with VP9, frames that were left out keep their
+// number. Template ids of a new structure are other ones than those of the last
+// (AV1 RTP specification §A.5), whatever its sender used before, so that what
+// comes late is not taken for something else. Write them with SetAV1Numbers.
 type AV1Rewriter struct {
-	offsets [renumber.Epochs]uint16 // outgoing minus incoming number
-	epochs  uint32
-	newest  uint16 // outgoing
+	offsets      [renumber.Epochs]AV1Numbers // outgoing minus incoming
+	epochs       uint32
+	newest       uint16 // outgoing
+	nextTemplate uint8  // outgoing, behind those of the newest structure
+}
+
+// AV1Numbers are what a receiver's dependency descriptor says differently.
+type AV1Numbers struct {
+	Frame    uint16 // frame number
+	Template uint8  // what is added to template ids, modulo 64
 }
 
 // Switch makes the frame that d belongs to the next one of the stream.
 func (r *AV1Rewriter) Switch(d *AV1) {
-	var offset uint16
+	var offset AV1Numbers
 	if r.epochs > 0 {
-		offset = r.newest + 1 - d.FrameNumber
+		offset.Frame = r.newest + 1 - d.FrameNumber
+		if d.Structure != nil {
+			offset.Template = r.nextTemplate - d.Structure.TemplateIDOffset
+		}
 	}
 	r.offsets[r.epochs%renumber.Epochs] = offset
 	r.epochs++
-	r.newest = d.FrameNumber + offset
+	r.newest = d.FrameNumber + offset.Frame
 }
 
-// Forward returns the number for a packet of the current encoding. Packets in
+// Forward returns the numbers for a packet of the current encoding. Packets in
 // front of the switch must not be given; rtp.SeqMap refuses them.
-func (r *AV1Rewriter) Forward(d *AV1) uint16 {
-	n := d.FrameNumber + r.offsets[(r.epochs-1)%renumber.Epochs]
-	if int16(n-r.newest) > 0 {
-		r.newest = n
+func (r *AV1Rewriter) Forward(d *AV1) AV1Numbers {
+	n := r.offsets[(r.epochs-1)%renumber.Epochs]
+	n.Frame += d.FrameNumber
+	if int16(n.Frame-r.newest) > 0 {
+		r.newest = n.Frame
+	}
+	if d.HasStructure {
+		r.nextTemplate = d.Structure.TemplateIDOffset + uint8(len(d.Structure.Templates)) + n.Template
 	}
 	return n
 }
 
-// Repeat returns the number a packet had that is sent again; epoch is the one
-// rtp.SeqMap.Source named. False if it is not known any more.
-func (r *AV1Rewriter) Repeat(epoch uint32, d *AV1) (uint16, bool) {
+// Repeat returns the numbers a packet had that is sent again; epoch is the one
+// rtp.SeqMap.Source named. False if they are not known any more.
+func (r *AV1Rewriter) Repeat(epoch uint32, d *AV1) (AV1Numbers, bool) {
 	if epoch >= r.epochs || r.epochs-epoch > renumber.Epochs {
-		return 0, false
+		return AV1Numbers{}, false
 	}
-	return d.FrameNumber + r.offsets[epoch%renumber.Epochs], true
+	n := r.offsets[epoch%renumber.Epochs]
+	n.Frame += d.FrameNumber
+	return n, true
 }
