@@ -12,7 +12,6 @@ import (
 	"sync/atomic"
 	"time"
 
-	"github.com/plenum-conf/plenum/internal/bridge/secure"
 	"github.com/plenum-conf/plenum/internal/colibri"
 	"github.com/plenum-conf/plenum/internal/media"
 	"github.com/plenum-conf/plenum/internal/mono"
@@ -23,7 +22,7 @@ import (
 // any goroutine.
 type Bridge struct {
 	opt        Options
-	identity   *secure.Identity
+	identities *identities
 	workers    []*worker
 	candidates []media.Candidate
 	why        []string
@@ -47,8 +46,8 @@ func New(o Options) (*Bridge, error) {
 	if err := o.complete(); err != nil {
 		return nil, err
 	}
-	identity, err := secure.NewIdentity(time.Now())
-	if err != nil {
+	ids := &identities{now: time.Now}
+	if _, err := ids.get(); err != nil { // from now on there is one
 		return nil, fmt.Errorf("bridge: certificate: %w", err)
 	}
 	socks, err := netio.Listen(netio.Config{Addr: o.Listen, Sockets: o.Workers, ReadBuffer: o.ReadBuffer})
@@ -57,7 +56,7 @@ func New(o Options) (*Bridge, error) {
 	}
 	o.Workers = len(socks)
 	b := &Bridge{
-		opt: o, identity: identity,
+		opt: o, identities: ids,
 		homes: map[string]*worker{}, doors: map[doorKey]*door{}, sockets: map[*wsLink]struct{}{},
 	}
 	for i, s := range socks {

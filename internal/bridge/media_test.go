@@ -235,7 +235,7 @@ func TestWrongFingerprint(t *testing.T) {
 	r := newRig(t, 1)
 	a := r.allocate(meeting, "aaaaaaaa", 1000)
 	tr := a.Local()
-	tr.Fingerprint = &media.Fingerprint{Hash: "sha-256", Setup: "active", Value: r.identity.Fingerprint()}
+	tr.Fingerprint = &media.Fingerprint{Hash: "sha-256", Setup: "active", Value: r.fingerprint()}
 	s := sourcesOf(a.id, 1000)
 	r.change(meeting, colibri.EndpointModify{ID: a.id, Transport: tr, Sources: &s})
 	// The client may or may not notice; the bridge must.

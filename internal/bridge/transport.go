@@ -21,6 +21,7 @@ type transport struct {
 	agent      *agent // in use
 	next, old  *agent // of an ICE restart: coming, going
 	generation int    // of the latest restart
+	identity   *secure.Identity
 	session    *secure.Session
 	opener     *srtp.Opener // nil before the handshake is over
 	sealer     *srtp.Sealer
@@ -52,9 +53,10 @@ func (p *datagramPath) clear() { p.to.Store(nil) }
 
 func (ep *endpoint) initTransport() {
 	ep.agent = ep.newAgent(0)
+	ep.identity, _ = ep.w.b.identities.get() // since New, there always is one
 	ep.path = &datagramPath{sock: ep.w.sock}
 	ep.session = secure.NewSession(secure.Config{
-		Identity: ep.w.b.identity,
+		Identity: ep.identity,
 		Send:     ep.path.send,
 		OnKeys:   func(k secure.Keys) { ep.w.mail.postAlways(keysReady{ep, k}) },
 		OnClosed: func(err error) { ep.w.mail.postAlways(sessionEnded{ep, err}) },
@@ -67,7 +69,7 @@ func (ep *endpoint) describe(a *agent) *media.Transport {
 	b := ep.w.b
 	return &media.Transport{
 		Ufrag: a.Ufrag(), Pwd: a.pwd, Generation: a.generation,
-		Fingerprint: &media.Fingerprint{Hash: "sha-256", Value: b.identity.Fingerprint(), Setup: "actpass"},
+		Fingerprint: &media.Fingerprint{Hash: "sha-256", Value: ep.identity.Fingerprint(), Setup: "actpass"},
 		Candidates:  slices.Clone(b.candidates),
 	}
 }

@@ -7,7 +7,7 @@
 // (RFC 7983), yields the SRTP keys (RFC 5764) once the peer's certificate
 // matches the fingerprint from signalling (RFC 8122), and after that carries
 // at most one WebRTC data channel (RFC 8831, RFC 8832) for the bridge channel.
-// An [Identity] is the certificate that all sessions of a process share.
+// An [Identity] is a certificate that many sessions share.
 //
 // The caller is the bridge role. Unlike the cores this package runs
 // goroutines and reads the clock, because the libraries do; a worker is never
