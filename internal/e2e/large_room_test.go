@@ -27,12 +27,12 @@ const (
 // exactly that, as large as it is shown.
 func TestLargeRoom(t *testing.T) {
 	browser.Require(t, browser.Chromium)
-	a := startServer(t, func(c *config.Config) { c.Signal.Hibernation = hibernation })
+	a := startServer(t, func(c *config.Config) { c.Signal.Hibernation = 2 * time.Second })
 	room := &largeMeeting{a: a}
 	t.Cleanup(room.end)
 	room.fill(t, earlyBirds)
 	s := &stage{a: a, b: browser.StartChromium(t)}
-	p := s.open(t, "large", "Ada", "")
+	p := s.open(t, "large", "Ada", noAudio)
 	p.do(t, watchPage)
 	p.joined(t)
 	room.fill(t, largeRoom)
@@ -43,7 +43,8 @@ func TestLargeRoom(t *testing.T) {
 		play func(*testing.T, *largeMeeting, *actor)
 	}{
 		{"news", fewNews}, {"pages", tilePages}, {"size", otherSizes}, {"stage", stageView}, {"quality", audioOnly},
-		{"list", peopleList}, {"phone", onPhone}, {"hidden", hiddenPage}, {"leaving", crowdLeaves}, {"quick", staysQuick},
+		{"list", peopleList}, {"phone", onPhone}, {"hidden", hiddenPage}, {"words", saysWhy}, {"leaving", crowdLeaves},
+		{"speakers", speakersCome}, {"quick", staysQuick},
 	} {
 		t.Run(part.name, func(t *testing.T) { part.play(t, room, p) })
 	}
@@ -410,6 +411,118 @@ func crowdLeaves(t *testing.T, m *largeMeeting, p *actor) {
 	if p.ask(t, fmt.Sprintf("watched.news.slice(%d)", news), &more); len(more) > 10 {
 		t.Errorf("%d notices: %q", len(more), more)
 	}
+}
+
+// saysWhy: the others here have no media at all, and their tiles say so, also
+// to those who have neither eyes nor a mouse for it.
+func saysWhy(t *testing.T, _ *largeMeeting, p *actor) {
+	const first = "document.querySelector('.grid .tile .bars')"
+	p.until(t, first+".dataset.bars === '0' && /^Connection of Number \\d+: Their connection is interrupted$/.test("+first+".getAttribute('aria-label'))")
+	p.do(t, "document.querySelector('.grid .tile[tabindex=\"0\"]').focus()")
+	p.press(t, "\t")
+	p.until(t, "document.activeElement === document.querySelector('.grid .tile .bars[tabindex=\"0\"]')")
+	p.press(t, "\r")
+	p.until(t, "document.activeElement.parentElement.querySelector('.bubble').checkVisibility()")
+	screenshot(t, p, "large-words")
+	p.do(t, "document.activeElement.blur()")
+}
+
+// speakersCome: somebody of the last page speaks and is seen, in the place of
+// one other.
+func speakersCome(t *testing.T, m *largeMeeting, p *actor) {
+	for range 2 {
+		before := p.screen(t).Visible
+		key := m.speaker(t)
+		p.until(t, "plenum.screen.visible.includes(%q)", key)
+		if now := p.screen(t).Visible; differences(before, now) != 1 {
+			t.Errorf("%s spoke, and the tiles changed from %v to %v", key, before, now)
+		}
+		heights := m.mustAskForWhatIsSeen(t, p)
+		if heights[key] == 0 {
+			t.Errorf("%s is seen and not asked for: %v", key, heights)
+		}
+		m.speakerLeaves(t, p)
+	}
+	p.press(t, "w")
+	p.until(t, "plenum.screen.staged !== ''")
+	before := p.screen(t)
+	key := m.speaker(t)
+	p.until(t, "plenum.screen.staged === %q", key)
+	if now := p.screen(t).Visible[1:]; differences(before.Visible[1:], now) > 1 {
+		t.Errorf("%s came on stage, and the strip changed from %v to %v", key, before.Visible[1:], now)
+	}
+	waitUntil(t, "the speaker is asked for", func() bool { return slices.Equal(m.asked(t, p).OnStage, []string{key}) },
+		func() string { return fmt.Sprintf("%+v", m.asked(t, p)) })
+	m.speakerLeaves(t, p)
+	p.press(t, "w")
+}
+
+// speaker lets somebody in who speaks, and returns the key of their tile.
+func (m *largeMeeting) speaker(t *testing.T) string {
+	t.Helper()
+	ctx, cancel := context.WithTimeout(t.Context(), crowdPatience)
+	defer cancel()
+	s, err := participant.Join(ctx, participant.Options{Host: strings.TrimPrefix(m.a.URL(), "http://"), Room: "large", Name: "Speaker", Speaks: true})
+	if err != nil {
+		t.Fatal(err)
+	}
+	m.people = append([]*participant.Participant{s}, m.people...)
+	if err := s.Wait(ctx, participant.Secured); err != nil {
+		t.Fatal(err)
+	}
+	return s.Nick() + "-v0"
+}
+
+func (m *largeMeeting) speakerLeaves(t *testing.T, p *actor) {
+	t.Helper()
+	id := m.people[0].Nick()
+	m.leave(1)
+	p.until(t, "!plenum.conference.member(%q) && !plenum.screen.visible.includes(%q)", id, id+"-v0")
+}
+
+// differences counts places with something else in them.
+func differences(a, b []string) (n int) {
+	for i := range max(len(a), len(b)) {
+		if i >= len(a) || i >= len(b) || a[i] != b[i] {
+			n++
+		}
+	}
+	return n
+}
+
+// TestConnectionInWords loses packets of one page: its own tile and that of
+// its picture elsewhere say what is wrong, and when it is well again.
+func TestConnectionInWords(t *testing.T) {
+	browser.Require(t, browser.Chromium)
+	s := &stage{a: startServer(t, nil), b: browser.StartChromium(t)}
+	ada := &actor{Page: s.b.Open("about:blank"), a: s.a, name: "Ada"}
+	lose := func(percent float64) {
+		if err := browser.LosePackets(ada.Page, percent); err != nil {
+			t.Fatal(err)
+		}
+	}
+	lose(0)
+	if err := ada.Navigate(roomURL(s.a, "Words", "Ada")); err != nil {
+		t.Fatal(err)
+	}
+	ada.do(t, onlooker)
+	ada.joined(t)
+	bea := s.enter(t, "Words", "Bea", "")
+	meet(t, voiceFace, ada, bea)
+	const label = "document.querySelector('[data-key=%q] .bars').getAttribute('aria-label')"
+	says := func(p *actor, of *actor, pattern string) {
+		t.Helper()
+		p.until(t, "/%s/.test("+label+")", pattern, of.source("v0"))
+	}
+	says(ada, ada, "^Connection of Ada .you.: Good$")
+	says(bea, ada, "^Connection of Ada: Good$")
+	lose(20)
+	says(ada, ada, "Losing \\d+ % of packets on the way")
+	says(bea, ada, "(Losing|They are losing) \\d+ % of packets")
+	screenshot(t, bea, "words")
+	lose(0)
+	says(ada, ada, ": Good$")
+	says(bea, ada, ": Good$")
 }
 
 // longestTask is how long the page may be deaf at a stretch, on a machine that

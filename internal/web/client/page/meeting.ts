@@ -174,6 +174,7 @@ export class Meeting {
     const signal = this.#abort.signal;
     document.addEventListener("visibilitychange", () => this.#onVisibility(), { signal });
     navigator.mediaDevices?.addEventListener?.("devicechange", () => this.#queueRender(), { signal });
+    matchMedia(narrow).addEventListener("change", () => this.#cover(), { signal });
     window.addEventListener("pagehide", () => c.leave(), { signal });
   }
 
@@ -315,7 +316,7 @@ export class Meeting {
 
   /** Decides who sits where and who is large. */
   #settle(): void {
-    const { order, stage, speaker } = this.#view;
+    const { order, stage, speaker, screens } = this.#view;
     const now = performance.now();
     const isKept = (id: string): boolean => stage.pinned === `${id}-v0` || stage.key === `${id}-v0`;
     if (speaker !== this.conference.id && this.conference.member(speaker)) {
@@ -325,7 +326,8 @@ export class Meeting {
     for (const id of this.#toBring) if (order.bring(id, now, isKept) || id !== speaker) this.#toBring.delete(id);
     const before = stage.choose(candidates(this.#view), now);
     // Who leaves the stage sits down where the new one got up: nobody else moves.
-    if (before && before !== stage.key && !stage.pinned) order.swap(idOf(before), idOf(stage.key));
+    const isPerson = (key: string): boolean => order.seats.includes(idOf(key)) && !screens.includes(key);
+    if (before !== stage.key && !stage.pinned && isPerson(before) && isPerson(stage.key)) order.swap(idOf(before), idOf(stage.key));
   }
 
   #renderTools(staged: boolean): void {
@@ -434,7 +436,7 @@ export class Meeting {
     this.#panel = this.#panel === which ? "" : which;
     this.#chat.element.remove();
     this.#people.element.remove();
-    this.#tiles.cover(this.#panel !== "" && matchMedia(narrow).matches);
+    this.#cover();
     if (this.#panel === "chat") this.#unread = 0;
     if (this.#panel) this.#body.insertBefore(this.#panel === "chat" ? this.#chat.element : this.#people.element, this.#sound.element);
     toggleClass(this.#body, "with-panel", this.#panel !== "");
@@ -442,6 +444,11 @@ export class Meeting {
     if (this.#panel === "chat") this.#chat.focus();
     else if (this.#panel === "people") this.#people.focus();
     else this.#toolbar.element.querySelector<HTMLElement>(`[data-tool=${tool}]`)?.focus();
+  }
+
+  /** On small screens an open panel hides all tiles. */
+  #cover(): void {
+    this.#tiles.cover(this.#panel !== "" && matchMedia(narrow).matches);
   }
 
   #pin(key: string): void {
