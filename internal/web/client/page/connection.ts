@@ -35,9 +35,9 @@ export function ofOther(f: OtherFacts): Connection {
   if (f.silent) return { bars: 0, text: "Their connection is interrupted" };
   const tight = f.downlink > 0 && f.downlink < f.needed;
   if (f.suspended) return { bars: 1, text: tight ? `Video paused: ${carries(f.downlink)}` : "Video is not arriving" };
+  if (f.told && f.told.loss >= noticeable) return { bars: f.told.loss >= severe ? 1 : 2, text: `They are losing ${Math.round(f.told.loss)} % of packets` };
   if (f.loss !== undefined && f.loss >= severe) return { bars: 1, text: losing(f.loss) };
   if (tight && f.got > 0 && 2 * f.got <= Math.min(f.asked, f.sends || f.asked)) return { bars: 2, text: `Video reduced: ${carries(f.downlink)}` };
-  if (f.told && f.told.loss >= noticeable) return { bars: f.told.loss >= severe ? 1 : 2, text: `They are losing ${Math.round(f.told.loss)} % of packets` };
   if (f.loss !== undefined && f.loss >= noticeable) return { bars: 2, text: losing(f.loss) };
   if (f.told && f.told.quality < 50) return { bars: f.told.quality < 20 ? 1 : 2, text: "Their connection is weak" };
   return f.told || f.loss !== undefined ? { bars: 3, text: "Good" } : { bars: -1, text: "Not measured yet" };
@@ -74,6 +74,15 @@ export function ofOwn(f: OwnFacts): Connection {
 const losing = (percent: number): string => `Losing ${Math.round(percent)} % of packets`;
 
 const carries = (bits: number): string => `your connection carries ${bitrate(bits)}`;
+
+/**
+ * How much of what comes gets lost on our way: what is lost of one sender only
+ * is their loss, and so is what they know to lose on the way out.
+ */
+export function ownLoss(senders: { loss: number | undefined; upload: number }[]): number {
+  const measured = senders.flatMap((s) => (s.loss === undefined ? [] : [Math.max(0, s.loss - s.upload)]));
+  return measured.length > 0 ? Math.min(...measured) : 0;
+}
 
 /** A bit rate as people write it: "600 kbit/s", "2.5 Mbit/s". */
 export function bitrate(bits: number): string {

@@ -1,5 +1,5 @@
 import type { Conference, ReceiveConstraints, SessionStats } from "../protocol";
-import { bitsFor, lossOf, ofOther, ofOwn, since, type Connection, type Count } from "./connection";
+import { bitsFor, lossOf, ofOther, ofOwn, ownLoss, since, type Connection, type Count } from "./connection";
 
 /** ms between two readings of the statistics. */
 const every = 3_000;
@@ -10,6 +10,7 @@ const longestTold = 35_000;
 
 interface Told {
   loss: number;
+  upload: number;
   quality: number;
   sends: number;
   at: number;
@@ -81,10 +82,10 @@ export class Links {
   }
 
   #onTold(id: string, s: Record<string, unknown>): void {
-    const loss = s["packetLoss"] as { total?: unknown } | undefined;
+    const loss = s["packetLoss"] as { total?: unknown; upload?: unknown } | undefined;
     const quality = Number(s["connectionQuality"] ?? 100);
     this.#told.set(id, {
-      loss: Number(loss?.total) || 0, quality: Number.isFinite(quality) ? quality : 100, sends: Number(s["maxEnabledResolution"]) || 0, at: performance.now(),
+      loss: Number(loss?.total) || 0, upload: Number(loss?.upload) || 0, quality: Number.isFinite(quality) ? quality : 100, sends: Number(s["maxEnabledResolution"]) || 0, at: performance.now(),
     });
   }
 
@@ -111,16 +112,17 @@ export class Links {
     const before = this.#counts;
     this.#counts = new Map([...s.received, ...s.sent].map((r) => [r.ssrc, { packets: r.packets, lost: r.lost }]));
     const by = new Map<string, Count>();
-    const [into, out] = [{ packets: 0, lost: 0 }, { packets: 0, lost: 0 }];
+    const out = { packets: 0, lost: 0 };
     for (const r of s.received) {
       const owner = r.name.slice(0, r.name.lastIndexOf("-"));
       const count = by.get(owner) ?? { packets: 0, lost: 0 };
       by.set(owner, count);
-      for (const sum of [count, into]) add(sum, since(before.get(r.ssrc), r));
+      add(count, since(before.get(r.ssrc), r));
     }
     for (const r of s.sent) add(out, since(before.get(r.ssrc), r));
     this.#loss = new Map([...by].map(([id, count]) => [id, lossOf(count)]));
-    this.#own = { known: true, lossIn: lossOf(into) ?? 0, lossOut: lossOf(out) ?? 0, rtt: s.rtt };
+    const lossIn = ownLoss([...this.#loss].map(([id, loss]) => ({ loss, upload: this.#told.get(id)?.upload ?? 0 })));
+    this.#own = { known: true, lossIn, lossOut: lossOf(out) ?? 0, rtt: s.rtt };
   }
 }
 

@@ -1,6 +1,6 @@
 import assert from "node:assert/strict";
 import { test } from "node:test";
-import { bitrate, lossOf, ofOther, ofOwn, since, type OtherFacts, type OwnFacts } from "../page/connection";
+import { bitrate, lossOf, ofOther, ofOwn, ownLoss, since, type OtherFacts, type OwnFacts } from "../page/connection";
 import { inOrder } from "../page/model";
 import { News } from "../page/news";
 import { Order } from "../page/order";
@@ -224,7 +224,7 @@ test("the connection of others, in words", () => {
   assert.deepEqual(say({ got: 180, sends: 180, downlink: 600_000 }), [3, "Good"], "more is not sent");
   assert.deepEqual(say({ got: 180, downlink: 5_000_000 }), [3, "Good"], "it is not our connection");
   assert.deepEqual(say({ loss: 8.4 }), [2, "Losing 8 % of packets"]);
-  assert.deepEqual(say({ told: { loss: 12, quality: 50 } }), [1, "They are losing 12 % of packets"]);
+  assert.deepEqual(say({ loss: 15, told: { loss: 12, quality: 50 } }), [1, "They are losing 12 % of packets"]);
   assert.deepEqual(say({ told: { loss: 0, quality: 30 } }), [2, "Their connection is weak"]);
   assert.deepEqual(say({ told: undefined, loss: undefined }), [-1, "Not measured yet"]);
 });
@@ -245,6 +245,11 @@ test("loss is measured between two readings of the same counters", () => {
   assert.equal(lossOf(since({ packets: 100, lost: 5 }, { packets: 120, lost: 15 })), undefined, "too few");
   assert.equal(lossOf(since({ packets: 900, lost: 5 }, { packets: 190, lost: 15 })), undefined, "began anew");
   assert.equal(lossOf(since(undefined, { packets: 190, lost: 15 })), undefined);
+});
+
+test("what is lost of one sender only is not our loss", () => {
+  const s = (loss: number | undefined, upload = 0): { loss: number | undefined; upload: number } => ({ loss, upload });
+  assert.deepEqual([[], [s(undefined)], [s(8)], [s(8), s(0)], [s(8), s(6), s(undefined)], [s(8, 7)]].map(ownLoss), [0, 0, 8, 0, 6, 1]);
 });
 
 test("screens keep their order", () => {
