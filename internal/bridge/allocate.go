@@ -84,11 +84,18 @@ func (w *worker) reallocate() {
 	n := min(len(w.dirty), allocationsPerTurn)
 	for _, ep := range w.dirty[:n] {
 		ep.dirty = false
-		if !ep.gone && ep.sealer != nil && ep.settings.Known() && ep.formats.kinds[media.Video] {
+		if ep.takesVideo() {
 			ep.allocate()
 		}
 	}
 	w.dirty = slices.Delete(w.dirty, 0, n)
+}
+
+// takesVideo reports whether the endpoint can be sent video now. Without a way
+// to it even a key frame that is there would be lost, and nobody would know:
+// DTLS may be over before ICE is.
+func (ep *endpoint) takesVideo() bool {
+	return !ep.gone && ep.sealer != nil && ep.to.IsValid() && ep.settings.Known() && ep.formats.kinds[media.Video]
 }
 
 // allocate decides anew what video the endpoint gets.

@@ -217,6 +217,9 @@ func (ep *endpoint) selected(to netip.AddrPort, restarted bool) {
 	was := ep.to
 	ep.to, ep.elsewhere = to, 0
 	ep.path.set(to)
+	if !was.IsValid() {
+		ep.markDirty() // see takesVideo
+	}
 	if ep.connected != 0 {
 		ep.pathChanged(restarted && was.Addr() == to.Addr())
 	}

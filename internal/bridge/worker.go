@@ -103,6 +103,9 @@ func (w *worker) turn() {
 	n, _ := w.wait()
 	w.now = mono.Now()
 	w.count.inc(cTurns)
+	// Letters first: whose address is whose is told by letter before anything
+	// is sent there, and what comes back may be among these packets.
+	w.readMail()
 	for i := range n {
 		p := &w.in.Packets[i]
 		if i%packetsPerClock == packetsPerClock-1 {
@@ -112,7 +115,6 @@ func (w *worker) turn() {
 		w.count.add(cBytesIn, uint64(len(p.Data)))
 		w.packet(p.Addr, p.Data, false)
 	}
-	w.readMail()
 	w.wheel.Advance(w.now, w.fire)
 	w.reallocate()
 	w.flush()

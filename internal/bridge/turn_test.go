@@ -1,0 +1,49 @@
+package bridge
+
+import (
+	"net"
+	"net/netip"
+	"testing"
+)
+
+// TestLettersBeforePackets: the answer to a check that another worker has just
+// sent is not a stranger's because the letter that says so came with it.
+func TestLettersBeforePackets(t *testing.T) {
+	o := DefaultOptions()
+	o.Listen, o.Workers = freePort(t), 2
+	b, err := New(o)
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() {
+		b.Start()
+		_ = b.Stop(t.Context())
+	})
+	conn, err := net.DialUDP("udp4", nil, net.UDPAddrFromAddrPort(o.Listen))
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer conn.Close()
+	answer := append([]byte{0x01, 0x01, 0, 0, 0x21, 0x12, 0xa4, 0x42}, make([]byte, 12)...)
+	if _, err := conn.Write(answer); err != nil {
+		t.Fatal(err)
+	}
+	local := conn.LocalAddr().(*net.UDPAddr).AddrPort()
+	addr := netip.AddrPortFrom(local.Addr().Unmap(), local.Port())
+	came := 0
+	for i, w := range b.workers { // the kernel chooses whose socket it is
+		w.mail.postAlways(addrBound{addr, 1 - i})
+		w.turn()
+		if w.count.own[cPacketsIn] == 0 {
+			continue
+		}
+		came++
+		if n := w.count.own[dropStranger]; n != 0 {
+			t.Errorf("worker %d dropped %d packets as a stranger's", i, n)
+		}
+		break
+	}
+	if came != 1 {
+		t.Fatalf("%d packets came", came)
+	}
+}
