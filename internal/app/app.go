@@ -199,6 +199,7 @@ func (a *App) buildFocus() (err error) {
 	o.ICERestart = a.cfg.Focus.ICERestart
 	o.InitialTimeout = a.cfg.Focus.InitialTimeout
 	o.SourceSignalingDelays = a.cfg.Focus.SourceSignalingDelays
+	o.SSRCRewriting = a.cfg.Focus.SSRCRewriting
 	o.VideoCodecs = a.cfg.Focus.Codecs
 	o.SCTP = a.cfg.Focus.DataChannel
 	o.AutoOwner = a.cfg.Focus.AutoOwner
@@ -218,6 +219,7 @@ func (a *App) buildWeb() (err error) {
 	o.PublicURL = a.cfg.PublicURL
 	o.Client.P2P = a.cfg.Web.P2P
 	o.Client.ICERestart = a.cfg.Focus.ICERestart
+	o.Client.SSRCRewriting = a.cfg.Focus.SSRCRewriting
 	o.Client.Codecs = a.cfg.Focus.Codecs
 	o.Health = func(context.Context) error { return a.Health() }
 	o.Log = a.role("web")

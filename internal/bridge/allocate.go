@@ -8,6 +8,7 @@ import (
 	"github.com/plenum-conf/plenum/internal/colibri"
 	"github.com/plenum-conf/plenum/internal/media"
 	"github.com/plenum-conf/plenum/internal/mono"
+	"github.com/plenum-conf/plenum/internal/rtp/simulcast"
 	"github.com/plenum-conf/plenum/internal/source"
 )
 
@@ -106,21 +107,41 @@ func (ep *endpoint) allocate() {
 	if budget >= 0 {
 		ep.priceChanges(a)
 	}
-	res := a.engine.Run(&ep.settings, a.offered, budget, ep.c.lastN)
+	res := a.engine.Run(&ep.settings, a.offered, budget, ep.videoLimit())
 	ep.watchChanges(a, res)
 	for i, d := range res.Decisions {
-		s := a.sources[i]
-		ep.setHeight(s, d.MaxHeight)
-		if v := ep.setVideo(s, qualityOf(&d)); v != nil {
-			v.watchSlow(d.Lingers)
+		ep.setHeight(a.sources[i], d.MaxHeight)
+		if d.Encoding == simulcast.None { // first, as others may need their slots
+			ep.decide(a.sources[i], &d)
 		}
 	}
+	for i, d := range res.Decisions {
+		if d.Encoding != simulcast.None {
+			ep.decide(a.sources[i], &d)
+		}
+	}
+	ep.tellMaps(false)
 	a.names = a.names[:0]
 	for _, i := range res.Forwarded {
 		a.names = append(a.names, a.sources[i].name)
 	}
 	ep.setForwarded(a.names)
 	ep.allocated(budget, res.Target, res.Ideal)
+}
+
+func (ep *endpoint) decide(s *mediaSource, d *alloc.Decision) {
+	if v := ep.setVideo(s, qualityOf(d)); v != nil {
+		v.watchSlow(d.Lingers)
+	}
+}
+
+// videoLimit is how many videos the endpoint can be sent at a time.
+func (ep *endpoint) videoLimit() int {
+	limit := ep.c.lastN
+	if n := ep.w.b.opt.Limits.Slots; ep.rewrites() && (limit == alloc.Unlimited || n < limit) {
+		return n
+	}
+	return limit
 }
 
 // ratesFresh is how old the bitrates may be that layers are chosen by.

@@ -5,7 +5,6 @@ import (
 
 	"github.com/plenum-conf/plenum/internal/bridge/speech"
 	"github.com/plenum-conf/plenum/internal/media"
-	"github.com/plenum-conf/plenum/internal/mono"
 	"github.com/plenum-conf/plenum/internal/rtp"
 )
 
@@ -27,23 +26,16 @@ type audioList struct {
 	numbers closing
 }
 
-// audioSub is one receiver's stream of a source. It outlives the subscription:
-// a sequence number must never be used twice under one SSRC.
+// audioSub is that a receiver gets a source. Its stream is that of the source's
+// SSRC, which outlives the subscription; or, if SSRCs are rewritten, that of
+// the source's slot, if and as long as it has one.
 type audioSub struct {
-	to      *endpoint
-	ssrc    uint32       // under which the receiver knows the stream
-	src     *mediaSource // nil while nothing is subscribed to
-	list    *audioList   // of src
-	index   int          // in that list
-	offset  uint16       // outgoing minus closed-up incoming number
-	least   uint16       // numbers before this are not used any more
-	last    uint16       // newest number sent
-	started bool         // offset is valid
-	resumed bool         // last is that of an earlier stream
-	packets uint32
-	octets  uint32
-	sentAt  mono.Time // the newest packet
-	listed  bool      // in the receiver's list of what it is being sent
+	*audioStream
+	to    *endpoint
+	src   *mediaSource // nil while nothing is subscribed to
+	list  *audioList   // of src
+	index int          // in that list
+	waits bool         // for a slot, or until the receiver knows of it
 }
 
 const (
@@ -158,9 +150,12 @@ func (s *mediaSource) forwardAudio(h *rtp.Header, l *audioList) {
 		if !out.built || out.ext != ext {
 			out.build(h, from, &ext, s.ssrc, nil)
 		}
-		n, ok := sub.number(seq)
-		if ok && w.sendAudio(sub, out, n, h.Timestamp, payload) {
-			sub.sent(n, len(payload))
+		if sub.waits && !sub.ready() {
+			continue
+		}
+		n, ok := sub.number(seq, h.Timestamp)
+		if ok && w.sendAudio(sub, out, n, h.Timestamp+sub.tsOffset, payload) {
+			sub.sent(n, h.Timestamp, len(payload))
 			w.count.inc(cAudioForwarded)
 		}
 	}
@@ -176,47 +171,11 @@ func (ep *endpoint) audioExtensions() extensions {
 	return ext
 }
 
-// number is that of a packet in this receiver's stream; false for one that is
-// older than the stream is.
-func (a *audioSub) number(seq uint16) (n uint16, ok bool) {
-	if !a.started {
-		a.start(seq)
-	}
-	n = seq + a.offset
-	return n, int16(n-a.least) >= 0
-}
-
-// start makes the next packet go on where the receiver's stream of this SSRC
-// once stopped. A fresh stream begins below 2^15, so that a receiver who
-// misses its first packets still guesses the roll-over counter.
-func (a *audioSub) start(seq uint16) {
-	next := seq & 0x7fff
-	if a.packets > 0 || a.resumed {
-		next = a.last + 1
-	}
-	a.offset, a.least, a.started = next-seq, next, true
-}
-
-func (a *audioSub) sent(seq uint16, size int) {
-	if a.packets == 0 || int16(seq-a.last) > 0 {
-		a.last = seq
-	}
-	if a.last-a.least > maxReorder {
-		a.least = a.last - maxReorder
-	}
-	a.packets++
-	a.octets += uint32(size)
-	a.sentAt = a.to.w.now
-	if !a.listed {
-		a.listed = true
-		a.to.sounding = append(a.to.sounding, a)
-	}
-}
-
 // subscribeAudioTo makes everybody who wants to hear a new source hear it.
 func (c *conference) subscribeAudioTo(s *mediaSource) {
 	for _, ep := range c.order {
 		ep.setAudio(s)
+		ep.tellMaps(false)
 	}
 }
 
@@ -228,6 +187,7 @@ func (c *conference) subscribeAudioFor(ep *endpoint) {
 			ep.setAudio(s)
 		}
 	}
+	ep.tellMaps(false)
 }
 
 // setAudio subscribes ep to s, or ends the subscription.
@@ -235,10 +195,7 @@ func (ep *endpoint) setAudio(s *mediaSource) {
 	list, sub := ep.audioListOf(s), ep.audioOut[s.ssrc]
 	switch {
 	case list != nil && sub == nil:
-		sub = &audioSub{to: ep, ssrc: s.ssrc}
-		if mark, ok := ep.resume(s.ssrc); ok {
-			sub.last, sub.resumed = mark.Seq, true
-		}
+		sub = ep.newAudio(s)
 		ep.audioOut[s.ssrc] = sub
 		sub.join(s, list)
 	case list != nil && sub.list != list:
@@ -261,8 +218,14 @@ func (ep *endpoint) audioListOf(s *mediaSource) *audioList {
 }
 
 func (a *audioSub) join(s *mediaSource, l *audioList) {
-	a.src, a.list, a.index, a.started = s, l, len(l.subs), false
+	a.src, a.list, a.index = s, l, len(l.subs)
 	l.subs = append(l.subs, a)
+	switch {
+	case a.audioStream != nil:
+		a.started = false
+	case len(a.to.maps.audio.Slots()) < earlyAudio:
+		a.take()
+	}
 }
 
 // stop takes the subscription out of its list.
@@ -276,14 +239,6 @@ func (a *audioSub) stop() {
 	l.subs[len(l.subs)-1] = nil
 	l.subs = l.subs[:len(l.subs)-1]
 	a.src, a.list = nil, nil
-}
-
-// report is what a sender report says to the receiver about the stream.
-func (a *audioSub) report(now mono.Time) (rtp.SenderInfo, bool) {
-	if a.src == nil || !a.src.owner.clock.known || !a.src.encodings[0].report.known {
-		return rtp.SenderInfo{}, false
-	}
-	return a.src.encodings[0].reportAt(now, 0, a.packets, a.octets), true
 }
 
 // audioWish is what an endpoint wants to hear: exclude before include before all.

@@ -1,6 +1,7 @@
 package bridge
 
 import (
+	"encoding/binary"
 	"net"
 	"net/netip"
 	"testing"
@@ -23,7 +24,8 @@ type lab struct {
 	t       testing.TB
 	w       *worker
 	clients []*labClient
-	read    uint64 // packets sent that were collected
+	read    uint64   // packets sent that were collected
+	each    []func() // done every millisecond
 }
 
 // labClient sends a voice and a camera with three encodings, if it has
@@ -53,6 +55,9 @@ type labClient struct {
 	heights                         map[uint32]int // of the newest key frame
 	last                            map[uint32]uint16
 	gaps                            int // in video, as sent
+
+	quiet bool                // it does not speak
+	check func(h *rtp.Header) // sees every packet, unless nil
 }
 
 type labArrival struct {
@@ -95,7 +100,7 @@ func newLab(t testing.TB, senders, receivers int) *lab {
 	return l
 }
 
-func (l *lab) join(base uint32) *labClient {
+func (l *lab) join(base uint32, change ...func(*colibri.EndpointModify)) *labClient {
 	l.t.Helper()
 	i := len(l.clients)
 	c := &labClient{
@@ -107,6 +112,9 @@ func (l *lab) join(base uint32) *labClient {
 	if base != 0 {
 		s := sourcesOf(id, base)
 		m.Sources = &s
+	}
+	for _, f := range change {
+		f(&m)
 	}
 	req := &colibri.ConferenceModify{MeetingID: meeting, Create: i == 0, Endpoints: []colibri.EndpointModify{m}}
 	if _, err := l.w.modify(req); err != nil {
@@ -183,8 +191,11 @@ func (l *lab) within(d time.Duration, what string, ok func() bool) time.Duration
 func (l *lab) step() {
 	l.w.now = l.w.now.Add(time.Millisecond)
 	ms := int(time.Duration(l.w.now).Milliseconds())
+	for _, f := range l.each {
+		f()
+	}
 	for _, c := range l.clients {
-		if c.base != 0 && ms%20 == int(c.base/1000) {
+		if c.base != 0 && !c.quiet && ms%20 == int(c.base/1000) {
 			c.speak()
 		}
 		if c.base != 0 && !c.still && ms%33 == int(c.base/1000) {
@@ -222,7 +233,13 @@ func (c *labClient) speak() {
 	var e rtp.Egress
 	e.SSRC, e.PayloadType, e.Timestamp = c.base, ptOpus, uint32(c.seqs[c.base])*960
 	e.AddByte(extLevel, 30)
-	c.send(&e, make([]byte, 60))
+	c.send(&e, c.sign(make([]byte, 60)))
+}
+
+// sign writes into a payload whose it is.
+func (c *labClient) sign(payload []byte) []byte {
+	binary.BigEndian.PutUint32(payload[len(payload)-4:], c.base)
+	return payload
 }
 
 // film sends a frame of each encoding in as many packets as it needs.
@@ -237,14 +254,14 @@ func (c *labClient) film() {
 		frame := c.seqs[ssrc+500] + 1
 		c.seqs[ssrc+500] = frame
 		for first := true; size > 0; first = false {
-			payload := append(vp8Frame(key, frame, 180<<i), make([]byte, min(size, 1000))...)
+			payload := append(vp8Frame(key, frame, 180<<i), make([]byte, max(min(size, 1000), 4))...)
 			if !first {
 				payload[0] &^= 0x10
 			}
 			size -= 1000
 			var e rtp.Egress
 			e.SSRC, e.PayloadType, e.Timestamp, e.Marker = ssrc, ptVP8, uint32(frame)*3000, size <= 0
-			c.send(&e, payload)
+			c.send(&e, c.sign(payload))
 		}
 	}
 }
@@ -287,7 +304,10 @@ func (c *labClient) gotRTCP(pkt []byte) {
 }
 
 func (c *labClient) gotRTP(h *rtp.Header, at mono.Time, arrives bool) {
-	audio, rtx := h.SSRC%1000 == 0 && h.SSRC < 10_000, h.PayloadType == ptRTX
+	audio, rtx := h.PayloadType == ptOpus, h.PayloadType == ptRTX
+	if c.check != nil {
+		c.check(h)
+	}
 	switch {
 	case audio && !arrives:
 		c.missing++

@@ -128,8 +128,9 @@ func (e channelMessage) handle(w *worker) {
 	ep.message(e.msg)
 }
 
-// sendChannel sends an encoded message, which must not change afterwards.
-func (ep *endpoint) sendChannel(msg []byte) {
+// sendChannel sends an encoded message, which must not change afterwards. It
+// reports whether there was a way to send it.
+func (ep *endpoint) sendChannel(msg []byte) bool {
 	ch := &ep.channel
 	var ok bool
 	switch {
@@ -138,12 +139,13 @@ func (ep *endpoint) sendChannel(msg []byte) {
 	case ch.ws != nil:
 		ok = ch.ws.send(msg)
 	default:
-		return // no channel yet; everything is told when one opens
+		return false // no channel yet; everything is told when one opens
 	}
 	if !ok {
 		ep.w.count.inc(dropChannelOutbox)
 		ch.behind = true
 	}
+	return ok
 }
 
 // catchUp tells a client everything again that it could not be told.

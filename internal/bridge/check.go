@@ -123,6 +123,9 @@ func (c *conference) checkSSRC(id string, ssrc uint32) *colibri.Error {
 	if ssrc == 0 || ssrc == c.feedbackAudio || ssrc == c.feedbackVideo {
 		return badRequest(id, "ssrc %d cannot be used", ssrc)
 	}
+	if ep := c.endpoints[id]; ep != nil && ep.maps.own[ssrc] {
+		return badRequest(id, "ssrc %d is one of the bridge's", ssrc)
+	}
 	if owner := c.ssrcs[ssrc]; owner != nil && owner.id != id {
 		return badRequest(id, "ssrc %d belongs to another endpoint", ssrc)
 	}

@@ -46,6 +46,8 @@ const (
 	dropHistory
 	dropRetransmitLimit
 	dropKeyFrameLimit
+	dropNoSlot
+	dropUntold
 	dropChannelBusy
 	dropChannelMessage
 	dropChannelRate
@@ -94,6 +96,8 @@ var counterNames = [numCounters]struct{ name, help string }{
 	dropHistory:         {"dropped_history", "retransmissions asked for packets no longer held"},
 	dropRetransmitLimit: {"dropped_retransmit_limit", "retransmissions asked for again within a round trip"},
 	dropKeyFrameLimit:   {"dropped_key_frame_limit", "key frame requests of receivers that ask too often"},
+	dropNoSlot:          {"dropped_no_slot", "audio packets to receivers whose SSRCs all carry others"},
+	dropUntold:          {"dropped_untold", "audio packets to receivers that do not know yet whose they are"},
 	dropChannelBusy:     {"dropped_channel_busy", "bridge channel messages of an endpoint with too many waiting"},
 	dropChannelMessage:  {"dropped_channel_message", "bridge channel messages that were not understood or allowed"},
 	dropChannelRate:     {"dropped_channel_rate", "bridge channel messages of an endpoint that sends too many"},

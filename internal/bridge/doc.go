@@ -47,6 +47,14 @@
 // ones on the bridge's own stream. Who reports nothing at all is sent
 // everything after some seconds.
 //
+// # Under which SSRC
+//
+// To most receivers a source has its own first SSRC. For those that take SSRC
+// rewriting the bridge has slots (package slots): SSRCs of its own, a bounded
+// number, each with a stream of its own whose numbers go on when it passes from
+// one source to another. They are told what each carries ahead of the media;
+// without a bridge channel media has to wait ([slotMaps]).
+//
 // # What it must never do
 //
 // Forward what was not authenticated, or accept media from an address no

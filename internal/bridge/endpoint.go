@@ -49,6 +49,7 @@ func newEndpoint(c *conference, m *colibri.EndpointModify) *endpoint {
 	}
 	ep.initReceiving()
 	ep.initSending()
+	ep.initMaps(m)
 	ep.initBandwidth()
 	ep.initTimers()
 	ep.initTransport()
@@ -66,7 +67,7 @@ func (ep *endpoint) initTimers() {
 }
 
 func (ep *endpoint) stopTimers() {
-	for _, t := range []*mono.Timer{&ep.iceTimer, &ep.repeatTimer, &ep.secondTimer, &ep.feedbackTimer, &ep.bw.timer} {
+	for _, t := range []*mono.Timer{&ep.iceTimer, &ep.repeatTimer, &ep.secondTimer, &ep.feedbackTimer, &ep.bw.timer, &ep.maps.timer} {
 		ep.w.wheel.Cancel(t)
 	}
 }
@@ -121,6 +122,7 @@ func (ep *endpoint) everySecond(now mono.Time) {
 	ep.catchUp()
 	ep.rollRates()
 	ep.rollBandwidth(now)
+	ep.idleAudio(now)
 	ep.sendReports(now)
 }
 

@@ -101,6 +101,9 @@ func setMarker(dst []byte, marker bool) {
 	}
 }
 
+// setSSRC makes a packet that has been written one of a receiver's own stream.
+func setSSRC(dst []byte, ssrc uint32) { binary.BigEndian.PutUint32(dst[8:], ssrc) }
+
 // write puts the header into dst for one receiver; dst has room for o.n bytes.
 func (o *outHeader) write(dst []byte, seq uint16, ts uint32, tcc uint16) {
 	copy(dst, o.b[:o.n])

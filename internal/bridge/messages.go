@@ -46,6 +46,7 @@ func (ep *endpoint) message(m colibri.Message) {
 
 // greet tells a channel that has just opened everything that was told before.
 func (ep *endpoint) greet() {
+	ep.tellMaps(true)
 	ep.tellConstraints()
 	ep.forwarded.told = false
 	ep.tellForwarded()

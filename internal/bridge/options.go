@@ -75,6 +75,9 @@ type Limits struct {
 	EndpointsPerConference int
 	// SourcesPerEndpoint counts SSRCs; a larger set is refused.
 	SourcesPerEndpoint int
+	// Slots is how many SSRCs of a kind a receiver is sent at most, if SSRCs are
+	// rewritten for it. 1 to 100.
+	Slots int
 	// Mailbox is the number of waiting events of a worker, beyond which
 	// packets handed over and channel messages are dropped.
 	Mailbox int
@@ -112,6 +115,7 @@ func DefaultLimits() Limits {
 	return Limits{
 		EndpointsPerConference: 2000,
 		SourcesPerEndpoint:     64,
+		Slots:                  50,
 		Mailbox:                1 << 14,
 		AddressesPerEndpoint:   16,
 		ChannelMessage:         64 << 10,

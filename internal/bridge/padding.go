@@ -48,7 +48,7 @@ func (ep *endpoint) pad(p *bwe.Probe) {
 // padRepeat repeats the newest packet of the stream that was not repeated for
 // a probe already, and returns its size on the path; 0 if there is none.
 func (v *videoSub) padRepeat() int {
-	if v.src == nil || v.src.rtx == 0 || !v.seq.Started() {
+	if v.src == nil || v.rtx == 0 || !v.seq.Started() {
 		return 0
 	}
 	newest, _ := v.seq.NewestOut()
@@ -72,8 +72,8 @@ type padCursor struct {
 }
 
 func (v *videoSub) padWith(out uint16) int {
-	from, ok := v.seq.Source(out)
-	if !ok || int(from.Encoding) >= len(v.src.encodings) {
+	from, ok := v.origin(out)
+	if !ok {
 		return 0
 	}
 	pkt, _, ok := v.src.encodings[from.Encoding].ring.Get(from.Seq, v.to.w.now, repeatAge)

@@ -45,7 +45,7 @@ const (
 // the cipher.
 func (ep *endpoint) nacked(p rtp.RTCP) {
 	v := ep.out[p.MediaSSRC()]
-	if v == nil || v.src == nil || v.src.rtx == 0 || ep.sealer == nil || !ep.to.IsValid() {
+	if v == nil || v.src == nil || v.rtx == 0 || ep.sealer == nil || !ep.to.IsValid() {
 		return
 	}
 	left := maxRepeats
@@ -58,8 +58,8 @@ func (ep *endpoint) nacked(p rtp.RTCP) {
 
 func (v *videoSub) repeat(out uint16) {
 	w := v.to.w
-	from, ok := v.seq.Source(out)
-	if !ok || int(from.Encoding) >= len(v.src.encodings) {
+	from, ok := v.origin(out)
+	if !ok {
 		w.count.inc(dropHistory)
 		return
 	}
@@ -90,7 +90,7 @@ func (ep *endpoint) newRepeats(ssrc uint32) *repeatState {
 // beginRepeats starts the RTX stream, unless it was before.
 func (v *videoSub) beginRepeats() {
 	if v.repeats.repeatState == nil {
-		v.repeats.repeatState = v.to.newRepeats(v.src.rtx)
+		v.repeats.repeatState = v.to.newRepeats(v.rtx)
 	}
 }
 
@@ -129,7 +129,7 @@ func (v *videoSub) sendRepeat(pkt []byte, out uint16, from rtp.Origin, kind bwe.
 	if from.Epoch == v.epoch {
 		d = v.layers.again(p)
 	}
-	if !head.build(h, &v.src.owner.formats.ext, &to.formats.ext, v.src.rtx, p.descriptor(&d)) {
+	if !head.build(h, &v.src.owner.formats.ext, &to.formats.ext, v.rtx, p.descriptor(&d)) {
 		return 0
 	}
 	defer head.reset() // it belongs to no packet that is being forwarded

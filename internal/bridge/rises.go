@@ -97,7 +97,7 @@ func (ep *endpoint) mayNotRise(s *mediaSource, samePicture bool) bool {
 // wantOf is what ep is to get of s, and since when that has been slower than
 // it should be (0 if it is not).
 func (ep *endpoint) wantOf(s *mediaSource) (q quality, slow mono.Time) {
-	if v := ep.out[s.ssrc]; v != nil && v.src == s {
+	if v := ep.videoOf(s); v != nil && v.src == s {
 		return v.want, v.slow
 	}
 	return nothing, 0

@@ -85,7 +85,7 @@ func (ep *endpoint) reports(p rtp.RTCP) {
 	lost, streams := 0, 0
 	for i := range p.Reports() {
 		r := p.Report(i)
-		owner := ep.c.ssrcs[r.SSRC]
+		owner, told := ep.senderOf(r.SSRC)
 		if owner == nil {
 			continue
 		}
@@ -94,11 +94,44 @@ func (ep *endpoint) reports(p rtp.RTCP) {
 		if sub := ep.out[r.SSRC]; sub != nil {
 			sub.lost = r.FractionLost
 		}
-		if r.LSR != 0 && owner.clock.known {
+		if r.LSR != 0 && owner.clock.known && told.has(r.LSR) {
 			ep.learnRTT(roundTrip(owner.clock.at(ep.w.now), r.LSR, r.DLSR))
 		}
 	}
 	ep.lossReported(lost, streams)
+}
+
+// senderOf finds whose media a stream to ep carries, and which sender reports
+// were sent about it; nil for any.
+func (ep *endpoint) senderOf(ssrc uint32) (*endpoint, *toldReports) {
+	if !ep.rewrites() {
+		return ep.c.ssrcs[ssrc], nil
+	}
+	if v := ep.out[ssrc]; v != nil && v.src != nil {
+		return v.src.owner, &v.told
+	}
+	if st := ep.maps.sounds[ssrc]; st != nil && st.holder != nil && st.holder.src != nil {
+		return st.holder.src.owner, &st.told
+	}
+	return nil, nil
+}
+
+// toldReports is which sender reports a stream had since it carries its present
+// source. An answer to one from before speaks of another's clock.
+type toldReports struct {
+	any         bool
+	first, last uint32 // the middle of their NTP times
+}
+
+func (t *toldReports) add(ntp uint64) {
+	t.last = uint32(ntp >> 16)
+	if !t.any {
+		t.any, t.first = true, t.last
+	}
+}
+
+func (t *toldReports) has(lsr uint32) bool {
+	return t == nil || t.any && int32(lsr-t.first) >= 0 && int32(t.last-lsr) >= 0
 }
 
 // roundTrip is what RFC 3550 §6.4.1 makes of LSR and DLSR. Our sender reports
@@ -174,8 +207,8 @@ func (ep *endpoint) sendSenderReports(now mono.Time) {
 		if v.src == nil || !v.src.owner.clock.known || !v.src.heardWithin(now, reportRecent) {
 			continue
 		}
-		if info, ok := ep.videoReport(v.src); ok {
-			buf = ep.appendReport(buf, v.src.ssrc, info)
+		if info, ok := v.report(); ok {
+			buf = ep.appendReport(buf, v.ssrc, info)
 		}
 	}
 	ep.sendRTCP(buf)

@@ -1,7 +1,6 @@
 package bridge
 
 import (
-	"encoding/binary"
 	"errors"
 	"net/netip"
 
@@ -20,12 +19,13 @@ type sending struct {
 	audioOut  map[uint32]*audioSub // by SSRC, whether subscribed or not
 	out       map[uint32]*videoSub // by the SSRC the receiver knows
 	ended     map[uint32]rtp.Mark  // streams whose source has gone
-	sounding  []*audioSub          // audio it was sent in the last seconds
+	sounding  []*audioStream       // audio it was sent in the last seconds
 	worn      bool                 // its keys have to be replaced
 	resent    int                  // packets in this second
 	settings  alloc.Settings
 	heights   map[*mediaSource]int // what it wants of each video source
 	dirty     bool                 // waits for a new allocation
+	maps      slotMaps
 	forwarded forwardedList
 	bytesOut  rate
 	bw        bandwidth
@@ -42,6 +42,10 @@ func (ep *endpoint) initSending() {
 // forget ends the streams of a source that has gone. All that is kept of them
 // is where they stand: if the source comes back, no number may be used twice.
 func (ep *endpoint) forget(s *mediaSource) {
+	if ep.rewrites() {
+		ep.forgetMapped(s)
+		return
+	}
 	if v := ep.out[s.ssrc]; v != nil && (v.src == nil || v.src == s) {
 		v.stop()
 		if mark, ok := v.seq.Mark(); ok {
@@ -85,7 +89,10 @@ func (w *worker) sendAudio(sub *audioSub, head *outHeader, seq uint16, ts uint32
 	n := head.n + len(payload)
 	buf := w.sock.Buffer(n+srtp.MaxOverheadRTP, to.to)
 	head.write(buf, seq, ts, to.tccSeq)
-	binary.BigEndian.PutUint32(buf[8:], sub.ssrc)
+	setSSRC(buf, sub.ssrc)
+	if sub.spurt {
+		setMarker(buf, true)
+	}
 	copy(buf[head.n:], payload)
 	tcc := to.tccSeq
 	if n = w.seal(to, buf, n, bwe.Media, head.tccAt != 0); n == 0 {

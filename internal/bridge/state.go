@@ -68,6 +68,7 @@ type EndpointState struct {
 	Asked      *alloc.Asked   `json:"asked,omitempty"` // video, by the endpoint
 	Sources    []SourceState  `json:"sources,omitempty"`
 	Receives   []ReceiveState `json:"receives,omitempty"`
+	Slots      []SlotState    `json:"slots,omitempty"`
 	ForceMuted []string       `json:"force_muted,omitempty"`
 }
 
@@ -122,6 +123,15 @@ type ReceiveState struct {
 	Temporal int    `json:"temporal"`
 	Packets  uint32 `json:"packets"`
 	LostPart uint8  `json:"lost_of_256"`
+}
+
+// SlotState is one SSRC of the bridge's own under which an endpoint gets media.
+type SlotState struct {
+	MID    string `json:"mid"`
+	SSRC   uint32 `json:"ssrc"`
+	RTX    uint32 `json:"rtx,omitempty"`
+	Source string `json:"source"`           // that has it, or had it last
+	Untold bool   `json:"untold,omitempty"` // the client does not know yet
 }
 
 // stateWait is how long State waits for a busy worker.
@@ -223,6 +233,7 @@ func (ep *endpoint) state() EndpointState {
 			s.Receives = append(s.Receives, v.state())
 		}
 	}
+	s.Slots = append(ep.maps.audio.state(), ep.maps.video.state()...)
 	if ep.mute.Audio {
 		s.ForceMuted = append(s.ForceMuted, "audio")
 	}
@@ -230,6 +241,16 @@ func (ep *endpoint) state() EndpointState {
 		s.ForceMuted = append(s.ForceMuted, "video")
 	}
 	return s
+}
+
+func (t *slotTable) state() (out []SlotState) {
+	if t == nil {
+		return nil
+	}
+	for i, s := range t.Slots() {
+		out = append(out, SlotState{MID: s.MID, SSRC: s.SSRC, RTX: s.RTX, Source: s.Source(), Untold: t.told[i].ready == 0})
+	}
+	return out
 }
 
 func (b *bandwidth) state(now mono.Time) BandwidthState {

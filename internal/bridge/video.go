@@ -5,7 +5,6 @@ import (
 	"time"
 
 	"github.com/plenum-conf/plenum/internal/bwe"
-	"github.com/plenum-conf/plenum/internal/media"
 	"github.com/plenum-conf/plenum/internal/mono"
 	"github.com/plenum-conf/plenum/internal/rtp"
 	"github.com/plenum-conf/plenum/internal/rtp/codec"
@@ -19,6 +18,10 @@ import (
 // under one SSRC.
 type videoSub struct {
 	to    *endpoint
+	ssrc  uint32       // what the receiver knows the stream by
+	rtx   uint32       // its retransmissions, 0 if there are none
+	fed   *mediaSource // the source it was last subscribed to
+	since uint32       // the first epoch of that
 	src   *mediaSource // nil while nothing is subscribed to
 	list  *videoList   // in which it is, nil while nothing is subscribed to
 	index int          // in that list
@@ -37,6 +40,7 @@ type videoSub struct {
 	packets uint32
 	octets  uint32
 	lost    uint8 // fraction of 256, as the receiver reported last
+	told    toldReports
 }
 
 // videoPacket is what has to be known of a packet to forward it.
@@ -216,6 +220,7 @@ func (v *videoSub) send(p *videoPacket, d *svc.Decision, seq uint16, ts uint32) 
 	buf := w.sock.Buffer(head.n+len(p.h.Payload())+maxGrowth+srtp.MaxOverheadRTP, to.to)
 	head.write(buf, seq, ts, to.tccSeq)
 	setMarker(buf, d.Marker)
+	setSSRC(buf, v.ssrc)
 	n, ok := v.rewrite.write(buf, head, p)
 	if !ok {
 		w.sock.Commit(0)
@@ -230,49 +235,61 @@ func (v *videoSub) send(p *videoPacket, d *svc.Decision, seq uint16, ts uint32) 
 }
 
 // setVideo makes ep get at most the given quality of s; simulcast.None as its
-// encoding ends it.
+// encoding ends it. It returns the stream that carries s, nil if there is none.
 func (ep *endpoint) setVideo(s *mediaSource, q quality) *videoSub {
-	v := ep.out[s.ssrc]
+	if q.encoding == simulcast.None {
+		return ep.endVideo(s, q)
+	}
+	v := ep.videoFor(s)
 	if v == nil {
-		if q.encoding == simulcast.None {
-			return nil
-		}
-		v = &videoSub{to: ep}
-		if mark, ok := ep.resume(s.ssrc); ok {
-			v.seq.Resume(videoClock, minVideoStep, mark)
-		} else {
-			v.seq.Init(videoClock, minVideoStep)
-		}
-		ep.out[s.ssrc] = v
+		return nil
 	}
-	if v.src != s || q.encoding == simulcast.None {
+	if v.src != s {
 		v.stop()
+		v.feed(s)
 	}
+	v.aimAt(q)
+	v.src = s
+	v.settle()
+	v.askKeyFrame()
+	return v
+}
+
+func (ep *endpoint) endVideo(s *mediaSource, q quality) *videoSub {
+	if ep.rewrites() {
+		ep.maps.video.Idle(s.name, ep.w.now)
+	}
+	v := ep.videoOf(s)
+	if v == nil {
+		return nil
+	}
+	v.stop()
+	v.aimAt(q)
+	return v
+}
+
+func (v *videoSub) aimAt(q quality) {
 	v.want = q
 	v.sel.SetTarget(q.encoding, q.temporal)
 	v.aim()
-	if q.encoding != simulcast.None {
-		v.src = s
-		v.settle()
-		v.askKeyFrame()
-	}
-	return v
 }
 
 // videoClock is the clock rate of all video (RFC 7741, 9628, 6184).
 const videoClock = 90000
 
-// videoReport is what a sender report says to ep about the source.
-func (ep *endpoint) videoReport(s *mediaSource) (rtp.SenderInfo, bool) {
-	v := ep.out[s.ssrc]
-	if s.kind != media.Video || v == nil || v.src != s || v.packets == 0 || v.sel.Current() == simulcast.None {
+// report is what a sender report says to the receiver about the stream, which
+// is subscribed to something.
+func (v *videoSub) report() (rtp.SenderInfo, bool) {
+	if v.packets == 0 || v.sel.Current() == simulcast.None {
 		return rtp.SenderInfo{}, false
 	}
-	e := s.encodings[v.sel.Current()]
+	e := v.src.encodings[v.sel.Current()]
 	if !e.report.known {
 		return rtp.SenderInfo{}, false
 	}
-	return e.reportAt(ep.w.now, v.seq.TSOffset(), v.packets, v.octets), true
+	info := e.reportAt(v.to.w.now, v.seq.TSOffset(), v.packets, v.octets)
+	v.told.add(info.NTP)
+	return info, true
 }
 
 // wantsKeyFrame is a receiver's PLI or FIR for the SSRC it knows.

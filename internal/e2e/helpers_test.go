@@ -38,6 +38,11 @@ type bridgeEndpoint struct {
 		Source  string
 		Packets uint32
 	}
+	Slots []struct {
+		MID    string
+		SSRC   uint32
+		Source string
+	}
 }
 
 func endpoints(t *testing.T, a *app.App) []bridgeEndpoint {

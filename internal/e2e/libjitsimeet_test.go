@@ -16,6 +16,7 @@ import (
 	"testing"
 
 	"github.com/plenum-conf/plenum/internal/app"
+	"github.com/plenum-conf/plenum/internal/config"
 	"github.com/plenum-conf/plenum/internal/testkit/browser"
 )
 
@@ -114,33 +115,112 @@ func serveLibraryPage(t *testing.T, a *app.App, js []byte) string {
 const libStats = "stats()"
 
 // TestLibJitsiMeet lets three pages with the public library meet, each with
-// another way through the protocol.
+// another way through the protocol, with SSRC rewriting and without.
 func TestLibJitsiMeet(t *testing.T) {
 	browser.Require(t, browser.Chromium)
 	js, from := library(t)
 	t.Logf("lib-jitsi-meet from %s", from)
-	a := startServer(t, nil)
-	base := serveLibraryPage(t, a, js)
 	b := browser.StartChromium(t)
+	t.Run("rewriting", func(t *testing.T) { libraryMeets(t, b, js, from != libraryPackage) })
+	if from == libraryPackage {
+		return // it knows nothing of rewriting, so that both are the same
+	}
+	t.Run("no rewriting", func(t *testing.T) {
+		libraryMeets(t, b, js, false, func(c *config.Config) { c.Focus.SSRCRewriting = false })
+	})
+}
+
+func libraryMeets(t *testing.T, b *browser.ChromiumBrowser, js []byte, rewritten bool, change ...func(*config.Config)) {
+	a := startServer(t, func(c *config.Config) {
+		for _, f := range change {
+			f(c)
+		}
+	})
+	base := serveLibraryPage(t, a, js)
 	var pages []browser.Page
 	for _, how := range []string{"name=Ada", "name=Bea&sctp=1", "name=Cleo&iq=1"} {
 		pages = append(pages, b.Open(base+"/?room=library&"+how))
 	}
+	mustMeet(t, a, pages, rewritten)
+	before := slotsOf(t, a, pages[0])
+	gone := statsOf(t, pages[2], libStats).Me
+	if err := pages[2].Close(); err != nil && !strings.Contains(err.Error(), "context canceled") {
+		t.Log(err)
+	}
+	left := fmt.Sprintf("%s.then(s => s.users.length === 1)", libStats)
+	if err := browser.WaitFor(pages[0], left, libStats, joinPatience*2); err != nil {
+		t.Fatalf("a closed page stays: %v", err)
+	}
+	// The next one gets the m-lines of who has left.
+	pages[2] = b.Open(base + "/?room=library&name=Dora")
+	mustMeet(t, a, pages, rewritten)
+	if after := slotsOf(t, a, pages[0]); len(after) != len(before) || strings.Contains(fmt.Sprint(after), gone) {
+		t.Errorf("the first page had %v and has %v", before, after)
+	}
+}
+
+// mustMeet waits until three pages with the library see and hear each other.
+func mustMeet(t *testing.T, a *app.App, pages []browser.Page, rewritten bool) {
+	t.Helper()
 	for i, p := range pages {
+		known := fmt.Sprintf(`%s.then(s => s.users.length === 2 && s.users.every(u => String(s.tracks[u]) === 'audio,video'))`, libStats)
+		if err := browser.WaitFor(p, known, libStats, joinPatience); err != nil {
+			t.Fatalf("page %d does not know whose tracks are whose: %v", i, err)
+		}
 		waitForMedia(t, p, libStats, 2)
-		if s := statsOf(t, p, libStats); s.Failed != "" || !s.Joined || len(s.Users) != 2 {
+		if s := statsOf(t, p, libStats); s.Failed != "" || !s.Joined {
 			t.Errorf("page %d: %+v", i, s)
 		}
 	}
 	for i, p := range pages {
 		mustGrow(t, fmt.Sprintf("page %d", i), p, libStats, 2)
+		if n := len(slotsOf(t, a, p)); (n == 4) != rewritten || !rewritten && n != 0 {
+			t.Errorf("page %d gets media in %d slots", i, n)
+		}
 	}
 	mustCrossBridge(t, a, 3)
-	if err := pages[2].Close(); err != nil && !strings.Contains(err.Error(), "context canceled") {
-		t.Log(err)
+}
+
+// slotsOf is what the bridge's SSRCs carry to a page with the library, by SSRC.
+func slotsOf(t *testing.T, a *app.App, p browser.Page) map[uint32]string {
+	t.Helper()
+	out, me := map[uint32]string{}, statsOf(t, p, libStats).Me
+	for _, e := range endpoints(t, a) {
+		for _, s := range e.Slots {
+			if e.ID == me {
+				out[s.SSRC] = s.Source
+			}
+		}
 	}
-	gone := fmt.Sprintf("%s.then(s => s.users.length === 1)", libStats)
-	if err := browser.WaitFor(pages[0], gone, libStats, joinPatience*2); err != nil {
-		t.Errorf("a closed page stays: %v", err)
+	return out
+}
+
+// TestMixedRoom: clients that take SSRC rewriting and clients that do not meet
+// in one room: our own page, and the library with it switched off and on.
+func TestMixedRoom(t *testing.T) {
+	browser.Require(t, browser.Chromium)
+	js, _ := library(t)
+	a := startServer(t, nil)
+	base := serveLibraryPage(t, a, js)
+	b := browser.StartChromium(t)
+	ours := b.Open(roomURL(a, "mixed", "Ada"))
+	plain := b.Open(base + "/?room=mixed&name=Bea&rewriting=0")
+	taking := b.Open(base + "/?room=mixed&name=Cleo")
+	for _, x := range []struct {
+		who   string
+		page  browser.Page
+		stats string
+	}{{"our page", ours, pageStats}, {"the library without", plain, libStats}, {"the library with", taking, libStats}} {
+		waitForMedia(t, x.page, x.stats, 2)
+		mustGrow(t, x.who, x.page, x.stats, 2)
+	}
+	if n := len(slotsOf(t, a, plain)); n != 0 {
+		t.Errorf("%d slots for a client that takes no rewriting", n)
+	}
+	me := statsOf(t, ours, pageStats).Me
+	for _, e := range endpoints(t, a) {
+		if e.ID == me && len(e.Slots) != 4 {
+			t.Errorf("our page gets media in %d slots", len(e.Slots))
+		}
 	}
 }

@@ -11,12 +11,13 @@ import (
 // stats is what a page says it receives: per SSRC, the video frames it has
 // decoded and the audio energy it has heard.
 type stats struct {
-	Me     string             `json:"me"`
-	Joined bool               `json:"joined"`
-	Failed string             `json:"failed"`
-	Users  []string           `json:"users"`
-	Video  map[string]int     `json:"video"`
-	Audio  map[string]float64 `json:"audio"`
+	Me     string              `json:"me"`
+	Joined bool                `json:"joined"`
+	Failed string              `json:"failed"`
+	Users  []string            `json:"users"`
+	Video  map[string]int      `json:"video"`
+	Audio  map[string]float64  `json:"audio"`
+	Tracks map[string][]string `json:"tracks"` // kinds by participant, of the library only
 }
 
 // statsOf asks a page, through the expression that its kind of client offers.

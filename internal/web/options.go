@@ -74,8 +74,8 @@ type ClientOptions struct {
 	// the offer has one. Default false: the WebSocket can reconnect, a data
 	// channel cannot.
 	PreferSCTP bool
-	// SSRCRewriting advertises that clients may be sent SSRC maps instead of
-	// sources. Default false.
+	// SSRCRewriting makes stock clients say that they take source maps of the
+	// bridge instead of sources. It should be what the focus does. Default false.
 	SSRCRewriting bool
 	// Codecs is the order of preference for video on desktop clients, of
 	// "VP8", "VP9", "AV1" and "H264". What is not listed is not advertised.

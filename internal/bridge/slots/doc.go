@@ -6,9 +6,10 @@
 // source a slot when it is about to be sent, [Table.Idle] says that it is not
 // sent any more, [Table.Forget] that it is gone. An idle source keeps its slot
 // as long as nobody needs it, so that one who comes back soon is found where
-// it was. Slots are taken from others in this order: of sources that have
-// gone; of those idle for longer than [Options.Linger]; a new one, up to the
-// limit; then of whoever is idle for the longest time. Of a source that is
+// it was. A source without a slot gets, in this order: that of a source that
+// has gone; a new one, while there are not many; that of whoever is idle for
+// the longest time, if that is longer than [Options.Linger]; a new one, up to
+// the limit; that of whoever is idle for the longest time. Of a source that is
 // being sent no slot is ever taken.
 //
 // The bridge's endpoint owns two tables and tells its client of every change

@@ -9,13 +9,17 @@ import (
 
 // Options say what a [Table] is like.
 type Options struct {
-	// Limit is the greatest number of slots.
+	// Limit is the greatest number of slots, at most 100.
 	Limit int
+	// Spare is up to how many slots new ones are made whether or not others are
+	// idle. It is what a small conference needs.
+	Spare int
 	// Linger is how long a source may be idle before its slot is given away
 	// although a new one could be made.
 	Linger time.Duration
-	// Prefix begins the MIDs, which go on with a number from 0. Clients count
-	// their own m-lines in plain numbers, so it must not be a digit.
+	// Prefix begins the MIDs, which go on with a number of two digits, so that
+	// all are of one length. Clients count their own m-lines in plain numbers,
+	// so it must not be a digit.
 	Prefix string
 	// SSRC returns an SSRC that the receiver knows nothing of yet. It is asked
 	// once for each slot, and a second time with RTX.
@@ -106,6 +110,8 @@ func (t *Table) free(now mono.Time) (*Slot, Change) {
 	switch {
 	case t.gone.first != nil:
 		return t.gone.first, Moved
+	case len(t.slots) < min(t.opt.Spare, t.opt.Limit):
+		return t.grow(), Made
 	case oldest != nil && now.Sub(oldest.since) > t.opt.Linger:
 		return oldest, Moved
 	case len(t.slots) < t.opt.Limit:
@@ -115,7 +121,7 @@ func (t *Table) free(now mono.Time) (*Slot, Change) {
 }
 
 func (t *Table) grow() *Slot {
-	s := &Slot{Index: len(t.slots), SSRC: t.opt.SSRC(), MID: t.opt.Prefix + strconv.Itoa(len(t.slots))}
+	s := &Slot{Index: len(t.slots), SSRC: t.opt.SSRC(), MID: t.opt.Prefix + strconv.Itoa(100 + len(t.slots))[1:]}
 	if t.opt.RTX {
 		s.RTX = t.opt.SSRC()
 	}

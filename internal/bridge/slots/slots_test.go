@@ -14,7 +14,7 @@ const linger = 20 * time.Second
 func options(limit int) Options {
 	next := uint32(0)
 	return Options{
-		Limit: limit, Linger: linger, Prefix: "v", RTX: true,
+		Limit: limit, Spare: limit / 2, Linger: linger, Prefix: "v", RTX: true,
 		SSRC: func() uint32 { next++; return next },
 	}
 }
@@ -46,6 +46,9 @@ func TestWhoGetsWhichSlot(t *testing.T) {
 		{"long idle slots are used again before new ones are made", 3, []step{
 			{0, "take", "a", 0, Made}, {0, "idle", "a", 0, 0}, {linger, "take", "b", 1, Made},
 			{linger + 1, "take", "c", 0, Moved}, {linger + 1, "take", "a", 2, Made},
+		}},
+		{"a few slots are made although others are idle", 4, []step{
+			{0, "take", "a", 0, Made}, {0, "idle", "a", 0, 0}, {time.Hour, "take", "b", 1, Made}, {2 * time.Hour, "take", "c", 0, Moved},
 		}},
 		{"at the limit the longest idle goes first", 2, []step{
 			{0, "take", "a", 0, Made}, {0, "take", "b", 1, Made}, {1, "idle", "b", 0, 0}, {2, "idle", "a", 0, 0},
@@ -96,7 +99,7 @@ func TestNumbersOfASlot(t *testing.T) {
 	seen := map[uint32]bool{}
 	for i, source := range []string{"a", "b", "c"} {
 		s, _ := table.Take(source, at(0))
-		if seen[s.SSRC] || seen[s.RTX] || s.SSRC == s.RTX || s.MID != fmt.Sprint("v", i) || s.Source() != source || s.Gone() {
+		if seen[s.SSRC] || seen[s.RTX] || s.SSRC == s.RTX || s.MID != fmt.Sprint("v0", i) || s.Source() != source || s.Gone() {
 			t.Errorf("slot %d: %+v", i, s)
 		}
 		seen[s.SSRC], seen[s.RTX] = true, true
@@ -111,7 +114,7 @@ func TestNumbersOfASlot(t *testing.T) {
 		t.Errorf("was %+v, is %+v", before, after)
 	}
 	plain := New(Options{Limit: 1, SSRC: func() uint32 { return 7 }, Prefix: "a"})
-	if s, _ := plain.Take("a", at(0)); s.RTX != 0 || s.MID != "a0" {
+	if s, _ := plain.Take("a", at(0)); s.RTX != 0 || s.MID != "a00" {
 		t.Errorf("%+v", s)
 	}
 }
@@ -152,6 +155,10 @@ func (w *twin) take(source string, now mono.Time) (int, Change) {
 func (w *twin) choose(now mono.Time) (int, Change) {
 	if i := w.oldest(gone); i >= 0 {
 		return i, Moved
+	}
+	if len(w.records) < w.limit/2 {
+		w.records = append(w.records, record{})
+		return len(w.records) - 1, Made
 	}
 	i := w.oldest(idle)
 	if i >= 0 && now.Sub(w.records[i].since) > linger {
