@@ -94,6 +94,14 @@ func (n *bench) connect(t testing.TB, ep *endpoint, profile srtp.Profile, i int,
 
 // packet seals the next packet of the sender and lets it arrive.
 func (n *bench) packet(t testing.TB, e *rtp.Egress, ssrc uint32, pt uint8, payload []byte) {
+	n.w.arrive(n.addr, n.sealed(t, e, ssrc, pt, payload), false, n.w.now)
+	if n.seq%8 == 0 {
+		n.w.flush()
+	}
+}
+
+// sealed is the next packet of the sender, which has not arrived yet.
+func (n *bench) sealed(t testing.TB, e *rtp.Egress, ssrc uint32, pt uint8, payload []byte) []byte {
 	n.seq++
 	e.Reset()
 	e.SSRC, e.PayloadType, e.Seq, e.Timestamp, e.Marker = ssrc, pt, n.seq, uint32(n.seq)*3000, true
@@ -106,10 +114,7 @@ func (n *bench) packet(t testing.TB, e *rtp.Egress, ssrc uint32, pt uint8, paylo
 	if err != nil {
 		t.Fatal(err)
 	}
-	n.w.packet(n.addr, n.pkt[:size], false)
-	if n.seq%8 == 0 {
-		n.w.flush()
-	}
+	return n.pkt[:size]
 }
 
 // warm brings every ring, map and list to its size.

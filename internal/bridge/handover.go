@@ -26,6 +26,7 @@ type batch struct {
 	at  [batchPackets]struct {
 		addr     netip.AddrPort
 		from, to int
+		arrived  mono.Time
 	}
 	n, used int
 	begun   mono.Time
@@ -39,9 +40,9 @@ var batches = sync.Pool{New: func() any { return new(batch) }}
 
 func (b *batch) room(size int) bool { return b.n < batchPackets && b.used+size <= batchBytes }
 
-func (b *batch) add(addr netip.AddrPort, pkt []byte) {
+func (b *batch) add(addr netip.AddrPort, pkt []byte, arrived mono.Time) {
 	e := &b.at[b.n]
-	e.addr, e.from = addr, b.used
+	e.addr, e.from, e.arrived = addr, b.used, arrived
 	b.used += copy(b.buf[b.used:], pkt)
 	e.to = b.used
 	b.n++
@@ -59,7 +60,7 @@ func (w *worker) handOver(to int, addr netip.AddrPort, pkt []byte) {
 		b.n, b.used, b.begun = 0, 0, w.now
 		w.handing[to] = b
 	}
-	b.add(addr, pkt)
+	b.add(addr, pkt, w.arrived)
 	w.count.inc(cHandedOver)
 }
 
@@ -94,7 +95,7 @@ func (b *batch) handle(w *worker) {
 	}
 	for i := range b.n {
 		e := &b.at[i]
-		w.packet(e.addr, b.buf[e.from:e.to], true)
+		w.arrive(e.addr, b.buf[e.from:e.to], true, e.arrived)
 	}
 	batches.Put(b)
 }

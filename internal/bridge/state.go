@@ -6,6 +6,7 @@ import (
 	"time"
 
 	"github.com/plenum-conf/plenum/internal/bridge/alloc"
+	"github.com/plenum-conf/plenum/internal/bridge/delay"
 	"github.com/plenum-conf/plenum/internal/bridge/secure"
 	"github.com/plenum-conf/plenum/internal/bwe"
 	"github.com/plenum-conf/plenum/internal/media"
@@ -19,6 +20,7 @@ type State struct {
 	Listen     string        `json:"listen"`
 	Candidates []string      `json:"candidates"`
 	Draining   bool          `json:"draining"`
+	Delay      DelaysState   `json:"delay"` // of all workers
 	Workers    []WorkerState `json:"workers"`
 }
 
@@ -26,12 +28,48 @@ type State struct {
 type WorkerState struct {
 	Index       int               `json:"index"`
 	Missing     bool              `json:"missing,omitempty"`
+	Busy        float64           `json:"busy"` // part of the last second in which it did not wait
+	Delay       DelaysState       `json:"delay"`
+	MeanRun     float64           `json:"mean_run"` // datagrams handed to the kernel in one piece
 	Socket      netio.Stats       `json:"socket"`
 	Counters    map[string]uint64 `json:"counters"`
 	Addresses   int               `json:"addresses"`
 	Foreign     int               `json:"foreign_addresses"`
 	Timers      int               `json:"timers"`
 	Conferences []ConferenceState `json:"conferences"`
+}
+
+// DelaysState is how long received media was here, from the kernel's receive
+// stamp to the end of the system call that sent the last of its copies. Packets
+// nobody got are not counted.
+type DelaysState struct {
+	Recent DelayState `json:"last_10_seconds"`
+	Total  DelayState `json:"since_start"`
+}
+
+// DelayState is what a part of the packets did not exceed.
+type DelayState struct {
+	Packets uint64 `json:"packets"`
+	P50     string `json:"p50"`
+	P99     string `json:"p99"`
+	P999    string `json:"p99_9"`
+	Max     string `json:"max"`
+}
+
+func delayState(h *delay.Histogram) DelayState {
+	return DelayState{
+		Packets: h.Count(), P50: h.Quantile(0.5).String(), P99: h.Quantile(0.99).String(),
+		P999: h.Quantile(0.999).String(), Max: h.Max.String(),
+	}
+}
+
+// delaysState is what some workers have published.
+func delaysState(workers ...*worker) DelaysState {
+	var total, recent delay.Histogram
+	for _, w := range workers {
+		w.delays.mergeInto(&total, &recent)
+	}
+	return DelaysState{Recent: delayState(&recent), Total: delayState(&total)}
 }
 
 // ConferenceState is the part of a meeting on this bridge.
@@ -140,7 +178,7 @@ const stateWait = 2 * time.Second
 // State asks every worker for its state. It returns plain values that belong
 // to the caller.
 func (b *Bridge) State() any {
-	s := State{Listen: b.Addr().String(), Candidates: b.Candidates(), Draining: b.draining.Load()}
+	s := State{Listen: b.Addr().String(), Candidates: b.Candidates(), Draining: b.draining.Load(), Delay: delaysState(b.workers...)}
 	late := time.After(stateWait)
 	asked := make([]chan WorkerState, len(b.workers))
 	for i, w := range b.workers {
@@ -174,9 +212,10 @@ func (e stateWanted) handle(w *worker) { e.answer <- w.state() }
 func (w *worker) state() WorkerState {
 	w.publish()
 	s := WorkerState{
-		Index: w.index, Socket: w.sock.Stats(), Counters: map[string]uint64{},
+		Index: w.index, Busy: w.busy.now(), Delay: delaysState(w), Socket: w.sock.Stats(), Counters: map[string]uint64{},
 		Addresses: len(w.byAddr), Foreign: len(w.foreign), Timers: w.wheel.Len(),
 	}
+	s.MeanRun = s.Socket.MeanRun(netio.Stats{})
 	for i, n := range counterNames {
 		if v := w.count.own[i]; v != 0 {
 			s.Counters[n.name] = v

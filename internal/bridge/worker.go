@@ -14,8 +14,8 @@ import (
 )
 
 // worker is one socket, one goroutine, and all the conferences pinned to it.
-// Its fields belong to that goroutine, except mail, count.shared, and the
-// atomics.
+// Its fields belong to that goroutine, except mail, count.shared, what a mutex
+// guards, and the atomics.
 type worker struct {
 	b         *Bridge
 	index     int
@@ -23,8 +23,11 @@ type worker struct {
 	mail      mailbox
 	wheel     *mono.Wheel
 	now       mono.Time // of this turn
+	arrived   mono.Time // the packet that is being handled
 	published mono.Time
 	count     counters
+	delays    delays
+	busy      busy
 
 	random mrand.Source // cryptographic, for transaction ids
 
@@ -82,6 +85,9 @@ func newWorker(b *Bridge, index int, sock *netio.Socket) *worker {
 		wheel:       mono.NewWheel(mono.Now()),
 	}
 	w.mail.max, w.mail.wake = b.opt.Limits.Mailbox, sock.Wake
+	w.delays.init()
+	w.busy.ended = mono.Now()
+	w.busy.begun = w.busy.ended
 	return w
 }
 
@@ -102,7 +108,9 @@ const packetsPerClock = 64
 func (w *worker) turn() {
 	n, _ := w.wait()
 	w.now = mono.Now()
+	w.busy.read(w.now, w.sock.Waited())
 	w.count.inc(cTurns)
+	read := w.now
 	// Letters first: whose address is whose is told by letter before anything
 	// is sent there, and what comes back may be among these packets.
 	w.readMail()
@@ -113,13 +121,15 @@ func (w *worker) turn() {
 		}
 		w.count.inc(cPacketsIn)
 		w.count.add(cBytesIn, uint64(len(p.Data)))
-		w.packet(p.Addr, p.Data, false)
+		w.arrive(p.Addr, p.Data, false, read.Add(-p.Waited))
 	}
 	w.wheel.Advance(w.now, w.fire)
 	w.reallocate()
 	w.flush()
 	if w.now.Sub(w.published) >= time.Second {
 		w.published = w.now
+		w.delays.roll()
+		w.busy.roll(w.busy.ended)
 		w.publish()
 	}
 }
@@ -136,7 +146,7 @@ func (w *worker) publish() {
 func (w *worker) wait() (int, error) {
 	d := idleWait
 	if t := w.wheel.Next(); t != 0 {
-		d = min(d, t.Sub(mono.Now()))
+		d = min(d, t.Sub(w.busy.ended))
 	}
 	if d <= 0 || len(w.dirty) > 0 {
 		d = dontWait
@@ -162,6 +172,8 @@ func (w *worker) flush() {
 	w.count.add(cPacketsOut, uint64(sent))
 	w.count.add(dropSend, uint64(dropped))
 	_ = err // counted; the path is best effort, as the network is
+	w.busy.ended = mono.Now()
+	w.delays.sent(w.busy.ended)
 	w.sendBatches()
 }
 

@@ -1,6 +1,8 @@
 package metrics
 
 import (
+	"regexp"
+
 	"github.com/prometheus/client_golang/prometheus"
 	"github.com/prometheus/client_golang/prometheus/collectors"
 )
@@ -11,11 +13,19 @@ const Prefix = "plenum_"
 // Registry is one process's metrics.
 type Registry struct{ reg *prometheus.Registry }
 
+// pauses are the runtime's histograms of what keeps a worker from working: how
+// long collections stopped everything (go_sched_pauses_total_gc_seconds), and
+// how long goroutines that could run waited for a core
+// (go_sched_latencies_seconds).
+var pauses = collectors.GoRuntimeMetricsRule{
+	Matcher: regexp.MustCompile(`^(/sched/pauses/total/gc:seconds|/sched/latencies:seconds)$`),
+}
+
 // New returns a registry that holds the Go runtime's and the process's metrics
 // and the version.
 func New(version string) *Registry {
 	reg := prometheus.NewRegistry()
-	reg.MustRegister(collectors.NewGoCollector(), collectors.NewProcessCollector(collectors.ProcessCollectorOpts{}))
+	reg.MustRegister(collectors.NewGoCollector(collectors.WithGoCollectorRuntimeMetrics(pauses)), collectors.NewProcessCollector(collectors.ProcessCollectorOpts{}))
 	info := prometheus.NewGauge(prometheus.GaugeOpts{
 		Name: "build_info", Help: "Always 1; the label says which version runs.",
 		ConstLabels: prometheus.Labels{"version": version},

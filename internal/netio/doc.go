@@ -2,8 +2,8 @@
 // receive and send in batches, with the kernel's offloads where they exist.
 //
 // The main type is [Socket]. A worker of the bridge (or of the load
-// generator) owns one: it alone calls Read, SetDeadline, Buffer, Commit and
-// Flush, and so none of those takes a lock. Wake, WriteTo, LocalAddr, Stats
+// generator) owns one: it alone calls Read, SetDeadline, Waited, Buffer,
+// Commit, Flush and Flushes, and so none of those takes a lock. Wake, WriteTo, LocalAddr, Stats
 // and Close may be called from any goroutine.
 //
 // # Ownership of memory
@@ -23,6 +23,13 @@
 // Datagrams are grouped by destination at Flush, whatever order they were
 // written in; their order per destination is kept. A kernel or a device that
 // refuses an offload costs speed and nothing else.
+//
+// # Time
+//
+// The kernel stamps what it takes in (SO_TIMESTAMPNS), and [Packet.Waited] says
+// how long a datagram then lay in the queue, so that a reader which is late
+// shows in what it measures. Stamps are of the wall clock: nobody outside sees
+// them, and around a change of the clock nothing is said rather than nonsense.
 //
 // Elsewhere a plain implementation with the same contract is built, for
 // development only.

@@ -79,6 +79,7 @@ func (s *Socket) setup(fd int, addr netip.AddrPort, cfg Config, first bool) erro
 		return os.NewSyscallError("getsockname", err)
 	}
 	s.local = local
+	s.count.stamps.Store(unix.SetsockoptInt(fd, unix.SOL_SOCKET, unix.SO_TIMESTAMPNS, 1) == nil)
 	if !cfg.NoOffload {
 		s.count.gro.Store(unix.SetsockoptInt(fd, unix.IPPROTO_UDP, unix.UDP_GRO, 1) == nil)
 		// Segment size 0 changes nothing: it asks whether the kernel knows the option.

@@ -6,6 +6,7 @@ import (
 	"errors"
 	"net/netip"
 	"testing"
+	"time"
 
 	"golang.org/x/sys/unix"
 )
@@ -140,7 +141,7 @@ func TestFullSendQueueDrops(t *testing.T) {
 	}
 }
 
-func TestGROSegment(t *testing.T) {
+func TestControlMessages(t *testing.T) {
 	message := func(size uint64, level, kind int32, data ...byte) []byte {
 		b := binary.NativeEndian.AppendUint64(nil, size)
 		b = binary.NativeEndian.AppendUint32(b, uint32(level))
@@ -149,23 +150,74 @@ func TestGROSegment(t *testing.T) {
 		return append(b, make([]byte, (8-len(data)%8)%8)...)
 	}
 	gro := message(20, unix.IPPROTO_UDP, unix.UDP_GRO, binary.NativeEndian.AppendUint32(nil, 1200)...)
+	seconds := binary.NativeEndian.AppendUint64(nil, 3)
+	stamp := message(32, unix.SOL_SOCKET, unix.SO_TIMESTAMPNS, binary.NativeEndian.AppendUint64(seconds, 5)...)
 	other := message(17, unix.SOL_SOCKET, 99, 1)
+	both := ancillary{segment: 1200, stamp: 3_000_000_005}
 	for name, tc := range map[string]struct {
 		control []byte
-		want    int
+		want    ancillary
 	}{
-		"none":              {nil, 0},
-		"gro":               {gro, 1200},
-		"after another one": {append(bytes.Clone(other), gro...), 1200},
-		"another one":       {other, 0},
-		"cut":               {gro[:18], 0},
-		"too short":         {message(18, unix.IPPROTO_UDP, unix.UDP_GRO, 1, 2), 0},
-		"longer than all":   {message(1<<40, unix.IPPROTO_UDP, unix.UDP_GRO, 1, 2, 3, 4), 0},
-		"length of nothing": {message(0, unix.IPPROTO_UDP, unix.UDP_GRO, 1, 2, 3, 4), 0},
+		"none":              {nil, ancillary{}},
+		"gro":               {gro, ancillary{segment: 1200}},
+		"stamp":             {stamp, ancillary{stamp: 3_000_000_005}},
+		"both":              {append(bytes.Clone(stamp), gro...), both},
+		"other way round":   {append(bytes.Clone(gro), stamp...), both},
+		"after another one": {append(bytes.Clone(other), gro...), ancillary{segment: 1200}},
+		"another one":       {other, ancillary{}},
+		"cut":               {gro[:18], ancillary{}},
+		"stamp cut":         {stamp[:24], ancillary{}},
+		"too short":         {message(18, unix.IPPROTO_UDP, unix.UDP_GRO, 1, 2), ancillary{}},
+		"half a stamp":      {message(24, unix.SOL_SOCKET, unix.SO_TIMESTAMPNS, seconds...), ancillary{}},
+		"longer than all":   {message(1<<40, unix.IPPROTO_UDP, unix.UDP_GRO, 1, 2, 3, 4), ancillary{}},
+		"length of nothing": {message(0, unix.IPPROTO_UDP, unix.UDP_GRO, 1, 2, 3, 4), ancillary{}},
 	} {
-		if got := groSegment(tc.control); got != tc.want {
-			t.Errorf("%s: %d, want %d", name, got, tc.want)
+		if got := readControl(tc.control); got != tc.want {
+			t.Errorf("%s: %+v, want %+v", name, got, tc.want)
 		}
+	}
+}
+
+func TestWaitedIsPlausible(t *testing.T) {
+	for _, tc := range []struct {
+		now, stamp int64
+		want       time.Duration
+	}{
+		{1000, 400, 600}, {1000, 1000, 0}, {1000, 0, 0}, {1000, 1400, 0}, // the clock was set back
+		{int64(time.Hour), 1, 0}, // and forth
+	} {
+		if got := waited(tc.now, tc.stamp); got != tc.want {
+			t.Errorf("%+v: %v", tc, got)
+		}
+	}
+}
+
+// TestTimeInTheQueueCounts: what a datagram waits for its reader is told, for
+// each one of a run too.
+func TestTimeInTheQueueCounts(t *testing.T) {
+	s, r := listen(t, Config{}), listen(t, Config{})
+	if !r.Stats().Stamps {
+		t.Fatal("the kernel does not stamp")
+	}
+	begin := time.Now()
+	d := make([]byte, 1000)
+	send(t, s, r.LocalAddr(), d, d, d[:9])
+	sent := time.Now()
+	time.Sleep(5 * time.Millisecond) // the time that must be told
+	b, least := NewBatch(DefaultMessages), time.Since(sent)
+	r.SetDeadline(patience)
+	for got := 0; got < 3; {
+		n, err := r.Read(b)
+		if err != nil || n == 0 {
+			t.Fatal(n, err)
+		}
+		most := time.Since(begin)
+		for _, p := range b.Packets[:n] {
+			if p.Waited < least || p.Waited > most {
+				t.Errorf("waited %v, which must be %v to %v", p.Waited, least, most)
+			}
+		}
+		got += n
 	}
 }
 

@@ -6,6 +6,7 @@ import (
 	"net/netip"
 	"slices"
 	"testing"
+	"time"
 )
 
 // twin groups datagrams the obvious way: it looks for the destination's last
@@ -150,11 +151,14 @@ func TestSplit(t *testing.T) {
 		{100, 10, 4, 4, 6},
 	} {
 		b := &Batch{Packets: make([]Packet, tc.room)}
-		dropped := b.split(make([]byte, tc.size), tc.segment, netip.AddrPort{})
+		dropped := b.split(make([]byte, tc.size), tc.segment, netip.AddrPort{}, time.Second)
 		if b.count != tc.want || dropped != tc.dropped {
 			t.Errorf("%+v: %d packets, %d dropped", tc, b.count, dropped)
 		}
 		for _, p := range b.Packets[:b.count] {
+			if p.Waited != time.Second {
+				t.Errorf("%+v: waited %v", tc, p.Waited)
+			}
 			if cap(p.Data) != len(p.Data) {
 				t.Errorf("%+v: a packet of %d bytes can grow into the next", tc, len(p.Data))
 			}

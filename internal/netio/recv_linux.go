@@ -2,6 +2,7 @@ package netio
 
 import (
 	"encoding/binary"
+	"time"
 	"unsafe"
 
 	"golang.org/x/sys/unix"
@@ -11,7 +12,7 @@ const (
 	// slabSize is memory for one message: the largest that UDP_GRO builds.
 	// The odd lines keep the heads of messages in different cache sets.
 	slabSize    = 65_536 + 5*64
-	controlSize = 64 // bytes for control messages, of which we expect one
+	controlSize = 64 // bytes for control messages, of which we expect two
 )
 
 // batchOS is the memory of a batch that the kernel writes to.
@@ -92,6 +93,7 @@ func (r *receiver) orWait(fd uintptr) bool {
 func (s *Socket) received(b *Batch, messages int) int {
 	b.count = 0
 	var bytes, dropped int
+	now := time.Now().UnixNano() // the clock the kernel stamps with
 	for i := range messages {
 		h := &b.os.headers[i]
 		from := b.os.names[i].addrPort()
@@ -100,12 +102,9 @@ func (s *Socket) received(b *Batch, messages int) int {
 			continue
 		}
 		data := b.os.slab[i*slabSize : i*slabSize+int(h.Len)]
-		segment := 0
-		if h.Hdr.Controllen > 0 {
-			segment = groSegment(b.os.control[i][:min(int(h.Hdr.Controllen), controlSize)])
-		}
+		told := readControl(b.os.control[i][:min(int(h.Hdr.Controllen), controlSize)])
 		bytes += len(data)
-		dropped += b.split(data, segment, from)
+		dropped += b.split(data, told.segment, from, waited(now, told.stamp))
 	}
 	s.count.reads.Add(1)
 	s.count.received.Add(uint64(b.count))
@@ -116,42 +115,40 @@ func (s *Socket) received(b *Batch, messages int) int {
 	return b.count
 }
 
-// groSegment finds the size of the datagrams that the kernel has joined, in
-// the control messages that came with them; 0 if it has not joined any.
-func groSegment(control []byte) int {
-	for len(control) >= unix.SizeofCmsghdr {
-		h := (*unix.Cmsghdr)(unsafe.Pointer(&control[0]))
-		size := int(h.Len)
-		if size < unix.SizeofCmsghdr || size > len(control) {
-			return 0
-		}
-		if h.Level == unix.IPPROTO_UDP && h.Type == unix.UDP_GRO && size >= unix.CmsgLen(4) {
-			return int(int32(binary.NativeEndian.Uint32(control[unix.CmsgLen(0):])))
-		}
-		control = control[min(unix.CmsgSpace(size-unix.CmsgLen(0)), len(control)):]
-	}
-	return 0
+// ancillary is what the kernel tells beside a message.
+type ancillary struct {
+	segment int   // size of the datagrams it has joined; 0 if it has not joined any
+	stamp   int64 // when it took the message in, wall clock in ns; 0 if it does not say
 }
 
-// controls reads what the kernel says about a message: the size of joined
-// datagrams as groSegment does, and when it came (SO_TIMESTAMPNS).
-func controls(control []byte) (segment int, stamp int64) {
+// readControl reads the control messages that came with a message.
+func readControl(control []byte) (a ancillary) {
 	for len(control) >= unix.SizeofCmsghdr {
 		h := (*unix.Cmsghdr)(unsafe.Pointer(&control[0]))
 		size := int(h.Len)
 		if size < unix.SizeofCmsghdr || size > len(control) {
-			return segment, stamp
+			return a
 		}
-		data := control[unix.CmsgLen(0):size]
+		data := control[unix.CmsgLen(0):max(size, unix.CmsgLen(0))]
 		switch {
 		case h.Level == unix.IPPROTO_UDP && h.Type == unix.UDP_GRO && len(data) >= 4:
-			segment = int(int32(binary.NativeEndian.Uint32(data)))
-		case h.Level == unix.SOL_SOCKET && h.Type == unix.SCM_TIMESTAMPNS && len(data) >= 16:
-			stamp = int64(binary.NativeEndian.Uint64(data))*1e9 + int64(binary.NativeEndian.Uint64(data[8:]))
+			a.segment = int(int32(binary.NativeEndian.Uint32(data)))
+		case h.Level == unix.SOL_SOCKET && h.Type == unix.SO_TIMESTAMPNS && len(data) >= int(unsafe.Sizeof(unix.Timespec{})):
+			a.stamp = (*unix.Timespec)(unsafe.Pointer(&data[0])).Nano()
 		}
 		control = control[min(unix.CmsgSpace(size-unix.CmsgLen(0)), len(control)):]
 	}
-	return segment, stamp
+	return a
+}
+
+// waited is how long a message lay in the socket. The stamp is of the wall
+// clock, which may be set in between: what cannot be is no time at all.
+func waited(now, stamp int64) time.Duration {
+	d := time.Duration(now - stamp)
+	if stamp == 0 || d < 0 || d > maxWaited {
+		return 0
+	}
+	return d
 }
 
 // kernelDrops asks how many datagrams the kernel has thrown away because the

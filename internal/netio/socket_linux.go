@@ -83,7 +83,7 @@ var past = time.Unix(1, 0)
 // net.ErrClosed after Close.
 func (s *Socket) Read(b *Batch) (int, error) {
 	r := &s.recv
-	r.batch = b
+	r.batch, s.waited = b, false
 	err := s.raw.Control(r.try)
 	if err == nil && r.errno == unix.EAGAIN && !s.poll {
 		err = s.readWait()
@@ -108,6 +108,7 @@ func (s *Socket) readWait() error {
 	if !s.fallAsleep() {
 		return nil
 	}
+	s.waited = true
 	err := s.raw.Read(s.recv.wait)
 	if err == os.ErrDeadlineExceeded {
 		s.recv.errno = unix.EAGAIN
@@ -123,6 +124,14 @@ func (s *Socket) failed(what string, err error) error {
 	}
 	return fmt.Errorf("%s udp socket: %w", what, err)
 }
+
+// Waited reports whether the last Read had to wait. It is for the owner.
+func (s *Socket) Waited() bool { return s.waited }
+
+// Flushes says how often datagrams were handed to the kernel: at Flush, and
+// whenever Buffer had to make room. The owner sees by it that what it
+// committed earlier is on its way.
+func (s *Socket) Flushes() uint64 { return s.count.flushes.Load() }
 
 // Buffer returns n bytes of the send arena for a datagram to the given
 // address. The caller writes it there and calls Commit with its final length;

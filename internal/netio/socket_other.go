@@ -70,6 +70,7 @@ func (s *Socket) Wake() {
 // Read takes one datagram into b.
 func (s *Socket) Read(b *Batch) (int, error) {
 	deadline := s.deadline
+	s.waited = false
 	if s.poll || s.state.Load() == stateWoken {
 		deadline = time.Now().Add(time.Millisecond)
 	}
@@ -79,6 +80,7 @@ func (s *Socket) Read(b *Batch) (int, error) {
 	if !s.poll && !s.fallAsleep() {
 		return 0, nil
 	}
+	s.waited = true // as far as is known
 	n, from, err := s.conn.ReadFromUDPAddrPort(b.os.slab)
 	switch {
 	case errors.Is(err, os.ErrDeadlineExceeded):
@@ -89,7 +91,7 @@ func (s *Socket) Read(b *Batch) (int, error) {
 		return 0, nil // an ICMP error of an earlier send, which is nobody's
 	}
 	b.count = 0
-	b.split(b.os.slab[:n], 0, netip.AddrPortFrom(from.Addr().Unmap().WithZone(""), from.Port()))
+	b.split(b.os.slab[:n], 0, netip.AddrPortFrom(from.Addr().Unmap().WithZone(""), from.Port()), 0)
 	s.count.reads.Add(1)
 	s.count.received.Add(uint64(b.count))
 	s.count.receivedBytes.Add(uint64(n))
@@ -102,6 +104,14 @@ func (s *Socket) failed(what string, err error) error {
 	}
 	return fmt.Errorf("%s udp socket: %w", what, err)
 }
+
+// Waited reports whether the last Read had to wait. It is for the owner.
+func (s *Socket) Waited() bool { return s.waited }
+
+// Flushes says how often datagrams were handed to the kernel: at Flush, and
+// whenever Buffer had to make room. The owner sees by it that what it
+// committed earlier is on its way.
+func (s *Socket) Flushes() uint64 { return s.count.flushes.Load() }
 
 // Buffer returns n bytes for a datagram to the given address.
 func (s *Socket) Buffer(n int, to netip.AddrPort) []byte {

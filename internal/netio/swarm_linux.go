@@ -175,11 +175,11 @@ func (m *Member) Read(b *Batch) int {
 		if h.Hdr.Flags&unix.MSG_TRUNC != 0 || !from.IsValid() {
 			continue
 		}
-		segment, stamp := controls(b.os.control[i][:min(int(h.Hdr.Controllen), controlSize)])
+		told := readControl(b.os.control[i][:min(int(h.Hdr.Controllen), controlSize)])
 		first := b.count
-		b.split(b.os.slab[i*slabSize:i*slabSize+int(h.Len)], segment, from)
+		b.split(b.os.slab[i*slabSize:i*slabSize+int(h.Len)], told.segment, from, 0)
 		for j := first; j < b.count; j++ {
-			b.Stamps[j] = stamp
+			b.Stamps[j] = told.stamp
 		}
 	}
 	return b.count

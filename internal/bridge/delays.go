@@ -1,0 +1,150 @@
+package bridge
+
+import (
+	"net/netip"
+	"sync"
+	"sync/atomic"
+	"time"
+
+	"github.com/plenum-conf/plenum/internal/bridge/delay"
+	"github.com/plenum-conf/plenum/internal/mono"
+	"github.com/plenum-conf/plenum/internal/netio"
+)
+
+// delays measures how long this worker keeps media: from the kernel's stamp on
+// a datagram, so that waiting in the socket counts, to the end of the system
+// call that hands the last of its copies to the kernel. It is one measurement
+// for each received packet that anybody got, however many did.
+type delays struct {
+	rec     delay.Recorder
+	waiting []waiting // for the flush, in the order in which they were handled
+
+	mu     sync.Mutex // held for a copy, by a reader or, if it is free, by the worker
+	total  delay.Histogram
+	recent delay.Histogram
+}
+
+// waiting is packets that came at the same time and whose copies wait for the
+// flush. The datagrams of a run that the kernel joined came at the same time.
+type waiting struct {
+	arrived mono.Time
+	packets uint32
+}
+
+// maxArrivals bounds the different times of arrival in a turn: a batch has at
+// most DefaultMessages, the rest may come from other workers.
+const maxArrivals = 32 * netio.DefaultMessages
+
+func (d *delays) init() { d.waiting = make([]waiting, 0, maxArrivals) }
+
+// forwarded notes a packet whose copies wait for the flush.
+func (d *delays) forwarded(arrived mono.Time) {
+	n := len(d.waiting)
+	if n > 0 && (d.waiting[n-1].arrived == arrived || n == cap(d.waiting)) {
+		d.waiting[n-1].packets++
+		return
+	}
+	d.waiting = append(d.waiting, waiting{arrived, 1})
+}
+
+// sent says that everything that waited is with the kernel now.
+func (d *delays) sent(now mono.Time) {
+	for _, p := range d.waiting {
+		d.rec.Add(now.Sub(p.arrived), p.packets)
+	}
+	d.waiting = d.waiting[:0]
+}
+
+// roll ends a second and lets others see it. A reader is not waited for: it
+// sees this second with the next one.
+func (d *delays) roll() {
+	d.rec.Roll()
+	if d.mu.TryLock() {
+		d.total, d.recent = d.rec.Total, d.rec.Recent
+		d.mu.Unlock()
+	}
+}
+
+// mergeInto adds what was published last. Any goroutine may call it.
+func (d *delays) mergeInto(total, recent *delay.Histogram) {
+	d.mu.Lock()
+	defer d.mu.Unlock()
+	total.Merge(&d.total)
+	recent.Merge(&d.recent)
+}
+
+// arrive handles a datagram that the kernel took in at the given time.
+func (w *worker) arrive(addr netip.AddrPort, pkt []byte, handed bool, arrived mono.Time) {
+	w.arrived = arrived
+	forwards, flushes := w.forwards(), w.sock.Flushes()
+	w.packet(addr, pkt, handed)
+	if w.sock.Flushes() != flushes { // the arena was full: what went before is out
+		w.delays.sent(mono.Now())
+	}
+	if w.forwards() != forwards {
+		w.delays.forwarded(arrived)
+	}
+}
+
+// forwards grows whenever somebody gets a packet that has just come.
+func (w *worker) forwards() uint64 {
+	return w.count.own[cAudioForwarded] + w.count.own[cVideoForwarded]
+}
+
+// busy measures which part of the time a worker does not wait for something to
+// do. What the kernel does for it in system calls counts as work.
+type busy struct {
+	ended mono.Time     // the last turn
+	begun mono.Time     // this second
+	idle  time.Duration // in this second
+	// Of the last whole second, and since the start.
+	share atomic.Uint64 // in millionths
+	total atomic.Int64  // nanoseconds
+}
+
+// read is told when a read has returned and whether it had to wait.
+func (b *busy) read(now mono.Time, waited bool) {
+	if waited {
+		b.idle += now.Sub(b.ended)
+	}
+}
+
+// roll ends a second.
+func (b *busy) roll(now mono.Time) {
+	if d := now.Sub(b.begun); d > 0 {
+		work := max(d-b.idle, 0)
+		b.share.Store(uint64(1e6 * work / d))
+		b.total.Add(int64(work))
+	}
+	b.begun, b.idle = now, 0
+}
+
+// Overview is what a bridge does at the moment.
+type Overview struct {
+	Conferences, Endpoints int
+	// Busy is the busiest worker's part of the last second in which it did not
+	// wait, 0 to 1.
+	Busy float64
+	// Delays are the times media spent here in the last seconds.
+	Delays delay.Histogram
+	// PacketsIn and PacketsOut count datagrams since the start.
+	PacketsIn, PacketsOut uint64
+}
+
+// Overview returns what the workers published last, at most about a second ago. It
+// asks no worker, and may be called from any goroutine.
+func (b *Bridge) Overview() Overview {
+	var l Overview
+	var total delay.Histogram
+	for _, w := range b.workers {
+		w.delays.mergeInto(&total, &l.Delays)
+		l.Conferences += int(w.numConferences.Load())
+		l.Endpoints += int(w.numEndpoints.Load())
+		l.Busy = max(l.Busy, w.busy.now())
+		l.PacketsIn += w.count.shared[cPacketsIn].Load()
+		l.PacketsOut += w.count.shared[cPacketsOut].Load()
+	}
+	return l
+}
+
+func (b *busy) now() float64 { return float64(b.share.Load()) / 1e6 }

@@ -1,0 +1,173 @@
+package bridge
+
+import (
+	"testing"
+	"time"
+
+	"github.com/prometheus/client_golang/prometheus"
+
+	"github.com/plenum-conf/plenum/internal/mono"
+	"github.com/plenum-conf/plenum/internal/rtp"
+	"github.com/plenum-conf/plenum/internal/srtp"
+)
+
+// measured is what was recorded since the last call.
+func (w *worker) measured() (packets uint64, least, most time.Duration) {
+	before := w.delays.rec.Total
+	w.delays.rec.Roll()
+	after := w.delays.rec.Total
+	for i := range after.Counts {
+		after.Counts[i] -= before.Counts[i]
+	}
+	return after.Count(), after.Quantile(0), after.Quantile(1)
+}
+
+// TestDelayCountsFromArrivalToFlush: one measurement a packet that somebody
+// got, which begins where the kernel says and ends with the flush.
+func TestDelayCountsFromArrivalToFlush(t *testing.T) {
+	n := newBench(t, 5, srtp.AEADAES128GCM)
+	w := n.w
+	var e rtp.Egress
+	opus := make([]byte, 80)
+	n.warm(t, &e, 1000, ptOpus, opus, opus)
+	w.measured()
+
+	begin := mono.Now()
+	w.arrive(n.addr, n.sealed(t, &e, 1000, ptOpus, opus), false, begin.Add(-30*time.Millisecond))
+	w.arrive(n.addr, n.sealed(t, &e, 1000, ptOpus, opus), false, begin.Add(-30*time.Millisecond))
+	w.arrive(n.addr, []byte{0x80, 1, 2}, false, begin.Add(-time.Second)) // nobody gets this
+	if packets, _, _ := w.measured(); packets != 0 {
+		t.Errorf("%d were measured before the flush", packets)
+	}
+	w.flush()
+	longest := mono.Now().Sub(begin) + 30*time.Millisecond
+	packets, least, most := w.measured()
+	if packets != 2 || least < 30*time.Millisecond || most > longest+longest/10 {
+		t.Errorf("%d were measured, %v to %v; want 2 of 30 ms to %v", packets, least, most, longest)
+	}
+	w.flush()
+	if packets, _, _ := w.measured(); packets != 0 {
+		t.Errorf("%d were measured twice", packets)
+	}
+}
+
+// TestDelayOfWhatIsHandedOver: the way between two workers counts.
+func TestDelayOfWhatIsHandedOver(t *testing.T) {
+	n := newBench(t, 2, srtp.AEADAES128GCM)
+	w := n.w
+	var e rtp.Egress
+	opus := make([]byte, 80)
+	n.warm(t, &e, 1000, ptOpus, opus, opus)
+	w.measured()
+	// What the other worker does with it.
+	w.now = mono.Now()
+	w.arrived = w.now.Add(-70 * time.Millisecond)
+	w.handOver(0, n.addr, n.sealed(t, &e, 1000, ptOpus, opus))
+	b := w.handing[0]
+	w.handing[0] = nil
+	b.handle(w)
+	w.flush()
+	if packets, least, _ := w.measured(); packets != 1 || least < 70*time.Millisecond {
+		t.Errorf("%d packets, at least %v; want one of 70 ms", packets, least)
+	}
+}
+
+// TestDelayEndsWhereArenaIsEmptied: what does not fit the send arena goes out
+// before the turn ends, and is measured then.
+func TestDelayEndsWhereArenaIsEmptied(t *testing.T) {
+	n := newBench(t, 100, srtp.AEADAES128GCM)
+	w := n.w
+	var e rtp.Egress
+	opus := make([]byte, 80)
+	n.warm(t, &e, 1000, ptOpus, opus, opus)
+	w.measured()
+	const sent = 25 // of which ten fill the arena's 1,024 datagrams
+	for range sent {
+		w.arrive(n.addr, n.sealed(t, &e, 1000, ptOpus, opus), false, mono.Now())
+	}
+	if packets, _, _ := w.measured(); packets != 20 {
+		t.Errorf("%d were measured before the end of the turn, want 20", packets)
+	}
+	w.flush()
+	if packets, _, _ := w.measured(); packets != sent-20 {
+		t.Errorf("%d were measured at the end of the turn, want %d", packets, sent-20)
+	}
+}
+
+func TestWaitingForTheFlushIsBounded(t *testing.T) {
+	var d delays
+	d.init()
+	for i := range 2 * maxArrivals {
+		d.forwarded(mono.Time(i))
+	}
+	if len(d.waiting) != maxArrivals || cap(d.waiting) != maxArrivals {
+		t.Errorf("%d of %d", len(d.waiting), cap(d.waiting))
+	}
+	d.sent(1 << 40)
+	d.rec.Roll()
+	if got := d.rec.Total.Count(); got != 2*maxArrivals {
+		t.Errorf("%d were counted", got)
+	}
+}
+
+func TestBusy(t *testing.T) {
+	b := busy{begun: 0, ended: 0}
+	b.read(mono.Time(600*time.Millisecond), true) // it waited
+	b.ended = mono.Time(700 * time.Millisecond)
+	b.read(mono.Time(900*time.Millisecond), false) // a read that did not wait is work
+	b.ended = mono.Time(time.Second)
+	b.roll(b.ended)
+	if got := b.now(); got != 0.4 || b.total.Load() != int64(400*time.Millisecond) {
+		t.Errorf("busy %v, %v in all", got, time.Duration(b.total.Load()))
+	}
+}
+
+// TestDelayIsPublished: on real sockets, in metrics, overview and debug tree.
+func TestDelayIsPublished(t *testing.T) {
+	reg := prometheus.NewRegistry()
+	r := newRig(t, 1, func(o *Options) { o.Metrics = reg })
+	a := r.join(meeting, "aaaaaaaa", 1000)
+	b := r.join(meeting, "bbbbbbbb", 0)
+	b.until("audio", func() { a.audio(30) }, func() bool { return len(b.packets(1000)) > 3 })
+	r.inside(func(c *conference) { c.w.delays.roll(); c.w.publish() })
+	l := r.Overview()
+	if n, p := l.Delays.Count(), l.Delays.Quantile(0.5); n < 3 || p <= 0 || p > patience || l.Endpoints != 2 || l.Conferences != 1 || l.PacketsOut == 0 {
+		t.Errorf("%d packets, median %v; %+v", n, p, l)
+	}
+	s := r.State().(State)
+	if d := s.Delay.Total; d.Packets < 3 || d.P50 == "0s" || d.Max == "0s" || s.Workers[0].MeanRun < 1 {
+		t.Errorf("state %+v, mean run %v", s.Delay, s.Workers[0].MeanRun)
+	}
+	families, err := reg.Gather()
+	if err != nil {
+		t.Fatal(err)
+	}
+	for _, f := range families {
+		if f.GetName() != "bridge_delay_seconds" {
+			continue
+		}
+		h := f.GetMetric()[0].GetHistogram()
+		last := h.GetBucket()[len(h.GetBucket())-1]
+		if h.GetSampleCount() < 3 || h.GetSampleSum() <= 0 || len(h.GetBucket()) != len(delayBounds) || last.GetCumulativeCount() < 3 {
+			t.Errorf("metric %v", h)
+		}
+		return
+	}
+	t.Error("there is no metric")
+}
+
+// BenchmarkDelay is what measuring costs a received packet, of which eight are
+// in a turn: told to be waiting, and recorded at the flush.
+func BenchmarkDelay(b *testing.B) {
+	var d delays
+	d.init()
+	b.ReportAllocs()
+	now := mono.Time(time.Hour)
+	for i := 0; b.Loop(); i++ {
+		now += 1000
+		d.forwarded(now - 30_000)
+		if i%8 == 7 {
+			d.sent(now)
+		}
+	}
+}
