@@ -371,3 +371,24 @@ func TestStructures(t *testing.T) {
 		}
 	}
 }
+
+// TestAV1WithoutDescriptors: a receiver that was not offered the dependency
+// descriptor gets the smallest picture, whatever it asks for, as it could not
+// tell which frames belong to a larger one.
+func TestAV1WithoutDescriptors(t *testing.T) {
+	bare := offer()
+	bare[1].HeaderExtensions = bare[1].HeaderExtensions[:1]
+	n := newBench(t, 1, srtp.AEADAES128GCM, bare...)
+	n.w.conferences[meeting].order[1].bw.started = 1
+	var e rtp.Egress
+	for i, p := range readCapture(t, "av1_l3t3_key.txt") {
+		n.captured(t, &e, &p, p.seq)
+		n.later(time.Second / 60)
+		if s, _ := n.sub().layers.current(); s > 0 {
+			t.Fatalf("spatial layer %d at packet %d", s, i)
+		}
+	}
+	if n.sub().packets < 50 {
+		t.Errorf("%d packets were forwarded", n.sub().packets)
+	}
+}
