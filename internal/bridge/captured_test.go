@@ -240,19 +240,20 @@ func (v *viewer) av1(h *rtp.Header) {
 	if d.HasActiveTargets {
 		v.active = d.ActiveTargets
 	}
-	if h.Marker && d.EndOfFrame && v.active>>v.highest()&1 == 0 {
-		v.t.Fatalf("packet %d: targets %b", h.Seq, v.active)
+	if top := v.highest(); v.lost == nil && h.Marker && top != d.SpatialID && !v.packets[v.at].marker {
+		v.t.Fatalf("packet %d ends a picture of layer %d, but %b says that there is layer %d", h.Seq, d.SpatialID, v.active, top)
 	}
 }
 
-// highest is the highest active decode target: a decoder waits for its frames.
-func (v *viewer) highest() int {
-	for i := int(v.structure.DecodeTargets) - 1; i > 0; i-- {
+// highest is the highest spatial layer of active decode targets: a decoder
+// waits for its frames.
+func (v *viewer) highest() (top uint8) {
+	for i := range v.structure.DecodeTargets {
 		if v.active>>i&1 != 0 {
-			return i
+			top = max(top, v.structure.TargetSpatial[i])
 		}
 	}
-	return 0
+	return top
 }
 
 // same checks that what is behind the descriptor is what the sender sent.

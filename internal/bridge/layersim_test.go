@@ -7,9 +7,11 @@ import (
 	"time"
 
 	"github.com/plenum-conf/plenum/internal/colibri"
+	"github.com/plenum-conf/plenum/internal/mono"
 	"github.com/plenum-conf/plenum/internal/rtp"
 	"github.com/plenum-conf/plenum/internal/rtp/codec"
 	"github.com/plenum-conf/plenum/internal/rtp/simulcast"
+	"github.com/plenum-conf/plenum/internal/rtp/svc"
 	"github.com/plenum-conf/plenum/internal/srtp"
 )
 
@@ -20,10 +22,11 @@ type layeredFilm struct {
 	picture int
 	keys    int // key frames so far
 	since   int // pictures since the last one
+	sizes   int // spatial layers
 }
 
 func newLayeredFilm(t *testing.T, receivers int) *layeredFilm {
-	f := &layeredFilm{lab: newLab(t, 1, receivers)}
+	f := &layeredFilm{lab: newLab(t, 1, receivers), sizes: 3}
 	f.clients[0].still = true
 	return f
 }
@@ -51,7 +54,7 @@ func (f *layeredFilm) film() {
 	}
 	tid := []byte{0, 2, 1, 2}[f.since%4]
 	f.since++
-	for sid, rate := range labRates {
+	for sid, rate := range labRates[:f.sizes] {
 		size := rate / 8 / 30
 		if key {
 			size *= 2
@@ -67,7 +70,7 @@ func (f *layeredFilm) film() {
 // packet makes a packet of size bytes behind its payload descriptor (RFC 9628 §4.2).
 func (f *layeredFilm) packet(sid, tid byte, size int, key, first, last bool) (*rtp.Egress, []byte) {
 	e := &rtp.Egress{}
-	e.SSRC, e.PayloadType, e.Timestamp, e.Marker = 1001, ptVP9, uint32(f.picture)*3000, last && sid == 2
+	e.SSRC, e.PayloadType, e.Timestamp, e.Marker = 1001, ptVP9, uint32(f.picture)*3000, last && int(sid) == f.sizes-1
 	flags, layer := byte(0xa0), tid<<5|sid<<1 // I, L
 	if !key {
 		flags |= 0x40 // P
@@ -81,7 +84,7 @@ func (f *layeredFilm) packet(sid, tid byte, size int, key, first, last bool) (*r
 	if last {
 		flags |= 0x04
 	}
-	if sid == 2 || !key {
+	if int(sid) == f.sizes-1 || !key {
 		flags |= 0x01 // Z
 	}
 	if tid == 0 {
@@ -93,13 +96,58 @@ func (f *layeredFilm) packet(sid, tid byte, size int, key, first, last bool) (*r
 	}
 	b := []byte{flags, 0x80 | byte(f.picture>>8)&0x7f, byte(f.picture), layer, byte(f.picture)}
 	if structure {
-		b = append(b, 2<<5|0x10)
-		for i := range 3 {
+		b = append(b, byte(f.sizes-1)<<5|0x10)
+		for i := range f.sizes {
 			b = binary.BigEndian.AppendUint16(b, 320<<i)
 			b = binary.BigEndian.AppendUint16(b, 180<<i)
 		}
 	}
 	return e, append(b, make([]byte, size)...)
+}
+
+// TestLayersThatBegin: a sender that adds sizes does so with a key frame. Who
+// wants one of them has it from that very picture, and nobody asks for another.
+func TestLayersThatBegin(t *testing.T) {
+	f := newLayeredFilm(t, 1)
+	f.sizes = 1
+	a := f.clients[1]
+	a.kind = reportsNothing
+	a.ep.bw.started = 1
+	a.wants(720)
+	f.run(5*time.Second, nil)
+	asked, keys := f.w.count.own[cKeyFrameRequests], f.keys
+	f.sizes = 3
+	f.clients[0].key[0] = true
+	f.run(100*time.Millisecond, nil)
+	if s, _ := a.ep.out[1001].layers.current(); s != 2 {
+		t.Errorf("gets spatial layer %d", s)
+	}
+	f.run(5*time.Second, nil)
+	if f.w.count.own[cKeyFrameRequests] != asked || f.keys != keys+1 {
+		t.Errorf("%d key frames, %d were asked for", f.keys-keys, f.w.count.own[cKeyFrameRequests]-asked)
+	}
+	f.sizes = 2 // and one that leaves one out does not freeze
+	f.clients[0].key[0] = true
+	f.run(5*time.Second, nil)
+	if s, _ := a.ep.out[1001].layers.current(); s != 1 || f.w.count.own[cKeyFrameRequests] != asked || a.gaps > 0 {
+		t.Errorf("gets spatial layer %d, %d key frames asked for, %d gaps", s, f.w.count.own[cKeyFrameRequests]-asked, a.gaps)
+	}
+}
+
+// TestLayersAskPatiently: a receiver that gets no use of key frames asks for
+// them ever more seldom.
+func TestLayersAskPatiently(t *testing.T) {
+	l := layerSub{codec: codecVP9, vp9: new(svc.VP9Selector)}
+	l.vp9.SetTarget(2, svc.All) // and nothing ever comes
+	asked := 0
+	for now := mono.Time(time.Second); now < mono.Time(61*time.Second); now = now.Add(10 * time.Millisecond) {
+		if l.wantsKeyFrame(now) {
+			asked++
+		}
+	}
+	if asked < 5 || asked > 8 { // after 0, 1, 3, 7, 15, 31 and 47 s
+		t.Errorf("asked %d times in a minute", asked)
+	}
 }
 
 // changes counts how often a receiver's layers change.
