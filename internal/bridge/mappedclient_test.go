@@ -24,6 +24,7 @@ type mappedClient struct {
 	streams map[uint32]*labStream
 	heard   map[uint32]int // packets by sender
 	repeats map[uint32]int
+	filled  int // empty packets
 	newest  map[uint32]uint16
 }
 
@@ -107,6 +108,13 @@ func (m *mappedClient) watchMapped(h *rtp.Header) {
 	t := m.l.t
 	t.Helper()
 	if h.SSRC == m.ep.c.feedbackVideo {
+		return
+	}
+	if h.PaddingOnly() {
+		if m.maps[h.SSRC].owner == "" {
+			t.Fatalf("an empty packet under %d, of which nothing was told", h.SSRC)
+		}
+		m.filled++
 		return
 	}
 	told := m.l.w.now // messages of this millisecond may be later than the packet

@@ -443,3 +443,19 @@ func TestLateAudioAfterRemap(t *testing.T) {
 		t.Errorf("a packet behind a lost one has number %d", n)
 	}
 }
+
+// TestFilledGapOfSlot: a packet that only fills a gap is one of the slot, too.
+func TestFilledGapOfSlot(t *testing.T) {
+	l := newLab(t, 1, 0)
+	m := l.joinMapped()
+	m.open()
+	m.show(l.clients[0])
+	m.sees(l.clients[0])
+	v := m.ep.out[m.slotOf(l.clients[0])]
+	enc := v.src.encodings[v.sel.Current()]
+	v.fill(&videoPacket{h: &rtp.Header{Seq: l.clients[0].seqs[enc.ssrc] + 1, Timestamp: 1, PayloadType: ptVP8}, enc: enc})
+	l.run(5 * time.Millisecond)
+	if m.filled != 1 {
+		t.Errorf("%d empty packets", m.filled)
+	}
+}

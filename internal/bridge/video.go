@@ -176,7 +176,7 @@ func (v *videoSub) fill(p *videoPacket) {
 	}
 	e := &w.padding
 	e.Reset()
-	e.SSRC, e.PayloadType, e.Seq, e.Timestamp = v.src.ssrc, p.h.PayloadType, seq, ts
+	e.SSRC, e.PayloadType, e.Seq, e.Timestamp = v.ssrc, p.h.PayloadType, seq, ts
 	if to.formats.ext.tcc != 0 {
 		e.AddUint16(to.formats.ext.tcc, to.tccSeq)
 	}
