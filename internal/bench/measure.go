@@ -22,7 +22,7 @@ type row struct {
 type figures map[string]float64
 
 // rows are all lines, in the order of docs/performance.md.
-func rows() []row { return signallingRows() }
+func rows() []row { return append(signallingRows(), mediaRows()...) }
 
 func measureAll(ctx context.Context, s *settings) error {
 	if s.list {

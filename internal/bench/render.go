@@ -20,12 +20,20 @@ type section struct {
 
 var sections = []section{
 	{signallingSection, signallingIntro, []string{"connect CPU-s", "join CPU-s", "join s", "change CPU-s", "idle CPU %", "MB", "KB each", "load CPU-s"}},
+	{mediaSection, mediaIntro, []string{"packets/s", "us per packet", "server cores", "video share %", "loss %", "delay p50 ms", "p99 ms", "KB each", "load cores"}},
 }
 
 const signallingIntro = `Clients log in over WebSocket without TLS (connect), all join their rooms at once with presences of 1.3 KB until
 everybody has everybody's presence (join), all change their presence at once (change), and are silent for ten seconds
 (idle). The server is pinned to one core, the load to another. plenum runs as ` + "`plenum serve --roles signal`" + `,
 Prosody with ` + "`internal/bench/peers/prosody.cfg.lua`" + `. "KB each" is the memory a participant adds to the server's.
+`
+
+const mediaIntro = `Synthetic participants (` + "`plenum loadtest`" + `) with VP8 in three layers and Opus call through one server on one core, the
+load on the other core; as many microphones as cameras, of which people use one or two at a time. In tile view everybody
+asks for every camera as a thumbnail, in stage view for the speaker large and the rest small. "us per packet" is the
+server's whole CPU time, signalling included, for each audio or video packet it forwards and seals (AES-128-GCM). Delay
+is from the sender's to the receiver's process, both of which are the load on its one core.
 `
 
 // render writes performance.md.

@@ -1,6 +1,9 @@
 package main
 
 import (
+	"io"
+	"net/http"
+	"net/http/httptest"
 	"os"
 	"path/filepath"
 	"strings"
@@ -50,5 +53,17 @@ func TestBook(t *testing.T) {
 	}
 	if len(table) != 2 || !strings.HasPrefix(table[0], "| "+all[0].name) || !strings.Contains(table[0], " 2.00 (1.00-3.00) |") || !strings.Contains(table[1], " 5.00 |") {
 		t.Errorf("%s", text)
+	}
+}
+
+// TestScrape reads metrics as a server exposes them: sums over labels.
+func TestScrape(t *testing.T) {
+	s := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, _ *http.Request) {
+		_, _ = io.WriteString(w, "# HELP a words\na_total{worker=\"0\"} 2\na_total{worker=\"1\"} 1.5e1\nb 3\n")
+	}))
+	defer s.Close()
+	m, err := scrape(t.Context(), s.URL)
+	if err != nil || m["a_total"] != 17 || m["b"] != 3 {
+		t.Error(m, err)
 	}
 }

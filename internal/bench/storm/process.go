@@ -8,8 +8,8 @@ import (
 	"strings"
 )
 
-// self is the process id that stands for this process.
-const self = -1
+// Self is the process id that stands for this process.
+const Self = -1
 
 // ticksPerSecond is USER_HZ, in which /proc counts CPU time. It is 100 on all
 // architectures Go runs on.
@@ -17,15 +17,15 @@ const ticksPerSecond = 100
 
 func procFile(pid int, name string) []byte {
 	who := strconv.Itoa(pid)
-	if pid == self {
+	if pid == Self {
 		who = "self"
 	}
 	b, _ := os.ReadFile(fmt.Sprintf("/proc/%s/%s", who, name)) // of a process that ended there is nothing
 	return b
 }
 
-// cpuOf is the CPU time a process has used, in seconds; 0 for no process.
-func cpuOf(pid int) float64 {
+// CPU is the CPU time a process has used, in seconds; 0 for no process.
+func CPU(pid int) float64 {
 	if pid == 0 {
 		return 0
 	}
@@ -40,8 +40,8 @@ func cpuOf(pid int) float64 {
 	return (user + system) / ticksPerSecond
 }
 
-// memoryOf is the resident memory of a process in bytes; 0 for no process.
-func memoryOf(pid int) int64 {
+// Memory is the resident memory of a process in bytes; 0 for no process.
+func Memory(pid int) int64 {
 	if pid == 0 {
 		return 0
 	}

@@ -69,7 +69,7 @@ func Run(ctx context.Context, t Target) (Result, error) {
 		return Result{}, err
 	}
 	r := &run{t: t, progress: make(chan struct{}, 2*t.Rooms*t.People)}
-	r.result = Result{Target: t, Base: memoryOf(t.PID)}
+	r.result = Result{Target: t, Base: Memory(t.PID)}
 	defer r.close()
 	for _, phase := range []struct {
 		name string
@@ -111,7 +111,7 @@ func (r *run) close() {
 
 // measure charges a phase with what it costs.
 func (r *run) measure(name string, do func() error) error {
-	server, own, start := cpuOf(r.t.PID), cpuOf(self), time.Now()
+	server, own, start := CPU(r.t.PID), CPU(Self), time.Now()
 	presences, size := r.received()
 	err := do()
 	p := Phase{Name: name, Wall: time.Since(start).Seconds()}
@@ -119,8 +119,8 @@ func (r *run) measure(name string, do func() error) error {
 		time.Sleep(settle) // acknowledgements and garbage are part of the cost
 	}
 	n, b := r.received()
-	p.ServerCPU, p.GeneratorCPU = cpuOf(r.t.PID)-server, cpuOf(self)-own
-	p.Presences, p.Bytes, p.RSS = n-presences, b-size, memoryOf(r.t.PID)
+	p.ServerCPU, p.GeneratorCPU = CPU(r.t.PID)-server, CPU(Self)-own
+	p.Presences, p.Bytes, p.RSS = n-presences, b-size, Memory(r.t.PID)
 	p.P50, p.P99 = r.delays(start)
 	r.result.Phases = append(r.result.Phases, p)
 	return err
