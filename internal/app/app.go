@@ -131,7 +131,7 @@ func (a *App) buildSignal() error {
 	o := signal.DefaultOptions(a.cfg.Domain)
 	o.Hibernation = a.cfg.Signal.Hibernation
 	o.MaxFrame = a.cfg.Signal.MaxFrame
-	o.MaxSessions = a.cfg.Signal.MaxSessions
+	o.MaxSessions, o.MaxSessionsEach = a.cfg.Signal.MaxSessions, a.cfg.Signal.MaxSessionsEach
 	o.MaxOccupants = a.cfg.Signal.MaxOccupants
 	o.History = a.cfg.Signal.History
 	o.AnyoneOpens = !a.plays("focus")

@@ -49,11 +49,12 @@ type Admin struct {
 
 // Signal configures XMPP.
 type Signal struct {
-	Hibernation  time.Duration `yaml:"hibernation" doc:"How long a participant whose connection broke keeps the seat and may resume. Clients give up after 65s, so more than 60s serves nobody. 1s to 5m."`
-	MaxFrame     int           `yaml:"max-frame" doc:"Longest XMPP frame that is accepted, in bytes. 16384 to 1048576."`
-	MaxSessions  int           `yaml:"max-sessions" doc:"Connections served at once; more are refused with HTTP 503. 1 to 1000000."`
-	MaxOccupants int           `yaml:"max-occupants" doc:"People in one room. 1 to 100000."`
-	History      int           `yaml:"history" doc:"Chat messages a room remembers for newcomers. 0 to 1000."`
+	Hibernation     time.Duration `yaml:"hibernation" doc:"How long a participant whose connection broke keeps the seat and may resume. Clients give up after 65s, so more than 60s serves nobody. 1s to 5m."`
+	MaxFrame        int           `yaml:"max-frame" doc:"Longest XMPP frame that is accepted, in bytes. 16384 to 1048576."`
+	MaxSessionsEach int           `yaml:"max-sessions-per-address" doc:"How many of them one client address (for IPv6, one /64) may have; this machine itself may have all. Proxies must be in http.trusted-proxies, or all clients behind one count as one. 0 for no limit, to 1000000."`
+	MaxSessions     int           `yaml:"max-sessions" doc:"Connections served at once; more are refused with HTTP 503. 1 to 1000000."`
+	MaxOccupants    int           `yaml:"max-occupants" doc:"People in one room. 1 to 100000."`
+	History         int           `yaml:"history" doc:"Chat messages a room remembers for newcomers. 0 to 1000."`
 }
 
 // Focus configures conferences.
@@ -89,7 +90,7 @@ func Default() Config {
 		HTTP:   HTTP{Listen: "127.0.0.1:8080", TrustedProxies: []string{"127.0.0.0/8", "::1/128"}},
 		Media:  Media{Listen: ":10000", Advertise: []string{}, Loudest: Loudest{Above: 20, Speakers: 5}, LastNLimits: map[int]int{}},
 		Admin:  Admin{Listen: "127.0.0.1:8081"},
-		Signal: Signal{Hibernation: time.Minute, MaxFrame: 256 << 10, MaxSessions: 20000, MaxOccupants: 2000, History: 20},
+		Signal: Signal{Hibernation: time.Minute, MaxFrame: 256 << 10, MaxSessions: 20000, MaxSessionsEach: 2000, MaxOccupants: 2000, History: 20},
 		Focus: Focus{
 			MinParticipants: 2, SingleParticipantTimeout: 20 * time.Second, InitialTimeout: 15 * time.Second,
 			SourceSignalingDelays: map[int]time.Duration{0: 20 * time.Millisecond, 10: 100 * time.Millisecond, 50: 500 * time.Millisecond, 100: time.Second},

@@ -37,6 +37,7 @@ func (c *Config) Validate() error {
 	v.limits("media.conference-last-n-limits", c.Media.LastNLimits)
 	v.duration("signal.hibernation", c.Signal.Hibernation, time.Second, 5*time.Minute)
 	v.number("signal.max-frame", c.Signal.MaxFrame, 16<<10, 1<<20)
+	v.number("signal.max-sessions-per-address", c.Signal.MaxSessionsEach, 0, 1_000_000)
 	v.number("signal.max-sessions", c.Signal.MaxSessions, 1, 1_000_000)
 	v.number("signal.max-occupants", c.Signal.MaxOccupants, 1, 100_000)
 	v.number("signal.history", c.Signal.History, 0, 1000)

@@ -3,7 +3,6 @@ package focus
 import (
 	"fmt"
 	"log/slog"
-	"sync/atomic"
 	"testing"
 	"time"
 
@@ -31,7 +30,7 @@ func newBench(tb testing.TB) *bench {
 	if err != nil {
 		tb.Fatal(err)
 	}
-	f := shared{opts: &opts, caps: newCapsCache(10), met: met, empty: new(atomic.Int64),
+	f := shared{opts: &opts, caps: newCapsCache(10), met: met,
 		self: xmpp.JID{Local: "focus", Domain: "auth." + domain, Resource: "focus"}}
 	f.caps.put(capsKey{"n", "v"}, featAudio|featVideo|featJSON|featRTX|featTCC)
 	h := &bench{now: time.Unix(1e9, 0)}

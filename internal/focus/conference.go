@@ -4,7 +4,6 @@ import (
 	"log/slog"
 	"slices"
 	"strconv"
-	"sync/atomic"
 	"time"
 
 	"github.com/plenum-conf/plenum/internal/colibri"
@@ -52,8 +51,8 @@ type conference struct {
 	caps *capsCache
 	met  *metrics
 	log  *slog.Logger
-	none *atomic.Int64 // conferences nobody has come to yet; nil once it does not count this one
-	self xmpp.JID      // the focus's own address
+	came func()   // takes it out of the count of those nobody has come to; nil once it is
+	self xmpp.JID // the focus's own address
 
 	room    xmpp.JID // bare
 	me      string   // room/focus
@@ -94,7 +93,7 @@ type question struct {
 // newConference makes the conference of a room; begin starts it.
 func newConference(f *shared, out outside, room xmpp.JID, now time.Time) *conference {
 	return &conference{
-		opts: f.opts, out: out, caps: f.caps, met: f.met, self: f.self, none: f.empty,
+		opts: f.opts, out: out, caps: f.caps, met: f.met, self: f.self,
 		log:     f.opts.Log.With("conference", room.String()),
 		room:    room,
 		me:      room.WithResource(focusNick).String(),
@@ -196,9 +195,9 @@ func (c *conference) leaveRoom() {
 
 // populated takes the conference out of the count of empty ones.
 func (c *conference) populated() {
-	if c.none != nil {
-		c.none.Add(-1)
-		c.none = nil
+	if c.came != nil {
+		c.came()
+		c.came = nil
 	}
 }
 

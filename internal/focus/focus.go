@@ -8,10 +8,10 @@ import (
 	"fmt"
 	"strings"
 	"sync"
-	"sync/atomic"
 	"time"
 
 	"github.com/plenum-conf/plenum/internal/colibri"
+	"github.com/plenum-conf/plenum/internal/quota"
 	"github.com/plenum-conf/plenum/internal/xmpp"
 )
 
@@ -25,8 +25,6 @@ type shared struct {
 	caps *capsCache
 	met  *metrics
 	self xmpp.JID // focus@auth.D/focus
-	// empty counts the conferences nobody has come to yet.
-	empty *atomic.Int64
 	// newID returns 32 hex digits nobody can guess; tests replace it.
 	newID func() string
 }
@@ -39,6 +37,9 @@ type Focus struct {
 	service   xmpp.Port
 	desk      *mailbox[func()] // what is not for one conference
 	lobby     *lobby
+	// empty are the conferences nobody has come to yet, ordered those of them
+	// that were asked for by XMPP: there, who asks is not known by address.
+	empty, ordered *quota.Quota
 
 	ctx     context.Context // of requests to bridges
 	cancel  context.CancelFunc
@@ -69,11 +70,13 @@ func New(opts Options) (*Focus, error) {
 		shared: shared{
 			opts: &opts, caps: newCapsCache(opts.MaxCapabilities), met: met,
 			self:  xmpp.JID{Local: focusNick, Domain: "auth." + opts.Domain, Resource: focusNick},
-			empty: new(atomic.Int64), newID: randomHex,
+			newID: randomHex,
 		},
 		component: xmpp.JID{Domain: "focus." + opts.Domain},
 		desk:      newMailbox[func()](),
 		lobby:     newLobby(opts.Invites),
+		empty:     quota.New(opts.MaxEmpty, opts.MaxEmptyEach),
+		ordered:   quota.New(opts.MaxEmpty/2, opts.MaxEmptyEach),
 		quit:      make(chan struct{}),
 		rooms:     make(map[xmpp.JID]*owner),
 		meetings:  make(map[string]*owner),
@@ -212,13 +215,13 @@ var errFull = &xmpp.StanzaError{Type: "wait", Condition: "resource-constraint", 
 // request finds the conference of a room, beginning it if there is none, and
 // has it answer once; see conference.request. Requests for one room meet in
 // one conference.
-func (f *Focus) request(room xmpp.JID, answer func(ready bool, err *xmpp.StanzaError)) {
+func (f *Focus) request(room xmpp.JID, by asker, answer func(ready bool, err *xmpp.StanzaError)) {
 	ev := event{
 		do:       func(c *conference, now time.Time) { c.request(now, answer) },
-		orphaned: func() { f.request(room, answer) },
+		orphaned: func() { f.request(room, by, answer) },
 	}
 	for {
-		o, err := f.open(room)
+		o, err := f.open(room, by)
 		if err != nil {
 			answer(false, err)
 			return
@@ -243,9 +246,33 @@ func (f *Focus) still(room xmpp.JID, o *owner) bool {
 	return f.rooms[room] == o
 }
 
+// asker is whoever makes a conference request: by HTTP from an address, or by
+// XMPP under a bare JID.
+type asker struct{ address, jid string }
+
+// book counts a conference that nobody has come to yet, if there may be one
+// more; the function it returns takes that back.
+func (f *Focus) book(by asker) (came func(), ok bool) {
+	if by.jid != "" && !f.ordered.Take(by.jid) {
+		return nil, false
+	}
+	if !f.empty.Take(by.address) {
+		if by.jid != "" {
+			f.ordered.Give(by.jid)
+		}
+		return nil, false
+	}
+	return func() {
+		f.empty.Give(by.address)
+		if by.jid != "" {
+			f.ordered.Give(by.jid)
+		}
+	}, true
+}
+
 // open returns the owner of a room's conference, new or not; nil when the
 // focus is stopping.
-func (f *Focus) open(room xmpp.JID) (*owner, *xmpp.StanzaError) {
+func (f *Focus) open(room xmpp.JID, by asker) (*owner, *xmpp.StanzaError) {
 	f.mu.Lock()
 	defer f.mu.Unlock()
 	if f.stopped {
@@ -254,7 +281,11 @@ func (f *Focus) open(room xmpp.JID) (*owner, *xmpp.StanzaError) {
 	if o := f.rooms[room]; o != nil {
 		return o, nil
 	}
-	if len(f.rooms) >= f.opts.MaxConferences || f.empty.Load() >= int64(f.opts.MaxEmpty) {
+	if len(f.rooms) >= f.opts.MaxConferences {
+		return nil, errFull
+	}
+	came, ok := f.book(by)
+	if !ok {
 		return nil, errFull
 	}
 	o := &owner{f: f, mail: newMailbox[event]()}
@@ -263,7 +294,7 @@ func (f *Focus) open(room xmpp.JID) (*owner, *xmpp.StanzaError) {
 	f.meetings[o.conf.meeting] = o
 	f.met.conferences.Inc()
 	f.met.created.Inc()
-	f.empty.Add(1)
+	o.conf.came = came
 	f.running.Go(o.run)
 	return o, nil
 }

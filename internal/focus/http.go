@@ -7,6 +7,7 @@ import (
 	"net/http"
 	"time"
 
+	"github.com/plenum-conf/plenum/internal/quota"
 	"github.com/plenum-conf/plenum/internal/xmpp"
 )
 
@@ -97,7 +98,7 @@ func (f *Focus) await(r *http.Request, room xmpp.JID) (ready bool, refusal *xmpp
 		refusal *xmpp.StanzaError
 	}
 	answers := make(chan answer, 1)
-	f.request(room, func(ready bool, err *xmpp.StanzaError) { answers <- answer{ready, err} })
+	f.request(room, asker{address: quota.Client(r.RemoteAddr)}, func(ready bool, err *xmpp.StanzaError) { answers <- answer{ready, err} })
 	select {
 	case a := <-answers:
 		return a.ready, a.refusal, true

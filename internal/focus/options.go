@@ -103,8 +103,9 @@ type Options struct {
 	// enter the room before it is answered with "not ready".
 	JoinTimeout time.Duration
 	// MaxConferences bounds the conferences of this focus, MaxEmpty those in
-	// which nobody is yet: each costs a room for InitialTimeout.
-	MaxConferences, MaxEmpty int
+	// which nobody is yet: each costs a room for InitialTimeout. One client
+	// address may have asked for MaxEmptyEach of them; 0: no limit.
+	MaxConferences, MaxEmpty, MaxEmptyEach int
 	// MaxCapabilities bounds the cache of client capabilities, in entries.
 	MaxCapabilities int
 }
@@ -136,7 +137,8 @@ func DefaultOptions() Options {
 		Invites:           admission.DefaultLimits(),
 		JoinTimeout:       10 * time.Second,
 		MaxConferences:    10_000,
-		MaxEmpty:          1_000,
+		MaxEmpty:          4_000,
+		MaxEmptyEach:      100,
 		MaxCapabilities:   1_000,
 	}
 }

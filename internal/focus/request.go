@@ -20,7 +20,7 @@ func (f *Focus) onServiceIQ(st xmpp.Stanza) {
 		f.reply(f.service, st.ErrorReply(f.component, badRequest("no such kind of room")))
 		return
 	}
-	f.request(room, func(ready bool, err *xmpp.StanzaError) {
+	f.request(room, asker{jid: bareOf(st.From)}, func(ready bool, err *xmpp.StanzaError) {
 		f.met.requests.WithLabelValues(outcome(ready, err)).Inc()
 		if err != nil {
 			f.reply(f.service, st.ErrorReply(f.component, err))
@@ -56,4 +56,10 @@ func (f *Focus) conferenceResult(room string, ready bool) []byte {
 	}
 	w.Close("conference")
 	return w.Bytes()
+}
+
+// bareOf is who sent a stanza, whichever of its clients it was.
+func bareOf(from string) string {
+	bare, _, _ := strings.Cut(from, "/")
+	return strings.Clone(bare)
 }

@@ -21,6 +21,7 @@ type conn struct {
 	stream  *xmpp.Stream
 	query   query
 	remote  string
+	client  string   // whom the connection is counted for
 	session *session // set by the reading goroutine once bound or resumed
 	pokes   chan struct{}
 	done    chan struct{}

@@ -8,6 +8,7 @@ import (
 
 	"github.com/gobwas/ws"
 
+	"github.com/plenum-conf/plenum/internal/quota"
 	"github.com/plenum-conf/plenum/internal/xmpp"
 )
 
@@ -53,7 +54,7 @@ func (s *Server) serveHTTP(w http.ResponseWriter, r *http.Request) {
 		_, _ = w.Write([]byte("XMPP over WebSocket lives here.\n"))
 	case !offersXMPP(r):
 		http.Error(w, "subprotocol xmpp expected", http.StatusNotImplemented)
-	case s.conns.full(s.opt.MaxSessions):
+	case s.conns.full(quota.Client(r.RemoteAddr)):
 		http.Error(w, "too many connections", http.StatusServiceUnavailable)
 	default:
 		s.upgrade(w, r)
@@ -105,14 +106,14 @@ func (s *Server) upgrade(w http.ResponseWriter, r *http.Request) {
 // request.
 func (s *Server) accept(nc net.Conn, br *bufio.Reader, q query, remote string) {
 	c := &conn{
-		srv: s, query: q, remote: remote,
+		srv: s, query: q, remote: remote, client: quota.Client(remote),
 		sock: newSocket(nc, br, min(s.opt.MaxFrame, maxEarlyFrame), s.opt.ReadTimeout, s.opt.WriteTimeout),
 		stream: xmpp.NewStream(xmpp.StreamConfig{
 			Domain: s.opt.Domain, Mechanisms: []string{"ANONYMOUS"}, NewID: newStreamID,
 		}),
 		pokes: make(chan struct{}, 1), done: make(chan struct{}),
 	}
-	if !s.conns.add(c, s.opt.MaxSessions) {
+	if !s.conns.add(c) {
 		c.sock.close(statusTryAgain, "")
 		c.sock.linger()
 		return

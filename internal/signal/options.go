@@ -32,8 +32,9 @@ type Options struct {
 	// per second in the long run; four seconds' worth may come at once. A
 	// client that sends more is read more slowly. 0: no limit.
 	StanzaRate, ByteRate int
-	// MaxSessions is how many connections are served at once.
-	MaxSessions int
+	// MaxSessions is how many connections are served at once, MaxSessionsEach
+	// how many of one client address; 0: no limit.
+	MaxSessions, MaxSessionsEach int
 	// OutboxBytes is how much may wait to be written to one session. One more
 	// such amount is kept while the session hibernates.
 	OutboxBytes int
@@ -81,7 +82,7 @@ func DefaultOptions(domain string) Options {
 		Domain:      domain,
 		Hibernation: time.Minute, Negotiation: 30 * time.Second,
 		PingEvery: 30 * time.Second, ReadTimeout: 75 * time.Second, WriteTimeout: 30 * time.Second,
-		MaxFrame: xmpp.MaxFrame, StanzaRate: 100, ByteRate: 256 << 10, MaxSessions: 20000,
+		MaxFrame: xmpp.MaxFrame, StanzaRate: 100, ByteRate: 256 << 10, MaxSessions: 20000, MaxSessionsEach: 2000,
 		OutboxBytes: 4 << 20, UnackedBytes: 4 << 20, UnackedStanzas: 8192, AckEvery: 5,
 		MaxRooms: 64, MaxOccupants: 2000, History: 20, MailboxEvents: 1024,
 		ParkTimeout: 15 * time.Second, MaxParked: 500, MaxExpected: 10000,

@@ -7,6 +7,7 @@ import (
 
 	"github.com/gobwas/ws"
 
+	"github.com/plenum-conf/plenum/internal/quota"
 	"github.com/plenum-conf/plenum/internal/signal/service"
 	"github.com/plenum-conf/plenum/internal/xmpp"
 )
@@ -61,6 +62,7 @@ func New(opt Options) *Server {
 	for _, f := range opt.Services {
 		s.services[f.Host+"."+opt.Domain] = f
 	}
+	s.conns.quota = quota.New(opt.MaxSessions, opt.MaxSessionsEach)
 	s.rooms = newRooms(s)
 	s.host = newHost(s)
 	s.hosts = map[string]handler{
@@ -97,17 +99,19 @@ func (s *Server) Shutdown(ctx context.Context) error {
 
 // conns are the sockets being served.
 type conns struct {
+	quota  *quota.Quota
 	mu     sync.Mutex
 	set    map[*conn]struct{}
 	closed bool
 	group  sync.WaitGroup
 }
 
-// add admits a connection unless there are max already.
-func (cs *conns) add(c *conn, max int) bool {
+// add admits a connection unless there are too many, in all or from its
+// client's address.
+func (cs *conns) add(c *conn) bool {
 	cs.mu.Lock()
 	defer cs.mu.Unlock()
-	if cs.closed || len(cs.set) >= max {
+	if cs.closed || !cs.quota.Take(c.client) {
 		return false
 	}
 	if cs.set == nil {
@@ -118,16 +122,17 @@ func (cs *conns) add(c *conn, max int) bool {
 	return true
 }
 
-func (cs *conns) full(max int) bool {
+func (cs *conns) full(client string) bool {
 	cs.mu.Lock()
 	defer cs.mu.Unlock()
-	return cs.closed || len(cs.set) >= max
+	return cs.closed || !cs.quota.Left(client)
 }
 
 func (cs *conns) remove(c *conn) {
 	cs.mu.Lock()
 	defer cs.mu.Unlock()
 	delete(cs.set, c)
+	cs.quota.Give(c.client)
 	cs.group.Done()
 }
 

@@ -27,7 +27,7 @@ type Options struct {
 	// NoPages leaves out the web client: only the doors to the other roles,
 	// config.js and the health check remain.
 	NoPages bool
-	// TrustedProxies lists the networks whose X-Forwarded-Proto header is
+	// TrustedProxies lists the networks whose X-Forwarded-Proto and X-Forwarded-For headers are
 	// believed. Default: loopback.
 	TrustedProxies []netip.Prefix
 	// Shard, when set, is sent as X-Jitsi-Shard on the keepalive addresses;

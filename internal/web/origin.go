@@ -44,6 +44,25 @@ func (s *server) isSecure(r *http.Request) bool {
 	return s.trusted(r.RemoteAddr) && strings.EqualFold(r.Header.Get("X-Forwarded-Proto"), "https")
 }
 
+// maxForwarded bounds how many proxies are followed back.
+const maxForwarded = 16
+
+// clientOf is the address of the client of r, as "ip:port": the last one in
+// X-Forwarded-For that no proxy of ours has. What stands before that anybody
+// may have written. The port of a forwarded address is 0.
+func (s *server) clientOf(r *http.Request) string {
+	client := r.RemoteAddr
+	hops := strings.Split(strings.Join(r.Header.Values("X-Forwarded-For"), ","), ",")
+	for i := len(hops) - 1; i >= max(0, len(hops)-maxForwarded) && s.trusted(client); i-- {
+		ip, err := netip.ParseAddr(strings.TrimSpace(hops[i]))
+		if err != nil {
+			break
+		}
+		client = netip.AddrPortFrom(ip.Unmap(), 0).String()
+	}
+	return client
+}
+
 // trusted reports whether remote ("ip:port") lies in a trusted network.
 func (s *server) trusted(remote string) bool {
 	addr, err := netip.ParseAddrPort(remote)

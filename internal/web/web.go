@@ -100,15 +100,17 @@ func (s *server) door(h http.Handler, path string) func(http.ResponseWriter, *ht
 			w.WriteHeader(http.StatusNoContent)
 			return
 		}
-		h.ServeHTTP(w, behindDoor(r, path, rt.tenant))
+		r = behindDoor(r, path, rt.tenant)
+		r.RemoteAddr = s.clientOf(r)
+		h.ServeHTTP(w, r)
 	}
 }
 
 // behindDoor is r as the other role sees it: on its own path, with the tenant
-// as the only "prefix" of the query.
+// as the only "prefix" of the query. It is the callee's to change.
 func behindDoor(r *http.Request, path, tenant string) *http.Request {
 	if path == "" {
-		return r
+		return r.WithContext(r.Context())
 	}
 	u := *r.URL
 	u.Path, u.RawPath = path, ""
