@@ -50,6 +50,25 @@ func TestLargeRoom(t *testing.T) {
 	}
 }
 
+// TestPagesInFirefox turns the pages of a smaller meeting in the other engine.
+func TestPagesInFirefox(t *testing.T) {
+	browser.Require(t, browser.Firefox)
+	room := &largeMeeting{a: startServer(t, nil)}
+	t.Cleanup(room.end)
+	room.fill(t, 60)
+	p := &actor{Page: browser.StartFirefox(t, roomURL(room.a, "large", "Ada")+noAudio), a: room.a, name: "Ada"}
+	p.do(t, onlooker)
+	p.do(t, watchPage)
+	p.joined(t)
+	p.until(t, "document.querySelector('.top').textContent.includes('61 people') && plenum.conference.channelOpen")
+	p.until(t, "plenum.screen.visible.length > 1")
+	tilePages(t, room, p)
+	p.press(t, "w")
+	p.until(t, "plenum.screen.staged !== ''")
+	room.mustAskForWhatIsSeen(t, p)
+	screenshot(t, p, "firefox-stage")
+}
+
 // largeMeeting is the others.
 type largeMeeting struct {
 	a      *app.App
@@ -202,7 +221,7 @@ func fewNews(t *testing.T, _ *largeMeeting, p *actor) {
 func tilePages(t *testing.T, m *largeMeeting, p *actor) {
 	first := p.screen(t)
 	perPage := len(first.Visible)
-	if want := (largeRoom + perPage) / perPage; first.Pages != want || first.Page != 0 || perPage < 12 || perPage > 49 {
+	if want := (len(m.people) + perPage) / perPage; first.Pages != want || first.Page != 0 || perPage < 12 || perPage > 49 {
 		t.Fatalf("page %d of %d with %d tiles, want %d pages", first.Page, first.Pages, perPage, want)
 	}
 	p.until(t, "see.text('.page-text') === 'Page 1 of %d'", first.Pages)
@@ -225,8 +244,8 @@ func tilePages(t *testing.T, m *largeMeeting, p *actor) {
 		p.until(t, "document.querySelectorAll('.tile').length === plenum.screen.visible.length")
 		p.turn(t, "PageDown")
 	}
-	if len(seen) != largeRoom+1 {
-		t.Errorf("%d people on all pages, want %d", len(seen), largeRoom+1)
+	if len(seen) != len(m.people)+1 {
+		t.Errorf("%d people on all pages, want %d", len(seen), len(m.people)+1)
 	}
 	m.mustAskForWhatIsSeen(t, p)
 	p.until(t, "watched.videos === %d", videos)
