@@ -8,6 +8,7 @@ import (
 	"io"
 	"os"
 	"os/signal"
+	"runtime/pprof"
 	"strings"
 	"syscall"
 	"time"
@@ -44,8 +45,9 @@ type loadtestCmd struct {
 	Channel   string `default:"auto" enum:"auto,websocket,sctp" help:"Kind of the bridge channel."`
 	Rewriting string `default:"auto" enum:"auto,on,off" help:"Advertise SSRC rewriting."`
 
-	JSON    string  `name:"json" placeholder:"FILE" help:"Write everything that was measured to this file."`
-	MaxLoss float64 `default:"1" help:"More lost packets than this, in percent, are a failure."`
+	JSON       string  `name:"json" placeholder:"FILE" help:"Write everything that was measured to this file."`
+	CPUProfile string  `placeholder:"FILE" help:"Write a Go profile of the generator itself to this file."`
+	MaxLoss    float64 `default:"1" help:"More lost packets than this, in percent, are a failure."`
 }
 
 // plan makes the plan that the flags describe.
@@ -67,6 +69,19 @@ func (l *loadtestCmd) plan() loadtest.Plan {
 func (l *loadtestCmd) Run(out io.Writer) error {
 	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt, syscall.SIGTERM)
 	defer stop()
+	if l.CPUProfile != "" {
+		f, err := os.Create(l.CPUProfile)
+		if err != nil {
+			return err
+		}
+		if err := pprof.StartCPUProfile(f); err != nil {
+			return err
+		}
+		defer func() {
+			pprof.StopCPUProfile()
+			_ = f.Close()
+		}()
+	}
 	rep, err := loadtest.Run(ctx, l.plan(), loadtest.Options{OnSecond: func(s record.Second) {
 		_, _ = fmt.Fprintln(out, record.Line(s))
 	}})

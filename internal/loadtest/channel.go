@@ -40,7 +40,7 @@ func (c *channel) live(url string) {
 	for wait := time.Second; ; wait = min(2*wait, maxChannelWait) {
 		s, err := c.p.r.dialer.dial(context.Background(), url, "", func(record.Step) {})
 		if err != nil {
-			c.p.story.wrong(record.Channel, "bridge channel: "+err.Error(), false)
+			c.p.story.wrong(record.Channel, "bridge channel: "+cause(err), false)
 		} else if c.opened(func(b []byte) error { return s.send(b) }, s.close) {
 			wait = time.Second
 			for {
@@ -80,7 +80,7 @@ func (p *participant) openSCTP(m *peer, conn *dial.Conn) {
 	p.mu.Unlock()
 	ch, err := conn.OpenChannel(c.message, func() {})
 	if err != nil {
-		p.story.wrong(record.Channel, "bridge channel over SCTP: "+err.Error(), false)
+		p.story.wrong(record.Channel, "bridge channel over SCTP: "+cause(err), false)
 		return
 	}
 	c.opened(ch.Send, func() {}) // it ends with DTLS

@@ -82,7 +82,7 @@ func (p *participant) live(ctx context.Context) {
 	if p.r.site.Request != "" {
 		var err error
 		if focus, err = p.request(ctx); err != nil {
-			p.giveUp(record.Request, err)
+			p.giveUp(ctx, record.Request, err)
 			return
 		}
 		p.story.step(record.Request)
@@ -94,7 +94,7 @@ func (p *participant) live(ctx context.Context) {
 	}
 	p.mu.Unlock()
 	if err := p.connect(ctx); err != nil {
-		p.giveUp(p.stage(), err)
+		p.giveUp(ctx, p.stage(), err)
 		return
 	}
 	for {
@@ -108,7 +108,7 @@ func (p *participant) live(ctx context.Context) {
 			return
 		}
 		if !resumable || !p.resume(ctx) {
-			p.giveUp(p.stage(), fmt.Errorf("the connection was lost: %w", err))
+			p.giveUp(ctx, p.stage(), fmt.Errorf("the connection was lost: %w", err))
 			return
 		}
 	}
@@ -124,19 +124,20 @@ func (p *participant) stage() record.Step {
 	return ""
 }
 
-// giveUp ends the participant as failed, unless it was leaving anyway.
-func (p *participant) giveUp(step record.Step, err error) {
+// giveUp ends the participant as failed, unless it was leaving anyway or the
+// run is over.
+func (p *participant) giveUp(ctx context.Context, step record.Step, err error) {
 	p.mu.Lock()
 	leaving := p.leaving
 	p.mu.Unlock()
-	if leaving || errors.Is(err, context.Canceled) {
+	if leaving || ctx.Err() != nil {
 		return
 	}
 	var at *stepError
 	if errors.As(err, &at) {
 		step = at.step
 	}
-	p.story.wrong(step, err.Error(), true)
+	p.story.wrong(step, cause(err), true)
 	p.leave(false)
 }
 
@@ -210,7 +211,7 @@ func (p *participant) resume(ctx context.Context) bool {
 		if err == nil {
 			return true
 		}
-		p.story.wrong(record.WebSocket, "resuming: "+err.Error(), false)
+		p.story.wrong(record.WebSocket, "resuming: "+cause(err), false)
 	}
 	return false
 }
@@ -259,6 +260,12 @@ func (p *participant) drain(now mono.Time) {
 
 // event acts on one event; the lock is held.
 func (p *participant) event(now mono.Time, e *wire.Event) {
+	if p.leaving {
+		if e.Kind == wire.Broken && p.sock != nil {
+			p.sock.drop()
+		}
+		return
+	}
 	switch e.Kind {
 	case wire.Ready:
 		p.story.step(record.Auth)
@@ -388,6 +395,11 @@ func (p *participant) transportFailed() {
 	p.drain(now)
 }
 
+// goodbyeTime is how long a server has to take a goodbye. A connection that was
+// closed at once could take the goodbye back: what has come and was not read
+// makes the kernel reset it.
+const goodbyeTime = 5 * time.Second
+
 // leave ends the participant: with a goodbye if it goes well.
 func (p *participant) leave(well bool) {
 	p.mu.Lock()
@@ -400,8 +412,10 @@ func (p *participant) leave(well bool) {
 	p.endSession()
 	if p.client != nil && p.sock != nil {
 		p.client.Close()
-		_ = p.sock.send(p.client.Take()...)
-		p.sock.close()
+		if p.sock.send(p.client.Take()...) != nil {
+			p.sock.drop()
+		}
+		p.sock.expire(goodbyeTime) // until then its reader waits for the server to close
 	}
 	p.deadline.Store(0)
 	p.view.Store(0)

@@ -99,7 +99,7 @@ func (p *participant) keepAlive() {
 	req.Header.Set("Origin", p.r.dialer.origin)
 	res, err := p.r.http.Do(req)
 	if err != nil {
-		p.story.wrong("", "keepalive: "+err.Error(), false)
+		p.story.wrong("", "keepalive: "+cause(err), false)
 		return
 	}
 	_, _ = io.Copy(io.Discard, io.LimitReader(res.Body, maxAnswer))

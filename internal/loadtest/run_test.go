@@ -9,7 +9,9 @@ import (
 
 	"github.com/plenum-conf/plenum/internal/app"
 	"github.com/plenum-conf/plenum/internal/config"
+	"github.com/plenum-conf/plenum/internal/loadtest/media"
 	"github.com/plenum-conf/plenum/internal/loadtest/record"
+	"github.com/plenum-conf/plenum/internal/srtp"
 )
 
 // freePort finds a port for the public listener: the URL has to be known
@@ -128,6 +130,107 @@ func TestSignallingOnly(t *testing.T) {
 	for _, p := range rep.Participants {
 		if p.Media != nil || p.Signalling.Occupants != 21 {
 			t.Errorf("%s sees %d occupants; media %v", p.Name, p.Signalling.Occupants, p.Media)
+		}
+	}
+}
+
+// TestVariants: what else a role or a deployment may want. Each finds the
+// media it should, and loses nothing.
+func TestVariants(t *testing.T) {
+	if testing.Short() {
+		t.Skip("takes seconds")
+	}
+	url := serve(t, nil)
+	for _, tc := range []struct {
+		name   string
+		change func(*Simple, *Plan)
+		check  func(*testing.T, record.Participant)
+	}{
+		{"sctp", func(_ *Simple, p *Plan) { p.Channel = "sctp" }, func(t *testing.T, p record.Participant) {
+			if p.Media.ChannelKind != "sctp" || p.Media.Forwarded != 2 {
+				t.Errorf("channel %q, %d forwarded", p.Media.ChannelKind, p.Media.Forwarded)
+			}
+		}},
+		{"iq", func(_ *Simple, p *Plan) { p.Request = "iq" }, nil},
+		{"profile", func(_ *Simple, p *Plan) { p.Profiles = []srtp.Profile{srtp.AES128CMHMACSHA180} }, func(t *testing.T, p record.Participant) {
+			if p.Media.Profile != srtp.AES128CMHMACSHA180.String() {
+				t.Error(p.Media.Profile)
+			}
+		}},
+		{"vp9", func(s *Simple, _ *Plan) { s.Codec = media.VP9 }, func(t *testing.T, p record.Participant) {
+			for _, s := range p.Media.Streams {
+				if s.Kind == "video" && (s.Codec != "VP9" || s.KeyFrames == 0) {
+					t.Errorf("%+v", s)
+				}
+			}
+		}},
+		{"screen", func(s *Simple, _ *Plan) { s.Screens, s.Layout = 1, Stage }, func(t *testing.T, p record.Participant) {
+			desktops := 0
+			for _, s := range p.Media.Streams {
+				if s.Desktop && s.Frames > 3 {
+					desktops++
+				}
+			}
+			if want := 1; p.Role != "audio+video+screen" && desktops != want {
+				t.Errorf("%s sees %d screens", p.Name, desktops)
+			}
+		}},
+		{"all opened", func(_ *Simple, p *Plan) { p.OpenOneIn = 1 }, func(t *testing.T, p record.Participant) {
+			if p.Media.Opened != p.Media.PacketsIn {
+				t.Errorf("%d of %d packets were opened", p.Media.Opened, p.Media.PacketsIn)
+			}
+		}},
+		{"listeners", func(s *Simple, _ *Plan) { s.Video, s.Audio = 1, 1 }, func(t *testing.T, p record.Participant) {
+			if p.Role == "listener" && len(p.Media.Streams) != 2 {
+				t.Errorf("%+v", p.Media.Streams)
+			}
+		}},
+	} {
+		t.Run(tc.name, func(t *testing.T) {
+			t.Parallel()
+			s := Simple{URL: url, Rooms: 1, Participants: 3, Audio: -1, Video: -1, Duration: 3 * time.Second, RoomPrefix: "variant-" + tc.name[:2]}
+			tc.change(&s, &Plan{})
+			plan := s.Plan()
+			tc.change(&Simple{}, &plan)
+			rep := carryOut(t, plan)
+			if tc.check == nil {
+				return
+			}
+			for _, p := range rep.Participants {
+				if p.Media == nil {
+					t.Errorf("%s has no media", p.Name)
+					continue
+				}
+				tc.check(t, p)
+			}
+		})
+	}
+}
+
+// TestResume: connections that break are resumed, and media do not notice.
+func TestResume(t *testing.T) {
+	if testing.Short() {
+		t.Skip("takes seconds")
+	}
+	plan := Simple{URL: serve(t, nil), Rooms: 1, Participants: 3, Audio: -1, Video: -1, Duration: 6 * time.Second, RoomPrefix: "resume"}.Plan()
+	plan.Roles[0].BreakEvery = 2 * time.Second // at one to three seconds
+	rep := carryOut(t, plan)
+	for _, p := range rep.Participants {
+		if p.Resumes == 0 || p.Signalling.Occupants != 4 {
+			t.Errorf("%s resumed %d times and sees %d occupants", p.Name, p.Resumes, p.Signalling.Occupants)
+		}
+	}
+}
+
+// TestEverybodyLeaves: after a run nobody stays behind.
+func TestEverybodyLeaves(t *testing.T) {
+	url := serve(t, nil)
+	for range 3 {
+		rep := carryOut(t, Simple{URL: url, Rooms: 1, Participants: 5, Audio: -1, Duration: time.Second, RoomPrefix: "again"}.Plan())
+		for _, p := range rep.Participants {
+			if p.Signalling.Occupants != 6 {
+				t.Errorf("%s sees %d occupants", p.Name, p.Signalling.Occupants)
+			}
 		}
 	}
 }

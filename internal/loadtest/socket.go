@@ -241,4 +241,7 @@ func (s *socket) close() {
 	_ = s.conn.Close()
 }
 
+// expire lets reading end after a time, whatever comes.
+func (s *socket) expire(d time.Duration) { _ = s.conn.SetReadDeadline(time.Now().Add(d)) }
+
 func (s *socket) drop() { _ = s.conn.Close() }

@@ -1,6 +1,9 @@
 package loadtest
 
 import (
+	"errors"
+	"net"
+	"strings"
 	"sync"
 	"sync/atomic"
 	"time"
@@ -124,4 +127,23 @@ func (s *story) tell(p *record.Participant) {
 	p.MoreErrors = s.more
 	p.Resumes, p.Rejoins, p.Reinvites, p.ChannelLost = s.resumes, s.rejoins, s.reinvites, s.channelLost
 	p.Signalling.KeepAlives = s.keepAlives
+}
+
+// cause is the text of an error without what differs from one participant to
+// the next, such as ports, so that the same cause has the same text; and
+// without URLs, which may hold a password.
+func cause(err error) string {
+	var op *net.OpError
+	var dns *net.DNSError
+	switch {
+	case errors.As(err, &dns):
+		return "the name cannot be resolved: " + dns.Err
+	case errors.As(err, &op):
+		before, _, _ := strings.Cut(err.Error(), op.Error())
+		if i := strings.IndexByte(before, '"'); i >= 0 { // net/http quotes the URL
+			before = before[:i]
+		}
+		return before + op.Op + ": " + op.Err.Error()
+	}
+	return err.Error()
 }
