@@ -4,6 +4,7 @@ import (
 	"context"
 	"log/slog"
 	"net"
+	"strings"
 	"testing"
 	"time"
 
@@ -188,7 +189,7 @@ func TestVariants(t *testing.T) {
 	} {
 		t.Run(tc.name, func(t *testing.T) {
 			t.Parallel()
-			s := Simple{URL: url, Rooms: 1, Participants: 3, Audio: -1, Video: -1, Duration: 3 * time.Second, RoomPrefix: "variant-" + tc.name[:2]}
+			s := Simple{URL: url, Rooms: 1, Participants: 3, Audio: -1, Video: -1, Duration: 3 * time.Second, RoomPrefix: "variant-" + strings.ReplaceAll(tc.name, " ", "-")}
 			tc.change(&s, &Plan{})
 			plan := s.Plan()
 			tc.change(&Simple{}, &plan)

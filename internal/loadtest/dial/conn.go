@@ -223,11 +223,11 @@ func (c *Conn) Close() {
 	c.closed = true
 	conn, channel := c.dtls, c.channel
 	c.mu.Unlock()
+	if conn != nil {
+		_ = conn.Close() // first: the association waits for its reader to end
+	}
 	if channel != nil {
 		channel.close()
-	}
-	if conn != nil {
-		_ = conn.Close()
 	}
 	c.pipe.close()
 }

@@ -1,0 +1,58 @@
+package e2e
+
+import (
+	"context"
+	"testing"
+	"time"
+
+	"github.com/plenum-conf/plenum/internal/loadtest"
+	"github.com/plenum-conf/plenum/internal/loadtest/record"
+	"github.com/plenum-conf/plenum/internal/testkit/browser"
+)
+
+// TestPageAmongSyntheticParticipants: what the load test sends passes for
+// media. A real page in a room with twenty synthetic participants decodes
+// their videos and hears them, and they receive the page's.
+func TestPageAmongSyntheticParticipants(t *testing.T) {
+	browser.Require(t, browser.Chromium)
+	a := startServer(t, nil)
+	ctx, stop := context.WithCancel(context.Background())
+	defer stop()
+	type result struct {
+		rep *record.Report
+		err error
+	}
+	done := make(chan result, 1)
+	go func() {
+		plan := loadtest.Simple{URL: a.URL(), Rooms: 1, Participants: 20, Audio: 8, Video: -1, Duration: 3 * time.Minute, RoomPrefix: "crowd"}.Plan()
+		plan.OpenOneIn = 1
+		rep, err := loadtest.Run(ctx, plan, loadtest.Options{})
+		done <- result{rep, err}
+	}()
+	page := browser.StartChromium(t).Open(roomURL(a, "crowd-1", "Ada"))
+	// A page receives only what it shows; with 21 people that is a screenful
+	// of tiles.
+	waitForMedia(t, page, pageStats, 8)
+	mustGrow(t, "Ada", page, pageStats, 8)
+	me := statsOf(t, page, pageStats).Me
+	screenshot(t, page, "synthetic")
+	stop()
+	r := <-done
+	if r.err != nil {
+		t.Fatal(r.err)
+	}
+	sees, hears := 0, 0
+	for _, p := range r.rep.Participants {
+		for _, s := range p.Media.Streams {
+			if s.Source == me+"-v0" && s.KeyFrames > 0 {
+				sees++
+			}
+			if s.Source == me+"-a0" && s.Packets > 10 {
+				hears++
+			}
+		}
+	}
+	if sees < 15 || hears < 15 {
+		t.Errorf("of 20 synthetic participants %d see the page and %d hear it\n%s", sees, hears, r.rep.Sum().Text())
+	}
+}
