@@ -19,6 +19,7 @@ import (
 	"time"
 
 	"github.com/plenum-conf/plenum/internal/admin"
+	"github.com/plenum-conf/plenum/internal/app/memory"
 	"github.com/plenum-conf/plenum/internal/bridge"
 	"github.com/plenum-conf/plenum/internal/cluster"
 	"github.com/plenum-conf/plenum/internal/config"
@@ -39,6 +40,7 @@ type App struct {
 	cfg     *config.Config
 	log     *slog.Logger
 	metrics *metrics.Registry
+	memory  memory.Plan
 
 	httpLn  net.Listener
 	adminLn net.Listener
@@ -59,7 +61,7 @@ type App struct {
 // New binds all listeners and builds the roles; nothing is answered before
 // [App.Start]. Errors say which address or setting is at fault.
 func New(c *config.Config, log *slog.Logger) (*App, error) {
-	a := &App{cfg: c, log: log, metrics: metrics.New(Version()), failed: make(chan error, 2)}
+	a := &App{cfg: c, log: log, metrics: metrics.New(Version()), memory: planMemory(), failed: make(chan error, 2)}
 	for _, step := range []func() error{a.listen, a.buildSignal, a.buildBridge, a.buildFocus, a.buildWeb, a.buildAdmin} {
 		if err := step(); err != nil {
 			a.closeListeners()
@@ -268,7 +270,7 @@ func (a *App) buildAdmin() error {
 
 // states are what the debug tree shows of each role.
 func (a *App) states() map[string]func() any {
-	m := map[string]func() any{"signal": a.signal.State}
+	m := map[string]func() any{"process": a.processState, "signal": a.signal.State}
 	if a.plays("focus") {
 		m["focus"] = a.focus.State
 	}
@@ -400,6 +402,7 @@ func Serve(ctx context.Context, c *config.Config, out, errOut io.Writer) error {
 		a.closeListeners()
 		return err
 	}
+	defer tendMemory(a.memory, a.log)()
 	_, _ = io.WriteString(out, a.Banner())
 	select {
 	case <-ctx.Done():

@@ -28,6 +28,7 @@ func (a *App) Banner() string {
 	if a.adminLn != nil {
 		fmt.Fprintf(&b, "  Admin    %s\n", a.AdminURL())
 	}
+	fmt.Fprintf(&b, "  Memory   %s\n", a.memory.Why)
 	if w := a.warnings(); len(w) > 0 {
 		b.WriteString("\n")
 		for _, line := range w {

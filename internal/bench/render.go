@@ -24,7 +24,7 @@ var sections = []section{
 }
 
 const signallingIntro = `Clients log in over WebSocket without TLS (connect), all join their rooms at once with presences of 1.3 KB until
-everybody has everybody's presence (join), all change their presence at once (change), and are silent for ten seconds
+everybody has everybody's presence (join), all change their presence at once (change), and are silent for twenty seconds
 (idle). The server is pinned to one core, the load to another. plenum runs as ` + "`plenum serve --roles signal`" + `,
 Prosody with ` + "`internal/bench/peers/prosody.cfg.lua`" + `. "KB each" is the memory a participant adds to the server's.
 `

@@ -48,7 +48,7 @@ func runStorm(ctx context.Context, s *settings, dir string, srv server, t storm.
 		return nil, err
 	}
 	cmd := exec.CommandContext(ctx, "taskset", "-c", s.load, self, "storm", "-url", url, "-pid", strconv.Itoa(p.pid()),
-		"-rooms", strconv.Itoa(t.Rooms), "-people", strconv.Itoa(t.People), "-ramp", strconv.Itoa(t.Ramp), "-idle", "10s")
+		"-rooms", strconv.Itoa(t.Rooms), "-people", strconv.Itoa(t.People), "-ramp", strconv.Itoa(t.Ramp), "-idle", "20s")
 	cmd.Env = append(os.Environ(), oneCore...)
 	cmd.Stderr = os.Stderr
 	out, err := cmd.Output()

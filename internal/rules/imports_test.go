@@ -10,6 +10,7 @@ import (
 // all. The picture is in ARCHITECTURE.md.
 var allowed = map[string][]string{
 	"cmd/plenum":              {"internal/app", "internal/config", "internal/loadtest", "internal/loadtest/..."},
+	"internal/app/memory":     {},
 	"internal/app":            {"internal/admin", "internal/bridge", "internal/cluster", "internal/colibri", "internal/config", "internal/focus", "internal/metrics", "internal/signal", "internal/signal/service/...", "internal/web", "internal/xmpp"},
 	"internal/signal":         {"internal/muc", "internal/xmpp", "internal/signal/service/...", "internal/quota"},
 	"internal/signal/service": {"internal/muc", "internal/signal/service", "internal/xmpp"},

@@ -2,6 +2,8 @@ package signal
 
 import (
 	"bufio"
+	"bytes"
+	"io"
 	"net"
 	"net/http"
 	"strings"
@@ -98,7 +100,22 @@ func (s *Server) upgrade(w http.ResponseWriter, r *http.Request) {
 		s.log.Debug("upgrade failed", "remote", r.RemoteAddr, "error", err)
 		return
 	}
-	s.accept(nc, rw.Reader, readQuery(r), r.RemoteAddr)
+	s.accept(nc, ownReader(nc, rw.Reader), readQuery(r), r.RemoteAddr)
+}
+
+// readAhead is enough for the headers of some frames; what is longer is read
+// straight to where it belongs.
+const readAhead = 512
+
+// ownReader goes on where br has stopped reading nc, without br: net/http's
+// reader is eight times as large as needed, keeps what else the server knows of
+// the connection, and stands on the stack of the goroutine that waits in it.
+func ownReader(nc net.Conn, br *bufio.Reader) *bufio.Reader {
+	early, _ := br.Peek(br.Buffered()) // what is buffered is there
+	if len(early) == 0 {
+		return bufio.NewReaderSize(nc, readAhead)
+	}
+	return bufio.NewReaderSize(io.MultiReader(bytes.NewReader(bytes.Clone(early)), nc), readAhead)
 }
 
 // accept serves an upgraded connection. br may already hold the client's first
