@@ -2,6 +2,7 @@ package e2e
 
 import (
 	"context"
+	"fmt"
 	"testing"
 	"time"
 
@@ -36,6 +37,18 @@ func TestPageAmongSyntheticParticipants(t *testing.T) {
 	mustGrow(t, "Ada", page, pageStats, 8)
 	me := statsOf(t, page, pageStats).Me
 	screenshot(t, page, "synthetic")
+	reached := 0
+	waitUntil(t, "the page's video reaches everybody", func() bool {
+		reached = 0
+		for _, e := range endpoints(t, a) {
+			for _, r := range e.Receives {
+				if r.Source == me+"-v0" && r.Packets > 30 {
+					reached++
+				}
+			}
+		}
+		return reached >= 15
+	}, func() string { return fmt.Sprint("it reaches ", reached) })
 	stop()
 	r := <-done
 	if r.err != nil {

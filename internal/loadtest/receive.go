@@ -110,9 +110,15 @@ func (m *peer) rtpIn(pkt []byte, at mono.Time, stamp int64) {
 		m.rtxIn(pkt, h, opened, at)
 		return
 	}
-	s := m.stream(&h, f)
-	if s == nil {
+	s := m.streams[h.SSRC]
+	if opened && h.PaddingOnly() && s == nil {
+		m.count.Padding++ // a probe, on an SSRC that never carries anything
 		return
+	}
+	if s == nil {
+		if s = m.stream(&h, f); s == nil {
+			return
+		}
 	}
 	length := len(h.Payload())
 	if !opened {
@@ -171,11 +177,8 @@ func (m *peer) look(s *lmedia.Stream, h *rtp.Header, stamp int64, at mono.Time) 
 	m.w.delay.Add(max(d, 0))
 }
 
-// stream finds the account of a packet's SSRC, or opens one.
+// stream opens an account for a packet's SSRC; nil if there are too many.
 func (m *peer) stream(h *rtp.Header, f *format) *lmedia.Stream {
-	if s, ok := m.streams[h.SSRC]; ok {
-		return s
-	}
 	if len(m.streams) >= maxStreams {
 		m.count.UnknownSSRC++
 		return nil

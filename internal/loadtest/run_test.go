@@ -84,6 +84,7 @@ func TestRooms(t *testing.T) {
 	if len(rep.Participants) != rooms*people || len(rep.Seconds) < 3 {
 		t.Fatalf("%d participants, %d seconds", len(rep.Participants), len(rep.Seconds))
 	}
+	all := 0 // videos seen by anybody
 	for _, p := range rep.Participants {
 		m := p.Media
 		var audio, video, keys int
@@ -98,7 +99,8 @@ func TestRooms(t *testing.T) {
 				keys++
 			}
 		}
-		if audio != people-1 || video != people-1 || keys != people-1 {
+		all += video
+		if audio != people-1 || video == 0 || keys < video {
 			t.Errorf("%s in %s hears %d, sees %d, %d with a key frame: %+v", p.Name, p.Room, audio, video, keys, m.Streams)
 		}
 		if m.Delay == nil || m.Delay.Count() == 0 || m.Delay.Quantile(0.5) > time.Second {
@@ -112,6 +114,11 @@ func TestRooms(t *testing.T) {
 		if m.Malformed+m.Unauthentic+m.UnknownType > 0 {
 			t.Errorf("%s: %+v", p.Name, m)
 		}
+	}
+	// On a machine that is busy with other things the server may find that
+	// there is not room for all of them.
+	if all < rooms*people*(people-1)/2 {
+		t.Errorf("only %d videos were seen", all)
 	}
 }
 
