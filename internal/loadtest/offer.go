@@ -10,6 +10,7 @@ import (
 	"github.com/plenum-conf/plenum/internal/jingle"
 	"github.com/plenum-conf/plenum/internal/loadtest/dial"
 	lmedia "github.com/plenum-conf/plenum/internal/loadtest/media"
+	"github.com/plenum-conf/plenum/internal/loadtest/shape"
 	"github.com/plenum-conf/plenum/internal/media"
 	"github.com/plenum-conf/plenum/internal/source"
 	"github.com/plenum-conf/plenum/internal/srtp"
@@ -132,6 +133,8 @@ type mySources struct {
 	set          source.Set
 	onSecured    func(*dial.Conn) // called when DTLS is over; nil for nothing
 	isMuted      func(name string) bool
+	network      shape.Profile
+	privateOnly  bool
 }
 
 // newSSRC makes one that is neither 0 nor taken here.

@@ -34,8 +34,10 @@ type participant struct {
 
 	// The shepherd's.
 	started, left   bool
+	back            bool // it was there before
 	breakAt         mono.Time
-	seenIn, seenOut uint64 // stanzas, when they were last looked at
+	churnAt         mono.Time // when it leaves to come back, 0 for never
+	seenIn, seenOut uint64    // stanzas, when they were last looked at
 
 	deadline atomic.Int64 // of the client: a mono.Time
 	view     atomic.Int64 // when what it looks at has to be told again: a mono.Time, 0 for never
@@ -274,6 +276,7 @@ func (p *participant) event(now mono.Time, e *wire.Event) {
 	case wire.Requested:
 		p.story.step(record.Request)
 	case wire.Joined:
+		p.story.cameIn(p.client.Occupants() <= 2) // itself and the focus
 		p.story.step(record.Room)
 		p.story.become(record.InRoom)
 		if p.role.Signalling {
@@ -332,6 +335,7 @@ func (p *participant) offered(now mono.Time, m *jingle.Message) {
 	talk := lmedia.NewConversation(p.room.seed, p.room.size)
 	s := makeSources(o, p.role, endpoint, talk, p.who)
 	s.identity, s.profiles = p.r.identity, p.r.plan.Profiles
+	s.network, s.privateOnly = p.role.Network, p.r.plan.PrivateOnly
 	s.ufrag = fmt.Sprintf("%08x", rand.Uint32())
 	pwd := fmt.Sprintf("%016x%016x", rand.Uint64(), rand.Uint64())
 	o.sctp = o.transport.SCTPPort != 0 && (p.r.site.PreferSCTP || o.url == "")

@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"net/netip"
+	"slices"
 	"sync/atomic"
 	"time"
 
@@ -12,6 +13,7 @@ import (
 	"github.com/plenum-conf/plenum/internal/loadtest/dial"
 	lmedia "github.com/plenum-conf/plenum/internal/loadtest/media"
 	"github.com/plenum-conf/plenum/internal/loadtest/record"
+	"github.com/plenum-conf/plenum/internal/loadtest/shape"
 	"github.com/plenum-conf/plenum/internal/media"
 	"github.com/plenum-conf/plenum/internal/mono"
 	"github.com/plenum-conf/plenum/internal/netio"
@@ -33,6 +35,7 @@ type peer struct {
 	to      atomic.Value // netip.AddrPort of the selected pair; for any goroutine
 
 	member *netio.Member
+	line   *line // nil unless the role has a bad network
 	agent  *ice.Agent
 	remote netip.AddrPort // selected, for the worker
 	opener *srtp.Opener
@@ -97,12 +100,15 @@ func (m *peer) start() {
 	}
 	member.Owner = m
 	m.member = member
+	if m.sources.network != (shape.Profile{}) {
+		m.line = newLine(m, m.sources.network, m.sources.seed)
+	}
 	m.agent = ice.NewAgent(ice.Config{Ufrag: m.sources.ufrag, Pwd: m.pwd})
 	m.streams, m.rtxOf, m.known = map[uint32]*lmedia.Stream{}, map[uint32]uint32{}, map[uint32]announced{}
 	m.sendT.Owner, m.houseT.Owner = sendTimer{m}, houseTimer{m}
 	m.w.peers[m] = struct{}{}
 	t := m.offer.transport
-	if err := m.agent.SetRemote(t.Ufrag, t.Pwd, usable(t.Candidates, bind), m.w.now); err != nil {
+	if err := m.agent.SetRemote(t.Ufrag, t.Pwd, usable(m.sources.reachable(t.Candidates), bind), m.w.now); err != nil {
 		m.story.wrong(record.ICE, "the offer's transport is of no use: "+err.Error(), false)
 	}
 	m.drive()
@@ -130,9 +136,9 @@ func (m *peer) drive() {
 		if !ok {
 			break
 		}
-		m.member.Commit(copy(m.member.Buffer(n, to), m.scratch[:n]))
+		m.commit(copy(m.buffer(n, to), m.scratch[:n]))
 	}
-	m.member.Flush()
+	m.flush()
 	m.agent.TakeNewRemotes()
 	addr, ok := m.agent.Selected()
 	if !ok || addr == m.remote {
@@ -153,8 +159,19 @@ func (m *peer) drive() {
 
 // datagram sends for DTLS, from any goroutine.
 func (m *peer) datagram(b []byte) {
-	if to, ok := m.to.Load().(netip.AddrPort); ok {
+	to, ok := m.to.Load().(netip.AddrPort)
+	switch {
+	case !ok:
+	case m.line == nil:
 		_ = m.member.WriteTo(b, to)
+	default:
+		b = slices.Clone(b)
+		m.w.do(func() {
+			if !m.closed {
+				m.line.out.Push(m.w.now, b, to)
+				m.lineDue()
+			}
+		})
 	}
 }
 
@@ -213,7 +230,7 @@ func (m *peer) house() {
 	}
 	if m.sealer != nil {
 		m.rtcpDue(now)
-		m.member.Flush()
+		m.flush()
 	}
 	m.w.wheel.Schedule(&m.houseT, now.Add(housePeriod))
 }
@@ -236,6 +253,12 @@ func (m *peer) close() {
 	m.closed = true
 	m.w.wheel.Cancel(&m.sendT)
 	m.w.wheel.Cancel(&m.houseT)
+	if m.line != nil {
+		m.w.wheel.Cancel(&m.line.timer)
+	}
+	for _, s := range m.order {
+		m.w.gone.stream(s)
+	}
 	delete(m.w.peers, m)
 	conn, member := m.conn, m.member
 	if conn != nil {

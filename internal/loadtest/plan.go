@@ -7,6 +7,7 @@ import (
 	"time"
 
 	"github.com/plenum-conf/plenum/internal/loadtest/media"
+	"github.com/plenum-conf/plenum/internal/loadtest/shape"
 	"github.com/plenum-conf/plenum/internal/srtp"
 )
 
@@ -20,6 +21,9 @@ type Plan struct {
 	Roles    []Role        `json:"roles"`
 	Rooms    []Room        `json:"rooms"`
 
+	// PrivateOnly refuses to connect, and to send media, to anything but
+	// this machine and private networks.
+	PrivateOnly bool `json:"private_only,omitempty"`
 	// Insecure accepts any TLS certificate.
 	Insecure bool `json:"insecure,omitempty"`
 	// Token is a JWT for all; User and Password log in instead of being
@@ -79,6 +83,11 @@ type Role struct {
 	// BreakEvery lets its signalling connection break again and again, so
 	// that it has to resume; 0 for never.
 	BreakEvery time.Duration `json:"break_every,omitempty"`
+	// Churn is the share of them, 0 to 1, that leaves in a minute; who left
+	// comes back after a few seconds, as somebody new.
+	Churn float64 `json:"churn,omitempty"`
+	// Network is what the network is like for their media, each way.
+	Network shape.Profile `json:"network,omitzero"`
 }
 
 // Room is one room and who comes into it.

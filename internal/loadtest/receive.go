@@ -1,12 +1,12 @@
 package loadtest
 
 import (
+	"net/netip"
 	"time"
 
 	lmedia "github.com/plenum-conf/plenum/internal/loadtest/media"
 	"github.com/plenum-conf/plenum/internal/loadtest/record"
 	"github.com/plenum-conf/plenum/internal/mono"
-	"github.com/plenum-conf/plenum/internal/netio"
 	"github.com/plenum-conf/plenum/internal/rtp"
 )
 
@@ -19,24 +19,32 @@ func (m *peer) read() {
 	for range 4 { // a peer must not keep the others waiting
 		n := m.member.Read(b)
 		for i := range n {
-			m.datagramIn(b, i)
+			m.arrived(b.Packets[i].Data, b.Packets[i].Addr, b.Stamps[i])
 		}
 		if n < 16 || m.closed {
 			break
 		}
 	}
+	if m.line != nil {
+		m.fireLine()
+		return
+	}
+	m.afterRead()
+}
+
+// afterRead answers what was read.
+func (m *peer) afterRead() {
 	if m.closed || m.sealer == nil {
 		return
 	}
 	if m.tcc.Due(m.w.now, false) {
 		m.feedback(m.w.now)
 	}
-	m.member.Flush()
+	m.flush()
 }
 
 // datagramIn sorts one datagram by its first byte (RFC 7983 §7).
-func (m *peer) datagramIn(b *netio.Batch, i int) {
-	pkt := b.Packets[i].Data
+func (m *peer) datagramIn(pkt []byte, from netip.AddrPort, stamp int64) {
 	if len(pkt) == 0 || m.closed {
 		return
 	}
@@ -44,14 +52,14 @@ func (m *peer) datagramIn(b *netio.Batch, i int) {
 	m.w.total.bytesIn += uint64(len(pkt))
 	switch first := pkt[0]; {
 	case first < 4:
-		_ = m.agent.Handle(m.w.now, b.Packets[i].Addr, pkt) // the agent counts what is wrong
+		_ = m.agent.Handle(m.w.now, from, pkt) // the agent counts what is wrong
 		m.drive()
 	case first >= 20 && first < 64:
 		if m.conn != nil {
 			m.conn.Push(pkt)
 		}
 	case first >= 128 && first < 192:
-		m.media(pkt, b.Stamps[i])
+		m.media(pkt, stamp)
 	default:
 		m.count.Malformed++
 	}

@@ -191,12 +191,12 @@ func (m *peer) sendRTCP(b []byte) {
 	if len(b) == 0 {
 		return
 	}
-	dst := m.member.Buffer(len(b)+srtp.MaxOverheadRTCP, m.remote)
+	dst := m.buffer(len(b)+srtp.MaxOverheadRTCP, m.remote)
 	n, err := m.sealer.SealRTCP(dst, b)
 	if err != nil {
 		m.story.wrong("", fmt.Sprintf("RTCP cannot be sealed: %v", err), false)
 		return
 	}
-	m.member.Commit(n)
+	m.commit(n)
 	m.count.RTCPOut++
 }

@@ -80,7 +80,9 @@ func Run(ctx context.Context, plan Plan, opt Options) (*record.Report, error) {
 
 // prepare learns about the deployment and makes the workers.
 func (r *run) prepare(ctx context.Context) error {
+	tcp := guard(r.plan.PrivateOnly)
 	r.http = &http.Client{Transport: &http.Transport{
+		DialContext:     tcp.DialContext,
 		TLSClientConfig: &tls.Config{InsecureSkipVerify: r.plan.Insecure}, //nolint:gosec // only when asked for
 		MaxIdleConns:    256, MaxIdleConnsPerHost: 256, IdleConnTimeout: 30 * time.Second,
 	}}
@@ -91,7 +93,7 @@ func (r *run) prepare(ctx context.Context) error {
 	}
 	r.site = s
 	r.override()
-	r.dialer = dialer{tls: r.http.Transport.(*http.Transport).TLSClientConfig, origin: base.Scheme + "://" + base.Host}
+	r.dialer = dialer{net: tcp, tls: r.http.Transport.(*http.Transport).TLSClientConfig, origin: base.Scheme + "://" + base.Host}
 	if r.identity, err = dial.NewIdentity(); err != nil {
 		return err
 	}
@@ -225,6 +227,9 @@ func (r *run) tendAll(ctx context.Context, now mono.Time) {
 			continue
 		case !p.started:
 			p.started = true
+			if p.role.Churn > 0 { // as atoms decay: at any moment everybody is equally likely to go
+				p.churnAt = now.Add(max(time.Duration(rand.ExpFloat64()/p.role.Churn*float64(time.Minute)), time.Second))
+			}
 			if p.role.BreakEvery > 0 {
 				p.breakAt = now.Add(p.role.BreakEvery/2 + rand.N(p.role.BreakEvery))
 			}
@@ -234,6 +239,10 @@ func (r *run) tendAll(ctx context.Context, now mono.Time) {
 				p.live(ctx)
 			}()
 			continue
+		case p.churnAt != 0 && now >= p.churnAt && !p.left:
+			p.left = true
+			go p.leave(true)
+			r.comeBack(p, since)
 		case p.role.Stay > 0 && since >= p.begins+p.role.Stay && !p.left:
 			p.left = true
 			go p.leave(true)
@@ -243,6 +252,20 @@ func (r *run) tendAll(ctx context.Context, now mono.Time) {
 		}
 		p.tend(now)
 	}
+}
+
+// Who left to come back stays away for a time between these.
+const awayLeast, awayMost = 2 * time.Second, 8 * time.Second
+
+// comeBack lets somebody who leaves now come back, as a participant of its
+// own: to the server it is another.
+func (r *run) comeBack(p *participant, since time.Duration) {
+	q := &participant{
+		r: r, index: len(r.all), room: p.room, role: p.role, who: p.who, quit: make(chan struct{}), name: p.name, w: p.w,
+		remote: map[string]*remote{}, back: true, begins: since + awayLeast + rand.N(awayMost-awayLeast),
+	}
+	q.story = story{run: r.began, events: &r.errors, state: record.Waiting}
+	r.all = append(r.all, q)
 }
 
 // finish takes the last stock, lets everybody leave, and writes the report.

@@ -62,7 +62,7 @@ func (m *peer) send() {
 		m.count.Late++
 		m.w.total.late++
 	}
-	m.member.Flush()
+	m.flush()
 	m.scheduleSend()
 }
 
@@ -120,7 +120,7 @@ func (m *peer) Packet(enc *lmedia.Encoding, e *rtp.Egress, payload []byte, level
 // Repeat implements media.Repeater.
 func (m *peer) Repeat(e *rtp.Egress, osn uint16, payload []byte) {
 	m.extend(e)
-	b := m.member.Buffer(len(payload)+64+srtp.MaxOverheadRTP, m.remote)
+	b := m.buffer(len(payload)+64+srtp.MaxOverheadRTP, m.remote)
 	if n, err := e.WriteRTX(b, osn, payload); err == nil {
 		m.seal(b, n, bwe.RTX)
 	}
@@ -130,7 +130,7 @@ func (m *peer) Repeat(e *rtp.Egress, osn uint16, payload []byte) {
 // no payload.
 func (m *peer) packet(e *rtp.Egress, payload []byte, padding int, kind bwe.Kind) {
 	m.extend(e)
-	b := m.member.Buffer(len(payload)+padding+64+srtp.MaxOverheadRTP, m.remote)
+	b := m.buffer(len(payload)+padding+64+srtp.MaxOverheadRTP, m.remote)
 	var n int
 	var err error
 	if padding > 0 {
@@ -156,7 +156,7 @@ func (m *peer) seal(b []byte, n int, kind bwe.Kind) {
 		m.count.Malformed++
 		return
 	}
-	m.member.Commit(size)
+	m.commit(size)
 	if m.offer.ext.tcc != 0 {
 		if m.up != nil {
 			m.up.Sent(m.nextCC, size, m.w.now, kind)

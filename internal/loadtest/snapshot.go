@@ -64,7 +64,7 @@ func sendingRecord(e *lmedia.Encoding, codec string, active bool, limit int) rec
 
 // record writes down everything about the participant.
 func (p *participant) record() record.Participant {
-	out := record.Participant{Index: p.index, Room: p.room.name, Name: p.name, Role: p.role.Name}
+	out := record.Participant{Index: p.index, Room: p.room.name, Name: p.name, Role: p.role.Name, Again: p.back, NoMedia: p.role.Signalling}
 	p.story.tell(&out)
 	p.mu.Lock()
 	defer p.mu.Unlock()
@@ -145,6 +145,12 @@ type mediaSum struct {
 	delay   record.Histogram
 }
 
+// stream adds one stream.
+func (s *mediaSum) stream(st *lmedia.Stream) {
+	s.lost += st.Stats(st.Clock).Lost - int64(st.Recovered)
+	s.freezes += st.Freezes
+}
+
 // add takes a worker's sums; it runs in the worker.
 func (s *mediaSum) add(w *worker, over time.Duration) {
 	s.packetsIn += w.total.packetsIn
@@ -152,12 +158,13 @@ func (s *mediaSum) add(w *worker, over time.Duration) {
 	s.bytesIn += w.total.bytesIn
 	s.bytesOut += w.total.bytesOut
 	s.late += w.total.late
+	s.lost += w.gone.lost
+	s.freezes += w.gone.freezes
 	s.delay.Merge(&w.delay)
 	for m := range w.peers {
 		for _, st := range m.order {
 			st.Rate(over)
-			s.lost += st.Stats(st.Clock).Lost - int64(st.Recovered)
-			s.freezes += st.Freezes
+			s.stream(st)
 		}
 	}
 }
@@ -196,6 +203,9 @@ func (b *book) people(s *record.Second) {
 		p.story.mu.Lock()
 		state := p.story.state
 		resumes += p.story.resumes
+		if !p.story.alone { // who is alone waits for people, not for the server
+			s.WorstJoin = max(s.WorstJoin, p.story.inCall)
+		}
 		p.story.mu.Unlock()
 		switch state {
 		case record.Waiting:
@@ -207,6 +217,8 @@ func (b *book) people(s *record.Second) {
 			s.InCall++
 		case record.Failed:
 			s.Failed++
+		case record.Left:
+			s.Left++
 		}
 		s.Began++
 		if p.mu.TryLock() { // who is busy is counted the next time

@@ -41,6 +41,7 @@ type socket struct {
 
 // dialer opens WebSockets and tells how long each step takes.
 type dialer struct {
+	net    *net.Dialer
 	tls    *tls.Config
 	origin string
 }
@@ -102,7 +103,7 @@ func (d *dialer) tcp(ctx context.Context, u *url.URL, step func(record.Step)) (n
 	var conn net.Conn
 	var err error
 	for _, a := range addrs {
-		if conn, err = (&net.Dialer{}).DialContext(ctx, "tcp", net.JoinHostPort(a, port)); err == nil {
+		if conn, err = d.net.DialContext(ctx, "tcp", net.JoinHostPort(a, port)); err == nil {
 			step(record.TCP)
 			return conn, nil
 		}

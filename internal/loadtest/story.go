@@ -25,6 +25,9 @@ type story struct {
 	errs  []record.Error
 	more  int
 
+	alone  bool          // was the only one in the room when it came in
+	inCall time.Duration // when the last of the steps was taken that make somebody be in the call
+
 	resumes, rejoins, reinvites, channelLost, keepAlives int
 }
 
@@ -62,6 +65,9 @@ func (s *story) stepAt(step record.Step, now mono.Time) {
 				from = max(from, t.At)
 			}
 		}
+	}
+	if step == record.Room || step == record.Accepted || step == record.ICE || step == record.DTLS {
+		s.inCall = max(s.inCall, at)
 	}
 	s.steps = append(s.steps, record.StepTime{Step: step, At: at, Took: max(at-from, 0)})
 }
@@ -109,6 +115,13 @@ func (s *story) become(state record.State) {
 	}
 }
 
+// cameIn says whether it is alone in the room.
+func (s *story) cameIn(alone bool) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	s.alone = alone
+}
+
 // add counts one of the story's counters.
 func (s *story) add(counter *int) {
 	s.mu.Lock()
@@ -121,6 +134,7 @@ func (s *story) tell(p *record.Participant) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	p.State = s.state
+	p.Alone = s.alone
 	p.Began = max(s.began.Sub(s.run), 0)
 	p.Steps = append([]record.StepTime(nil), s.steps...)
 	p.Errors = append([]record.Error(nil), s.errs...)

@@ -28,6 +28,7 @@ type worker struct {
 
 	total tally
 	delay record.Histogram
+	gone  mediaSum // of streams whose sessions have ended
 
 	mu    sync.Mutex
 	box   []func()
@@ -163,7 +164,7 @@ func (w *worker) rest(begin, idle, awake mono.Time) {
 	}
 }
 
-// The two kinds of timers a peer has.
+// The kinds of timers a peer has, besides lineTimer.
 type (
 	sendTimer  struct{ m *peer }
 	houseTimer struct{ m *peer }
@@ -175,6 +176,8 @@ func (w *worker) fire(t *mono.Timer) {
 		o.m.send()
 	case houseTimer:
 		o.m.house()
+	case lineTimer:
+		o.m.fireLine()
 	}
 }
 

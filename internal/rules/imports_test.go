@@ -26,6 +26,7 @@ var allowed = map[string][]string{
 
 	"internal/loadtest/record": {},
 	"internal/loadtest/site":   {},
+	"internal/loadtest/shape":  {},
 	"internal/loadtest/dial":   {"internal/srtp"},
 	"internal/loadtest/wire":   {"internal/xmpp", "internal/jingle", "internal/source"},
 	"internal/loadtest/media":  {"internal/rtp", "internal/rtp/codec"},

@@ -70,8 +70,11 @@ type Participant struct {
 	Index    int    `json:"index"` // from 0
 	Room     string `json:"room"`
 	Name     string `json:"name"`
-	Role     string `json:"role"`     // as in the plan
-	Endpoint string `json:"endpoint"` // 8 hex digits, "" until known
+	Role     string `json:"role"`               // as in the plan
+	Endpoint string `json:"endpoint"`           // 8 hex digits, "" until known
+	Again    bool   `json:"again,omitempty"`    // it left before, and came back as this one
+	Alone    bool   `json:"alone,omitempty"`    // it came into an empty room: its offer waits for somebody else to come
+	NoMedia  bool   `json:"no_media,omitempty"` // it declines media
 	State    State  `json:"state"`
 
 	Began time.Duration `json:"began"` // since the run began
@@ -191,6 +194,8 @@ type Second struct {
 	InRoom       int           `json:"in_room"` // in a room at least
 	InCall       int           `json:"in_call"`
 	Failed       int           `json:"failed"`
+	Left         int           `json:"left"`
+	WorstJoin    time.Duration `json:"worst_join"`  // the longest that anybody took to get into the call so far
 	PacketsIn    uint64        `json:"packets_in"`  // in this second
 	PacketsOut   uint64        `json:"packets_out"` //
 	BitsIn       uint64        `json:"bits_in"`     // UDP payload
