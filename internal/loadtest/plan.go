@@ -136,7 +136,7 @@ func (s Simple) Plan() Plan {
 	var members []Member
 	for i := range s.Participants {
 		r := Role{Audio: i < audio, Video: i < video, Screen: i < screens, Codec: s.Codec, Layout: s.Layout, Signalling: s.Signalling, BreakEvery: s.BreakEvery}
-		r.Name = r.describe()
+		r.Name = r.Describe()
 		at, ok := seen[r.Name]
 		if !ok {
 			at = len(members)
@@ -160,7 +160,8 @@ func (s Simple) Plan() Plan {
 	return p
 }
 
-func (r *Role) describe() string {
+// Describe makes a name of what a role does.
+func (r *Role) Describe() string {
 	name := ""
 	for _, part := range []struct {
 		on   bool

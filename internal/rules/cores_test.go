@@ -13,7 +13,7 @@ var cores = []string{
 	"internal/xmpp", "internal/muc", "internal/jingle", "internal/source", "internal/media", "internal/ice",
 	"internal/srtp", "internal/rtp", "internal/bwe", "internal/bridge/alloc", "internal/bridge/speech", "internal/bridge/slots", "internal/bridge/delay", "internal/focus/placement",
 	"internal/focus/admission",
-	"internal/loadtest/shape",
+	"internal/loadtest/shape", "internal/loadtest/verdict", "internal/loadtest/scenario", "internal/loadtest/record",
 }
 
 // clockCalls are functions that read a clock or wait on one.

@@ -27,9 +27,14 @@ var allowed = map[string][]string{
 	"internal/loadtest/record": {},
 	"internal/loadtest/site":   {},
 	"internal/loadtest/shape":  {},
-	"internal/loadtest/dial":   {"internal/srtp"},
-	"internal/loadtest/wire":   {"internal/xmpp", "internal/jingle", "internal/source"},
-	"internal/loadtest/media":  {"internal/rtp", "internal/rtp/codec"},
+
+	"internal/loadtest/verdict":  {"internal/loadtest/record"},
+	"internal/loadtest/scenario": {"internal/loadtest", "internal/loadtest/media", "internal/loadtest/shape"},
+	"internal/loadtest/report":   {"internal/loadtest/record", "internal/loadtest/verdict"},
+	"internal/loadtest/probe":    {"internal/loadtest/record"},
+	"internal/loadtest/dial":     {"internal/srtp"},
+	"internal/loadtest/wire":     {"internal/xmpp", "internal/jingle", "internal/source"},
+	"internal/loadtest/media":    {"internal/rtp", "internal/rtp/codec"},
 
 	"internal/cluster": {"internal/colibri", "internal/source"},
 	"internal/admin":   {},
@@ -63,7 +68,7 @@ var fences = map[string][]string{
 	"github.com/chromedp/":       {"internal/testkit/browser"},
 	"github.com/evanw/esbuild":   {"internal/web/build", "internal/web/bundle"},
 	"github.com/alecthomas/kong": {"cmd/plenum"},
-	"github.com/goccy/go-yaml":   {"internal/config"},
+	"github.com/goccy/go-yaml":   {"internal/config", "internal/loadtest/scenario"}, // files that people write, with mistakes told by line
 	"github.com/prometheus/":     {"internal/metrics", "internal/signal", "internal/focus", "internal/bridge", "internal/web", "internal/admin", "internal/app"},
 }
 

@@ -231,8 +231,24 @@ type Report struct {
 	Duration     time.Duration `json:"duration"`
 	Plan         any           `json:"plan"` // as it was carried out
 	Machine      Machine       `json:"machine"`
+	Server       *Server       `json:"server,omitempty"`
 	Participants []Participant `json:"participants"`
 	Seconds      []Second      `json:"seconds"`
 	// Error is why the run as a whole could not be done, "" if it could.
 	Error string `json:"error,omitempty"`
+}
+
+// Server is what the server needed, if it can be known.
+type Server struct {
+	Source  string         `json:"source"` // where it was learnt: a URL without secrets, or a process
+	Samples []ServerSample `json:"samples"`
+	Error   string         `json:"error,omitempty"` // why some are missing
+}
+
+// ServerSample is one look at the server.
+type ServerSample struct {
+	At       time.Duration      `json:"at"`                 // since the run began
+	CPU      float64            `json:"cpu"`                // cores used since the look before
+	Memory   uint64             `json:"memory"`             // bytes resident, 0 if unknown
+	Counters map[string]float64 `json:"counters,omitempty"` // what else it says about itself, by name
 }
