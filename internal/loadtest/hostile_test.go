@@ -2,12 +2,14 @@ package loadtest
 
 import (
 	"context"
+	"encoding/json"
 	"fmt"
 	"net"
 	"net/http"
 	"net/http/httptest"
 	"net/netip"
 	"strings"
+	"sync"
 	"testing"
 	"time"
 
@@ -242,5 +244,41 @@ func TestMediaAllocateNothing(t *testing.T) {
 	}
 	if m.count.PacketsIn < 2000 || m.count.Opened == m.count.PacketsIn {
 		t.Errorf("%d packets, %d opened", m.count.PacketsIn, m.count.Opened)
+	}
+}
+
+// TestToken: a JWT goes where clients put it: into the request's header and
+// the WebSocket's URL; and into no error.
+func TestToken(t *testing.T) {
+	var mu sync.Mutex
+	seen := map[string]string{}
+	srv := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		mu.Lock()
+		defer mu.Unlock()
+		switch r.URL.Path {
+		case "/config.js":
+			_, _ = w.Write([]byte("var config = {conferenceRequestUrl: '/request', websocket: 'ws://" + r.Host + "/xmpp-websocket'};"))
+		case "/request":
+			seen["header"] = r.Header.Get("Authorization")
+			_, _ = w.Write([]byte(`{"ready": true, "focusJid": "f@x", "properties": {}}`))
+		default:
+			seen["query"] = r.URL.RawQuery
+			w.WriteHeader(http.StatusForbidden)
+		}
+	}))
+	defer srv.Close()
+	plan := Simple{URL: srv.URL, Rooms: 1, Participants: 1, Duration: time.Second, RoomPrefix: "token"}.Plan()
+	plan.Token = "s3cret"
+	rep, err := Run(context.Background(), plan, Options{})
+	if err != nil {
+		t.Fatal(err)
+	}
+	mu.Lock()
+	defer mu.Unlock()
+	if seen["header"] != "Bearer s3cret" || seen["query"] != "room=token-1&token=s3cret" {
+		t.Errorf("%q", seen)
+	}
+	if text, _ := json.Marshal(rep); strings.Contains(string(text), "s3cret") || len(rep.Participants[0].Errors) == 0 {
+		t.Errorf("%s", text)
 	}
 }

@@ -48,6 +48,7 @@ type peer struct {
 
 	streams map[uint32]*lmedia.Stream
 	order   []*lmedia.Stream // as they came
+	newest  *lmedia.Stream   // of the last packet: the next is often of it too
 	rtxOf   map[uint32]uint32
 	known   map[uint32]announced
 	tcc     rtp.Recorder
@@ -60,6 +61,7 @@ type peer struct {
 
 	sendT, houseT mono.Timer
 	nextReport    mono.Time
+	nextBudget    mono.Time
 	closed        bool
 	scratch       [1500]byte
 	nacks         []uint16
@@ -265,6 +267,7 @@ func (m *peer) close() {
 		go conn.Close()
 	}
 	if member != nil {
+		m.w.total.kernelDrops += member.KernelDrops()
 		member.Close()
 	}
 }

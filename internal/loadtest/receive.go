@@ -118,7 +118,10 @@ func (m *peer) rtpIn(pkt []byte, at mono.Time, stamp int64) {
 		m.rtxIn(pkt, h, opened, at)
 		return
 	}
-	s := m.streams[h.SSRC]
+	s := m.newest
+	if s == nil || s.SSRC != h.SSRC {
+		s = m.streams[h.SSRC]
+	}
 	if opened && h.PaddingOnly() && s == nil {
 		m.count.Padding++ // a probe, on an SSRC that never carries anything
 		return
@@ -128,6 +131,7 @@ func (m *peer) rtpIn(pkt []byte, at mono.Time, stamp int64) {
 			return
 		}
 	}
+	m.newest = s
 	length := len(h.Payload())
 	if !opened {
 		length -= m.opener.Profile().OverheadRTP()

@@ -159,6 +159,21 @@ func TestVariants(t *testing.T) {
 				t.Errorf("channel %q, %d forwarded", p.Media.ChannelKind, p.Media.Forwarded)
 			}
 		}},
+		{"rewriting", func(_ *Simple, p *Plan) { p.Rewriting = "on" }, func(t *testing.T, p record.Participant) {
+			if p.Media.Mapped != 4 { // two microphones and two cameras
+				t.Errorf("%d SSRCs are mapped", p.Media.Mapped)
+			}
+		}},
+		{"no rewriting", func(_ *Simple, p *Plan) { p.Rewriting = "off" }, func(t *testing.T, p record.Participant) {
+			if p.Media.Mapped != 0 {
+				t.Errorf("%d SSRCs are mapped", p.Media.Mapped)
+			}
+			for _, s := range p.Media.Streams {
+				if s.Source == "" {
+					t.Errorf("%+v", s)
+				}
+			}
+		}},
 		{"iq", func(_ *Simple, p *Plan) { p.Request = "iq" }, nil},
 		{"profile", func(_ *Simple, p *Plan) { p.Profiles = []srtp.Profile{srtp.AES128CMHMACSHA180} }, func(t *testing.T, p record.Participant) {
 			if p.Media.Profile != srtp.AES128CMHMACSHA180.String() {

@@ -52,7 +52,8 @@ func (m *peer) send() {
 	if m.audio != nil {
 		late = m.audio.Send(now, wall, m)
 	}
-	if m.up != nil {
+	if m.up != nil && now >= m.nextBudget {
+		m.nextBudget = now.Add(housePeriod)
 		m.budget(now)
 	}
 	for _, v := range m.videos {

@@ -14,6 +14,9 @@ import (
 // snapshot writes down what the peer has counted. It runs in the worker.
 func (m *peer) snapshot() record.Media {
 	c := m.count
+	if m.member != nil {
+		c.KernelDrops = m.member.KernelDrops()
+	}
 	if m.agent != nil {
 		c.ICERTT = m.agent.RTT()
 	}
@@ -103,7 +106,7 @@ func merge(sessions []record.Media) *record.Media {
 			{&out.EarlyPackets, &s.EarlyPackets}, {&out.Padding, &s.Padding}, {&out.Retransmitted, &s.Retransmitted},
 			{&out.NacksOut, &s.NacksOut}, {&out.NacksIn, &s.NacksIn}, {&out.KeyFramesOut, &s.KeyFramesOut},
 			{&out.KeyFramesIn, &s.KeyFramesIn}, {&out.ChannelIn, &s.ChannelIn}, {&out.ChannelOut, &s.ChannelOut},
-			{&out.ChannelMalformed, &s.ChannelMalformed}, {&out.Late, &s.Late},
+			{&out.ChannelMalformed, &s.ChannelMalformed}, {&out.Late, &s.Late}, {&out.KernelDrops, &s.KernelDrops},
 		} {
 			*pair[0] += *pair[1]
 		}
@@ -160,8 +163,10 @@ func (s *mediaSum) add(w *worker, over time.Duration) {
 	s.late += w.total.late
 	s.lost += w.gone.lost
 	s.freezes += w.gone.freezes
+	s.kernelDrops += w.total.kernelDrops
 	s.delay.Merge(&w.delay)
 	for m := range w.peers {
+		s.kernelDrops += m.member.KernelDrops()
 		for _, st := range m.order {
 			st.Rate(over)
 			s.stream(st)
@@ -183,7 +188,7 @@ func (b *book) second(now mono.Time) record.Second {
 	b.people(&s)
 	s.PacketsIn, s.PacketsOut = sum.packetsIn-b.last.packetsIn, sum.packetsOut-b.last.packetsOut
 	s.BitsIn, s.BitsOut = 8*(sum.bytesIn-b.last.bytesIn), 8*(sum.bytesOut-b.last.bytesOut)
-	s.Late = sum.late - b.last.late
+	s.Late, s.KernelDrops = sum.late-b.last.late, sum.kernelDrops-b.last.kernelDrops
 	s.Lost, s.Freezes = sum.lost-b.lost, max(sum.freezes-b.freeze, 0)
 	since := sum.delay.Since(&b.delay)
 	s.DelayP50, s.DelayP99 = since.Quantile(0.5), since.Quantile(0.99)
@@ -238,11 +243,12 @@ func (b *book) people(s *record.Second) {
 // machine says what the generator needed, and whether it was the limit.
 func (r *run) machine(seconds []record.Second) record.Machine {
 	m := record.Machine{Cores: runtime.GOMAXPROCS(0), CPU: cpuTime() - r.cpu, PeakMemory: peakMemory()}
-	var packets, late uint64
+	var packets, late, dropped uint64
 	full, busy := 0, 0
 	for _, s := range seconds {
 		packets += s.PacketsOut
 		late += s.Late
+		dropped += s.KernelDrops
 		if s.CPU > 0.9*float64(m.Cores) {
 			full++
 		}
@@ -258,6 +264,9 @@ func (r *run) machine(seconds []record.Second) record.Machine {
 	}
 	if late*100 > packets {
 		m.Limited = append(m.Limited, fmt.Sprintf("%d times media were sent more than %v too late", late, tooLate))
+	}
+	if dropped > 0 {
+		m.Limited = append(m.Limited, fmt.Sprintf("%d datagrams were lost in its own queues", dropped))
 	}
 	return m
 }

@@ -39,6 +39,7 @@ type worker struct {
 // tally is what a worker counts for all its peers together.
 type tally struct {
 	packetsIn, packetsOut, bytesIn, bytesOut, late uint64
+	kernelDrops                                    uint64 // of peers that have ended
 }
 
 // How often a worker looks at its sockets: seldom when it has much to do, so

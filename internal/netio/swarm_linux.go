@@ -141,6 +141,15 @@ func (w *Swarm) Close() {
 // LocalAddr is the address the member is bound to.
 func (m *Member) LocalAddr() netip.AddrPort { return m.local }
 
+// KernelDrops is how many datagrams the kernel has thrown away because the
+// member's queue was full.
+func (m *Member) KernelDrops() uint64 {
+	if m.closed {
+		return 0
+	}
+	return kernelDrops(m.fd)
+}
+
 // Close takes the member out of the swarm.
 func (m *Member) Close() {
 	m.mu.Lock()

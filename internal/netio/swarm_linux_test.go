@@ -116,3 +116,23 @@ func TestSwarmAllocs(t *testing.T) {
 		t.Errorf("%v allocations a turn", n)
 	}
 }
+
+// TestSwarmKernelDrops: what does not fit a queue is known.
+func TestSwarmKernelDrops(t *testing.T) {
+	w, err := NewSwarm(Config{ReadBuffer: 4096, WriteBuffer: 1 << 20})
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer w.Close()
+	m, err := w.Open(netip.MustParseAddrPort("127.0.0.1:0"))
+	if err != nil {
+		t.Fatal(err)
+	}
+	for range 200 {
+		m.Commit(copy(m.Buffer(1000, m.LocalAddr()), "x") + 999)
+		m.Flush()
+	}
+	if n := m.KernelDrops(); n == 0 || n >= 200 {
+		t.Errorf("%d of 200 dropped", n)
+	}
+}

@@ -55,3 +55,6 @@ func (*Member) Flush() {}
 
 // WriteTo is never called: there is no member.
 func (*Member) WriteTo([]byte, netip.AddrPort) error { return errors.ErrUnsupported }
+
+// KernelDrops is never called: there is no member.
+func (*Member) KernelDrops() uint64 { return 0 }

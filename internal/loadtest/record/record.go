@@ -140,6 +140,7 @@ type Media struct {
 	Mapped           int           `json:"mapped"`            // SSRCs that rewriting has assigned
 	Spoke            time.Duration `json:"spoke"`             // by the speech model
 	Late             uint64        `json:"late"`              // own packets sent over 20 ms too late, for want of time
+	KernelDrops      uint64        `json:"kernel_drops"`      // datagrams lost in its own queue
 
 	Delay   *Histogram `json:"delay,omitempty"` // sender to receiver, of what was decrypted
 	Streams []Stream   `json:"streams"`         // received

@@ -21,6 +21,10 @@ type session struct {
 // jingle takes a Jingle request. Requests of other occupants (peer to peer)
 // are refused.
 func (c *Client) jingle(now mono.Time, st xmpp.Stanza, el xmpp.Element) {
+	if c.cfg.Signalling { // the offer is taken and never answered
+		c.reply(st, nil)
+		return
+	}
 	limits := c.cfg.JingleLimit
 	if limits == (jingle.Limits{}) {
 		limits = jingle.DefaultLimits
@@ -33,7 +37,7 @@ func (c *Client) jingle(now mono.Time, st xmpp.Stanza, el xmpp.Element) {
 		c.refuse(st, &xmpp.StanzaError{Type: "modify", Condition: "bad-request"})
 		return
 	}
-	if st.From != c.room+"/focus" || c.cfg.Signalling && m.Action != jingle.SessionInitiate {
+	if st.From != c.room+"/focus" {
 		c.refuse(st, jingle.UnknownSession())
 		return
 	}
