@@ -47,7 +47,7 @@ func newConference(w *worker, meetingID, room string) *conference {
 	w.conferences[meetingID] = c
 	c.timer.Owner = tick(c.tick)
 	c.talk.timer.Owner = tick(c.decideSpeaker)
-	w.wheel.Schedule(&c.timer, w.now.Add(conferenceTick))
+	w.nearly(&c.timer, w.now.Add(conferenceTick))
 	w.b.opt.Log.Info("conference created", "conference", meetingID, "room", room, "worker", w.index)
 	return c
 }
@@ -61,7 +61,7 @@ func (c *conference) tick(now mono.Time) {
 		c.expire()
 		return
 	}
-	c.w.wheel.Schedule(&c.timer, now.Add(conferenceTick))
+	c.w.nearly(&c.timer, now.Add(conferenceTick))
 	c.watchLayers(now)
 }
 

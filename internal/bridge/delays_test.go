@@ -171,3 +171,50 @@ func BenchmarkDelay(b *testing.B) {
 		}
 	}
 }
+
+// TestTimersThatNeedNotBeExact: they fire together, keep their pace, and never
+// before what they were promised.
+func TestTimersThatNeedNotBeExact(t *testing.T) {
+	start := mono.Time(time.Hour)
+	w := &worker{wheel: mono.NewWheel(start), now: start}
+	fired := map[mono.Time]int{}
+	var timers [500]mono.Timer
+	for i := range timers {
+		timers[i].Owner = tick(func(now mono.Time) {
+			fired[now]++
+			w.nearly(&timers[i], now.Add(time.Second))
+		})
+		w.nearly(&timers[i], start.Add(time.Duration(i)*2*time.Millisecond+time.Second))
+	}
+	for d := time.Duration(0); d < 11*time.Second; d += time.Millisecond {
+		w.now = start.Add(d)
+		w.wheel.Advance(w.now, w.fire)
+	}
+	turns := 0
+	for _, n := range fired {
+		if turns++; n > 15 {
+			t.Errorf("%d fired in one turn", n)
+		}
+	}
+	if turns < 9*50 || turns > 11*50 {
+		t.Errorf("%d turns in ten seconds, want 50 in each", turns)
+	}
+	for _, d := range []time.Duration{0, time.Millisecond, 150 * time.Millisecond, 201 * time.Millisecond, 5 * time.Second} {
+		var at mono.Time
+		var timer mono.Timer
+		timer.Owner = tick(func(now mono.Time) { at = now })
+		begun := w.now
+		w.notBefore(&timer, begun.Add(d))
+		for at == 0 {
+			w.now = w.now.Add(time.Millisecond)
+			w.wheel.Advance(w.now, func(t *mono.Timer) {
+				if t == &timer {
+					w.fire(t)
+				}
+			})
+		}
+		if late := at.Sub(begun.Add(d)); late < 0 || late > grain+time.Millisecond || d < 10*grain && late > time.Millisecond {
+			t.Errorf("what was due after %v came %v late", d, late)
+		}
+	}
+}

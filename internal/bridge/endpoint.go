@@ -63,7 +63,7 @@ func (ep *endpoint) initTimers() {
 	ep.iceTimer.Owner = tick(ep.iceTick)
 	ep.repeatTimer.Owner = tick(ep.repeatConstraints)
 	ep.secondTimer.Owner = tick(ep.everySecond)
-	ep.w.wheel.Schedule(&ep.secondTimer, ep.w.now.Add(time.Second))
+	ep.w.nearly(&ep.secondTimer, ep.w.now.Add(time.Second))
 }
 
 func (ep *endpoint) stopTimers() {
@@ -104,7 +104,7 @@ func (ep *endpoint) secured(now mono.Time) {
 }
 
 func (ep *endpoint) everySecond(now mono.Time) {
-	ep.w.wheel.Schedule(&ep.secondTimer, now.Add(time.Second))
+	ep.w.nearly(&ep.secondTimer, now.Add(time.Second))
 	lim := &ep.w.b.opt.Limits
 	switch {
 	case ep.heard == 0 && now.Sub(ep.created) > lim.NeverConnected:

@@ -189,7 +189,7 @@ func (ep *endpoint) scheduleICE() {
 			at = mono.Earliest(mono.Earliest(at, a.Deadline()), a.until)
 		}
 	}
-	ep.w.wheel.Schedule(&ep.iceTimer, at)
+	ep.w.notBefore(&ep.iceTimer, at)
 }
 
 // lostPath is called when the peer has withdrawn its consent by silence:

@@ -134,6 +134,25 @@ func (w *worker) turn() {
 	}
 }
 
+// Timers that need not be exact are scheduled with others of their kind, so
+// that a worker with a thousand silent endpoints wakes fifty times a second and
+// not a thousand times. The grain bounds how many fire in one turn as well: a
+// turn in which all did would keep media waiting.
+const grain = 20 * time.Millisecond
+
+// nearly schedules a timer at a time, up to half a grain sooner or later.
+func (w *worker) nearly(t *mono.Timer, at mono.Time) {
+	w.wheel.Schedule(t, (at+mono.Time(grain/2))/mono.Time(grain)*mono.Time(grain))
+}
+
+// notBefore schedules a timer at a time, up to a grain later if it is not soon.
+func (w *worker) notBefore(t *mono.Timer, at mono.Time) {
+	if at.Sub(w.now) > 10*grain {
+		at = (at + mono.Time(grain) - 1) / mono.Time(grain) * mono.Time(grain)
+	}
+	w.wheel.Schedule(t, at)
+}
+
 // publish lets others see what this worker has counted.
 func (w *worker) publish() {
 	w.count.own[dropMailbox] = w.mail.refused.Load()

@@ -283,3 +283,51 @@ func TestNoAllocations(t *testing.T) {
 		t.Errorf("%v allocations for a Read that times out and one that is woken", n)
 	}
 }
+
+// TestQuietReads: a reader that had to wait asks the kernel less often, and
+// still gets what is there, whatever the deadline is.
+func TestQuietReads(t *testing.T) {
+	s, r := listen(t, Config{}), listen(t, Config{})
+	b := NewBatch(DefaultMessages)
+	read := func(d time.Duration) int {
+		t.Helper()
+		r.SetDeadline(d)
+		n, err := r.Read(b)
+		if err != nil {
+			t.Fatal(err)
+		}
+		return n
+	}
+	wait := func() {
+		t.Helper()
+		if n := read(time.Millisecond); n != 0 || !r.Waited() {
+			t.Fatalf("%d datagrams, waited %v", n, r.Waited())
+		}
+	}
+	for name, look := range map[string]func() int{
+		"passed":  func() int { return read(1) },
+		"long":    func() int { return read(patience) },
+		"none":    func() int { return read(0) },
+		"polling": func() int { return read(-1) },
+		"woken":   func() int { r.SetDeadline(0); r.Wake(); n, _ := r.Read(b); return n },
+	} {
+		wait()
+		send(t, s, r.LocalAddr(), []byte("x"))
+		if n := look(); n != 1 {
+			t.Errorf("%s: %d datagrams of one", name, n)
+		}
+	}
+	// A deadline that was armed for a wait is not armed again for the same one,
+	// but for one that is earlier.
+	wait()
+	send(t, s, r.LocalAddr(), []byte("x"))
+	read(patience)
+	armed := r.armed
+	send(t, s, r.LocalAddr(), []byte("x"))
+	r.SetDeadline(0)
+	r.deadline = armed.Add(slack / 2)
+	if n, _ := r.Read(b); n != 1 || r.armed != armed {
+		t.Errorf("%d datagrams; armed anew: %v", n, r.armed != armed)
+	}
+	wait()
+}

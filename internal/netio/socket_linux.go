@@ -26,6 +26,8 @@ type Socket struct {
 	recv receiver
 	out  *outbox
 	send sender
+
+	armed time.Time // the deadline in force, as far as the owner knows
 }
 
 // adopt hands the descriptor to the runtime's poller.
@@ -83,10 +85,20 @@ var past = time.Unix(1, 0)
 // net.ErrClosed after Close.
 func (s *Socket) Read(b *Batch) (int, error) {
 	r := &s.recv
-	r.batch, s.waited = b, false
-	err := s.raw.Control(r.try)
+	r.batch = b
+	var err error
+	// After a wait that brought little there is nothing yet, most likely, and
+	// readWait looks before it waits.
+	quiet := s.waited && !s.poll && r.messages < len(b.os.headers)
+	s.waited, r.errno = false, unix.EAGAIN
+	if !quiet {
+		err = s.raw.Control(r.try)
+	}
 	if err == nil && r.errno == unix.EAGAIN && !s.poll {
 		err = s.readWait()
+	}
+	if err == nil && r.errno == unix.EAGAIN && quiet { // readWait may not have come to look
+		err = s.raw.Control(r.try)
 	}
 	r.batch = nil
 	switch {
@@ -102,19 +114,41 @@ func (s *Socket) Read(b *Batch) (int, error) {
 // looked at, so that a wake that comes between is either seen here or moves
 // the deadline into the past.
 func (s *Socket) readWait() error {
-	if err := s.file.SetReadDeadline(s.deadline); err != nil {
+	if err := s.arm(); err != nil {
 		return err
 	}
 	if !s.fallAsleep() {
 		return nil
 	}
-	s.waited = true
+	s.waited, s.recv.messages = true, 0
 	err := s.raw.Read(s.recv.wait)
 	if err == os.ErrDeadlineExceeded {
 		s.recv.errno = unix.EAGAIN
+		s.armed = unarmed
 		return nil
 	}
 	return err
+}
+
+// slack is how far the deadline in force may be from the one wanted: moving it
+// costs more than most turns of a quiet server, and deadlines are of timers
+// with a granularity of a millisecond.
+const slack = 500 * time.Microsecond
+
+// unarmed is a deadline that is near no other.
+var unarmed = time.Unix(1, 0)
+
+// arm sees to it that a wait ends at the deadline. A Wake on another goroutine
+// may put it into the past afterwards, which then is noticed by a wait that
+// ends at once, and put right by the next.
+func (s *Socket) arm() error {
+	if s.deadline.IsZero() == s.armed.IsZero() {
+		if d := s.deadline.Sub(s.armed); -slack < d && d < slack {
+			return nil
+		}
+	}
+	s.armed = s.deadline
+	return s.file.SetReadDeadline(s.deadline)
 }
 
 // failed gives the error of a call whose descriptor is no longer usable.
