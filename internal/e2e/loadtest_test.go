@@ -27,6 +27,7 @@ func TestPageAmongSyntheticParticipants(t *testing.T) {
 	go func() {
 		plan := loadtest.Simple{URL: a.URL(), Rooms: 1, Participants: 20, Audio: 8, Video: -1, Duration: 3 * time.Minute, RoomPrefix: "crowd"}.Plan()
 		plan.OpenOneIn = 1
+		plan.Roles[0].FullBitrate = true // those with microphones, whom a page shows first
 		rep, err := loadtest.Run(ctx, plan, loadtest.Options{})
 		done <- result{rep, err}
 	}()

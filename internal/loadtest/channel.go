@@ -2,6 +2,9 @@ package loadtest
 
 import (
 	"context"
+	"encoding/json"
+	"fmt"
+	"math/rand/v2"
 	"sync"
 	"time"
 
@@ -99,6 +102,7 @@ func (c *channel) opened(send func([]byte) error, end func()) bool {
 	c.mu.Unlock()
 	p := c.p
 	p.story.step(record.Channel)
+	p.statsNext.Store(int64(mono.Now().Add(rand.N(statsPeriod))))
 	p.mu.Lock()
 	p.tellView()
 	p.mu.Unlock()
@@ -135,6 +139,43 @@ func (c *channel) tell(m colibri.Message) {
 		return
 	}
 	c.peer.w.do(func() { c.peer.count.ChannelOut++ })
+}
+
+// statsPeriod is how often clients tell each other how their connection is.
+const statsPeriod = 10 * time.Second
+
+// tellStats sends the others what a client tells about its connection. It
+// runs in a goroutine of its own.
+func (p *participant) tellStats() {
+	p.mu.Lock()
+	c := p.channel
+	p.mu.Unlock()
+	if c == nil {
+		return
+	}
+	m := c.peer
+	var fields map[string]json.RawMessage
+	if !m.w.ask(func() {
+		if m.agent != nil {
+			fields = m.statsFields()
+		}
+	}) || fields == nil {
+		return
+	}
+	c.tell(&colibri.EndpointStats{Fields: fields})
+}
+
+// statsFields is the content of EndpointStats, since the last time.
+func (m *peer) statsFields() map[string]json.RawMessage {
+	up, down := m.count.BytesOut-m.toldOut, m.count.BytesIn-m.toldIn
+	m.toldOut, m.toldIn = m.count.BytesOut, m.count.BytesIn
+	kbits := func(n uint64) uint64 { return n * 8 / 1000 / uint64(statsPeriod/time.Second) }
+	text := func(format string, args ...any) json.RawMessage { return json.RawMessage(fmt.Sprintf(format, args...)) }
+	return map[string]json.RawMessage{
+		"bitrate":           text(`{"upload":%d,"download":%d}`, kbits(up), kbits(down)),
+		"packetLoss":        text(`{"total":0,"upload":0,"download":0}`),
+		"connectionQuality": text("100"), "jvbRTT": text("%d", m.agent.RTT().Milliseconds()), "maxEnabledResolution": text("720"),
+	}
 }
 
 // message takes a message of the bridge.

@@ -16,6 +16,7 @@ import (
 	"github.com/gobwas/ws"
 	"github.com/gobwas/ws/wsutil"
 
+	"github.com/plenum-conf/plenum/internal/colibri"
 	"github.com/plenum-conf/plenum/internal/ice"
 	"github.com/plenum-conf/plenum/internal/loadtest/record"
 	"github.com/plenum-conf/plenum/internal/media"
@@ -280,5 +281,20 @@ func TestToken(t *testing.T) {
 	}
 	if text, _ := json.Marshal(rep); strings.Contains(string(text), "s3cret") || len(rep.Participants[0].Errors) == 0 {
 		t.Errorf("%s", text)
+	}
+}
+
+// TestEndpointStats: what is told to others can be read by them.
+func TestEndpointStats(t *testing.T) {
+	m, _ := fuzzPeer(t)
+	m.count.BytesIn, m.count.BytesOut = 1_250_000, 625_000
+	for _, want := range []string{`"bitrate":{"upload":500,"download":1000}`, `"bitrate":{"upload":0,"download":0}`} {
+		b, err := colibri.MarshalMessage(&colibri.EndpointStats{Fields: m.statsFields()})
+		if err != nil || !strings.Contains(string(b), want) {
+			t.Errorf("%s, %v", b, err)
+		}
+		if msg, err := colibri.ParseMessage(b); err != nil || msg.Class() != "EndpointStats" {
+			t.Error(msg, err)
+		}
 	}
 }

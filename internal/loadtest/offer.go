@@ -162,10 +162,14 @@ func makeSources(o *offer, role *Role, endpoint string, talk *lmedia.Conversatio
 		codec = lmedia.VP8
 	}
 	if role.Video {
-		s.addVideo(o, taken, codec, endpoint, 0)
+		var rates []int64
+		if role.FullBitrate {
+			rates = lmedia.WebRates()
+		}
+		s.addVideo(o, taken, codec, rates, endpoint, 0)
 	}
 	if role.Screen {
-		s.addVideo(o, taken, lmedia.VP8, endpoint, 1)
+		s.addVideo(o, taken, lmedia.VP8, nil, endpoint, 1)
 	}
 	return s
 }
@@ -176,14 +180,14 @@ func msid(endpoint, kind string, n int) string {
 
 // addVideo makes the camera (0) or the screen (1): three encodings and their
 // repetitions are announced, as a browser does, however many are sent.
-func (s *mySources) addVideo(o *offer, taken map[uint32]bool, codec lmedia.Codec, endpoint string, index int) {
+func (s *mySources) addVideo(o *offer, taken map[uint32]bool, codec lmedia.Codec, rates []int64, endpoint string, index int) {
 	pt, ok := o.codecs[string(codec)]
 	if !ok {
 		return
 	}
 	cfg := lmedia.VideoConfig{
 		Source: endpoint + "-v" + strconv.Itoa(index), Codec: codec, PayloadType: pt, RTXType: o.rtxFor[pt],
-		Screen: index == 1, Seed: s.seed + uint64(index),
+		Screen: index == 1, Rates: rates, Seed: s.seed + uint64(index),
 	}
 	layers, id := 3, msid(endpoint, "video", index)
 	typ := source.VideoType("")

@@ -39,9 +39,10 @@ type participant struct {
 	churnAt         mono.Time // when it leaves to come back, 0 for never
 	seenIn, seenOut uint64    // stanzas, when they were last looked at
 
-	deadline atomic.Int64 // of the client: a mono.Time
-	view     atomic.Int64 // when what it looks at has to be told again: a mono.Time, 0 for never
-	keepNext atomic.Int64 // when the keepalive is due: a mono.Time
+	deadline  atomic.Int64 // of the client: a mono.Time
+	view      atomic.Int64 // when what it looks at has to be told again: a mono.Time, 0 for never
+	statsNext atomic.Int64 // when the others are to be told how the connection is: a mono.Time, 0 for never
+	keepNext  atomic.Int64 // when the keepalive is due: a mono.Time
 
 	mu      sync.Mutex
 	client  *wire.Client
@@ -424,6 +425,7 @@ func (p *participant) leave(well bool) {
 	p.deadline.Store(0)
 	p.view.Store(0)
 	p.keepNext.Store(0)
+	p.statsNext.Store(0)
 	if well {
 		p.story.become(record.Left)
 	}
@@ -444,6 +446,10 @@ func (p *participant) tend(now mono.Time) {
 		p.mu.Lock()
 		p.tellView()
 		p.mu.Unlock()
+	}
+	if d := p.statsNext.Load(); d != 0 && int64(now) >= d {
+		p.statsNext.Store(int64(now.Add(statsPeriod)))
+		go p.tellStats()
 	}
 	if d := p.keepNext.Load(); d != 0 && int64(now) >= d {
 		every := p.r.site.Every

@@ -59,13 +59,14 @@ type peer struct {
 	count        record.Media
 	delay        *record.Histogram
 
-	sendT, houseT mono.Timer
-	nextReport    mono.Time
-	nextBudget    mono.Time
-	closed        bool
-	scratch       [1500]byte
-	nacks         []uint16
-	blocks        []rtp.ReportBlock
+	toldIn, toldOut uint64 // bytes, at the last EndpointStats
+	sendT, houseT   mono.Timer
+	nextReport      mono.Time
+	nextBudget      mono.Time
+	closed          bool
+	scratch         [1500]byte
+	nacks           []uint16
+	blocks          []rtp.ReportBlock
 }
 
 // announced is a stream that signalling has told of.

@@ -71,6 +71,10 @@ type Role struct {
 	Screen bool        `json:"screen,omitempty"`
 	Codec  media.Codec `json:"codec,omitempty"` // of the camera; "" is VP8
 	Layout Layout      `json:"layout,omitempty"`
+	// FullBitrate fills the camera's layers up to the bitrates that the web
+	// client allows: 200, 500 and 1,500 kbit/s. Otherwise they have those of
+	// the samples, about half.
+	FullBitrate bool `json:"full_bitrate,omitempty"`
 	// Height is the highest picture it asks for, 0 for what the layout wants.
 	Height int `json:"height,omitempty"`
 	// LastN is how many videos it asks for: -1 for all, nil for what the

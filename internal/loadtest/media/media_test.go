@@ -333,3 +333,31 @@ func FuzzReadStamp(f *testing.F) {
 		}
 	})
 }
+
+// TestRates: filled layers have the bitrate that was asked for, and what the
+// encoder made is where it was.
+func TestRates(t *testing.T) {
+	v := NewVideo(VideoConfig{Source: "x-v0", Codec: VP8, PayloadType: 100, SSRCs: []uint32{1, 2, 3}, Rates: WebRates(), Seed: 5})
+	out := &wireOut{keep: true}
+	v.Start(1)
+	for now := mono.Time(1); now < mono.Time(3*time.Second); now = now.Add(time.Millisecond) {
+		v.Send(now, int64(now), out)
+	}
+	bytesOf := map[uint32]int64{}
+	for _, pkt := range out.packets {
+		bytesOf[parse(t, pkt).SSRC] += int64(len(pkt))
+	}
+	for i, want := range WebRates() {
+		if got := 8 * bytesOf[uint32(i+1)] / 3; got < want*8/10 || got > want*12/10 {
+			t.Errorf("layer %d has %d bit/s, want %d", i, got, want)
+		}
+	}
+	for ssrc, all := range frames(t, out.packets) {
+		clip := samples().camera[VP8][ssrc-1]
+		for k, f := range all {
+			if _, ok := ReadStamp(f); !ok || !bytes.HasPrefix(f, clip.Frames[k%len(clip.Frames)].Data) {
+				t.Fatalf("layer %d frame %d", ssrc, k)
+			}
+		}
+	}
+}

@@ -47,6 +47,7 @@ type Layer struct {
 	rtxType uint8
 	clip    *Clip
 	rate    int64 // mean, bit/s
+	fill    int   // bytes behind each picture
 	at      int   // next frame of the clip
 	wantKey bool
 	lastKey mono.Time
@@ -83,8 +84,15 @@ type VideoConfig struct {
 	SSRCs       []uint32 // smallest picture first; those beyond the samples stay unused
 	RTX         []uint32 // of the SSRCs, or empty
 	Screen      bool
-	Seed        uint64
+	// Rates are the bitrates of the layers in bit/s, smallest picture first:
+	// pictures are filled up to them with bytes that decoders skip. Nil, or
+	// less than a sample has, is as the sample is. Only VP8 can be filled.
+	Rates []int64
+	Seed  uint64
 }
+
+// WebRates are what the web client allows the layers of a camera at most.
+func WebRates() []int64 { return []int64{200_000, 500_000, 1_500_000} }
 
 // NewVideo makes a camera or a screen. It sends nothing before Start.
 func NewVideo(cfg VideoConfig) *Video {
@@ -107,6 +115,10 @@ func NewVideo(cfg VideoConfig) *Video {
 		l.picture = uint16(cfg.Seed) & 0x7fff
 		if i < len(cfg.RTX) && cfg.RTXType != 0 {
 			l.RTX = cfg.RTX[i]
+		}
+		if i < len(cfg.Rates) && cfg.Codec == VP8 && cfg.Rates[i] > l.rate {
+			l.fill = int(float64(cfg.Rates[i]-l.rate) * v.step.Seconds() / 8)
+			l.rate = cfg.Rates[i]
 		}
 		v.Layers = append(v.Layers, l)
 	}
@@ -236,7 +248,7 @@ func (l *Layer) frame(now mono.Time, ts uint32, wall int64, scratch []byte, out 
 	if f.TID == 0 {
 		l.tl0++
 	}
-	for offset := 0; offset < len(f.Data); offset += maxPayload {
+	for offset := 0; offset < len(f.Data)+l.fill; offset += maxPayload {
 		p := sentPacket{used: true, seq: l.seq, ts: ts, frame: int32(index), offset: int32(offset), picture: l.picture, tl0: l.tl0, stamp: wall}
 		l.history[l.seq%historyLen] = p
 		e := l.header(l.SSRC, l.payloadType, l.seq, ts)
@@ -249,18 +261,21 @@ func (l *Layer) frame(now mono.Time, ts uint32, wall int64, scratch []byte, out 
 // payload makes a packet's payload, the same each time, and its marker.
 func (l *Layer) payload(p *sentPacket, e *rtp.Egress, scratch []byte) []byte {
 	f := &l.clip.Frames[p.frame]
-	end := min(int(p.offset)+maxPayload, len(f.Data))
+	begin, size := int(p.offset), len(f.Data)+l.fill
+	end := min(begin+maxPayload, size)
 	b := scratch[:0]
 	switch l.codec {
 	case VP9:
-		b = appendVP9(b, l.clip, f, p.offset == 0, end == len(f.Data), p.picture)
+		b = appendVP9(b, l.clip, f, begin == 0, end == size, p.picture)
 	default:
-		b = appendVP8(b, f, p.offset == 0, p.picture, p.tl0)
+		b = appendVP8(b, f, begin == 0, p.picture, p.tl0)
 	}
-	b = append(b, f.Data[p.offset:end]...)
-	if end == len(f.Data) {
-		e.Marker = true
+	have := f.Data[min(begin, len(f.Data)):min(end, len(f.Data))]
+	b = append(b, have...)
+	for range end - begin - len(have) {
+		b = append(b, 0)
 	}
+	e.Marker = end == size
 	if e.Marker && l.codec == VP8 { // a VP9 decoder takes what follows for another picture
 		b = Stamp{Sent: p.stamp, Height: uint16(l.clip.Height)}.Append(b)
 	}
