@@ -4,6 +4,7 @@ import (
 	"context"
 	"log/slog"
 	"net"
+	"runtime"
 	"strings"
 	"testing"
 	"time"
@@ -248,12 +249,37 @@ func TestResume(t *testing.T) {
 // TestEverybodyLeaves: after a run nobody stays behind.
 func TestEverybodyLeaves(t *testing.T) {
 	url := serve(t, nil)
-	for range 3 {
-		rep := carryOut(t, Simple{URL: url, Rooms: 1, Participants: 5, Audio: -1, Duration: time.Second, RoomPrefix: "again"}.Plan())
+	var goroutines int
+	for i := range 3 {
+		if i == 1 {
+			goroutines = settled(0)
+		}
+		plan := Simple{URL: url, Rooms: 1, Participants: 5, Audio: -1, Duration: time.Second, RoomPrefix: "again"}.Plan()
+		if i == 2 {
+			plan.Channel = "sctp"
+		}
+		rep := carryOut(t, plan)
 		for _, p := range rep.Participants {
 			if p.Signalling.Occupants != 6 {
 				t.Errorf("%s sees %d occupants", p.Name, p.Signalling.Occupants)
 			}
 		}
 	}
+	if n := settled(goroutines); n > goroutines {
+		buf := make([]byte, 1<<20)
+		t.Errorf("%d goroutines after one run, %d after three\n%s", goroutines, n, buf[:runtime.Stack(buf, true)])
+	}
+}
+
+// settled waits until there are no more goroutines than wanted, or until
+// their number has not fallen for a second, and returns it.
+func settled(wanted int) int {
+	n := runtime.NumGoroutine()
+	for quiet := 0; quiet < 20 && n > wanted; quiet++ {
+		time.Sleep(50 * time.Millisecond) // there is no event to wait for: goroutines end silently
+		if now := runtime.NumGoroutine(); now < n {
+			n, quiet = now, 0
+		}
+	}
+	return n
 }
