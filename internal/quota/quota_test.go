@@ -1,7 +1,6 @@
 package quota
 
 import (
-	"fmt"
 	"testing"
 )
 
@@ -60,7 +59,7 @@ func FuzzClient(f *testing.F) {
 	f.Add("[2001:db8::1%x]:1")
 	f.Fuzz(func(t *testing.T, s string) {
 		if key := Client(s); len(key) > 64 {
-			t.Error(fmt.Sprintf("%q is long", key))
+			t.Errorf("%q is long", key)
 		}
 	})
 }

@@ -127,21 +127,18 @@ func (c *client) frame() ([]byte, error) {
 const peeked = 64
 
 // read counts what comes until the connection ends.
-func (c *client) read() error {
+func (c *client) read() {
 	for {
 		h, err := ws.ReadHeader(c.in)
 		if err != nil {
-			return err
+			return
 		}
 		head, err := c.in.Peek(int(min(h.Length, peeked)))
-		if err != nil {
-			return err
-		}
-		if err := c.stanza(h.OpCode, head, h.Length); err != nil {
-			return err
+		if err != nil || c.stanza(h.OpCode, head, h.Length) != nil {
+			return
 		}
 		if _, err := c.in.Discard(int(h.Length)); err != nil {
-			return err
+			return
 		}
 	}
 }

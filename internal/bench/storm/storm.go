@@ -191,7 +191,8 @@ func (r *run) seat(c *client, i int) {
 	c.children, c.progress = children(nick), r.progress
 	r.clients[i] = c
 	r.readers.Go(func() {
-		if err := c.read(); err != nil && !r.closing.Load() {
+		c.read()
+		if !r.closing.Load() {
 			r.lost.Add(1)
 			r.progress <- struct{}{}
 		}
