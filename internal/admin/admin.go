@@ -26,14 +26,25 @@ type Options struct {
 	// that requests by another name than its own come from a web page that was
 	// made to point here.
 	Loopback bool
+	// Live returns what the start page shows, anew every few seconds. It must be
+	// cheap, and safe to call from any goroutine.
+	Live func() []Figure
 	// Health returns nil when the process can serve, else what is wrong.
 	Health func() error
+}
+
+// Figure is one line of the start page.
+type Figure struct {
+	Name  string `json:"name"`  // in plain words
+	Value string `json:"value"` // with its unit
+	Note  string `json:"note,omitempty"`
 }
 
 // Handler returns the whole listener.
 func Handler(o Options) http.Handler {
 	mux := http.NewServeMux()
 	mux.HandleFunc("GET /{$}", index)
+	mux.HandleFunc("GET /about/live", func(w http.ResponseWriter, _ *http.Request) { live(w, o.Live) })
 	mux.HandleFunc("GET /about/health", func(w http.ResponseWriter, _ *http.Request) { health(w, o.Health) })
 	mux.HandleFunc("GET /about/version", func(w http.ResponseWriter, _ *http.Request) {
 		writeJSON(w, http.StatusOK, map[string]string{"name": "plenum", "version": o.Version})
@@ -88,21 +99,6 @@ func sameOrigin(next http.Handler) http.Handler {
 		w.Header().Set("Cache-Control", "no-store")
 		next.ServeHTTP(w, r)
 	})
-}
-
-const indexPage = `<!doctype html><html lang="en"><meta charset="utf-8"><title>plenum admin</title>
-<style>body{font:16px/1.5 system-ui,sans-serif;margin:3rem auto;max-width:40rem;padding:0 1rem}</style>
-<h1>plenum admin</h1><ul>
-<li><a href="/about/health">Health</a>: 200 when this process can serve, 503 and the reason when not
-<li><a href="/debug/state">State</a>: rooms, conferences and endpoints as JSON
-<li><a href="/metrics">Metrics</a> for Prometheus
-<li><a href="/debug/pprof/">Profiles</a> for go tool pprof
-<li><a href="/about/version">Version</a></ul></html>
-`
-
-func index(w http.ResponseWriter, _ *http.Request) {
-	w.Header().Set("Content-Type", "text/html; charset=utf-8")
-	_, _ = w.Write([]byte(indexPage))
 }
 
 func health(w http.ResponseWriter, check func() error) {

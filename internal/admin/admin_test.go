@@ -1,6 +1,8 @@
 package admin
 
 import (
+	"crypto/sha256"
+	"encoding/base64"
 	"errors"
 	"net/http"
 	"net/http/httptest"
@@ -16,6 +18,7 @@ func TestHandler(t *testing.T) {
 	var sick error
 	h := Handler(Options{
 		Version: "1.2.3", Gatherer: reg, Health: func() error { return sick },
+		Live:  func() []Figure { return []Figure{{Name: "Rooms", Value: "3"}} },
 		State: map[string]func() any{"signal": func() any { return map[string]int{"rooms": 3} }, "focus": func() any { return nil }},
 	})
 	get := func(path, site string) *httptest.ResponseRecorder {
@@ -33,6 +36,8 @@ func TestHandler(t *testing.T) {
 		has  string
 	}{
 		{"/", 200, "/debug/state"},
+		{"/", 200, "/about/live"},
+		{"/about/live", 200, `"name": "Rooms"`},
 		{"/about/health", 200, `"ok"`},
 		{"/about/version", 200, "1.2.3"},
 		{"/metrics", 200, "plenum_things 0"},
@@ -69,5 +74,28 @@ func TestOwnName(t *testing.T) {
 		if h.ServeHTTP(w, r); w.Code != code {
 			t.Errorf("%q: %d, want %d", host, w.Code, code)
 		}
+	}
+}
+
+// TestPageRunsItsOwnScriptOnly: the policy names what is in the page.
+func TestPageRunsItsOwnScriptOnly(t *testing.T) {
+	w := httptest.NewRecorder()
+	Handler(Options{Gatherer: prometheus.NewRegistry()}).ServeHTTP(w, httptest.NewRequest(http.MethodGet, "/", nil))
+	csp, page := w.Header().Get("Content-Security-Policy"), w.Body.String()
+	for _, element := range []string{"script", "style"} {
+		text, ok := strings.CutPrefix(page[strings.Index(page, "<"+element+">"):], "<"+element+">")
+		text, _, end := strings.Cut(text, "</"+element+">")
+		sum := sha256.Sum256([]byte(text))
+		if want := element + "-src 'sha256-" + base64.StdEncoding.EncodeToString(sum[:]) + "'"; !ok || !end || !strings.Contains(csp, want) {
+			t.Errorf("%q does not allow %s", csp, want)
+		}
+	}
+	if strings.Contains(page, "http:") || strings.Contains(page, "https:") || strings.Contains(page, " src=") || strings.Contains(page, " style=") {
+		t.Error("the page loads something from elsewhere, or has a style the policy refuses")
+	}
+	w = httptest.NewRecorder()
+	Handler(Options{Gatherer: prometheus.NewRegistry()}).ServeHTTP(w, httptest.NewRequest(http.MethodGet, "/about/live", nil))
+	if got := strings.TrimSpace(w.Body.String()); got != "[]" {
+		t.Errorf("without figures: %s", got)
 	}
 }

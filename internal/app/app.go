@@ -263,7 +263,7 @@ func (a *App) buildAdmin() error {
 	a.admin = web.NewServer(admin.Handler(admin.Options{
 		Loopback: isLocal(hostOf(a.cfg.Admin.Listen)),
 		Version:  Version(), Gatherer: a.metrics.Gatherer(), Health: a.Health,
-		State: a.states(),
+		State: a.states(), Live: a.live,
 	}), a.role("admin"))
 	return nil
 }

@@ -119,6 +119,31 @@ func (b *busy) roll(now mono.Time) {
 	b.begun, b.idle = now, 0
 }
 
+// traffic is how many datagrams came and went in the last second.
+type traffic struct{ in, out meter }
+
+type meter struct {
+	before    uint64
+	perSecond atomic.Uint64
+}
+
+// roll ends a second that took d.
+func (p *meter) roll(total uint64, d time.Duration) {
+	p.perSecond.Store(uint64(float64(total-p.before) / d.Seconds()))
+	p.before = total
+}
+
+// rollSecond ends a second of all that is measured by the second.
+func (w *worker) rollSecond() {
+	d := max(w.now.Sub(w.published), time.Second)
+	w.published = w.now
+	w.delays.roll()
+	w.busy.roll(w.busy.ended)
+	w.traffic.in.roll(w.count.own[cPacketsIn], d)
+	w.traffic.out.roll(w.count.own[cPacketsOut], d)
+	w.publish()
+}
+
 // Overview is what a bridge does at the moment.
 type Overview struct {
 	Conferences, Endpoints int
@@ -127,7 +152,7 @@ type Overview struct {
 	Busy float64
 	// Delays are the times media spent here in the last seconds.
 	Delays delay.Histogram
-	// PacketsIn and PacketsOut count datagrams since the start.
+	// PacketsIn and PacketsOut are datagrams in the last second.
 	PacketsIn, PacketsOut uint64
 }
 
@@ -141,8 +166,8 @@ func (b *Bridge) Overview() Overview {
 		l.Conferences += int(w.numConferences.Load())
 		l.Endpoints += int(w.numEndpoints.Load())
 		l.Busy = max(l.Busy, w.busy.now())
-		l.PacketsIn += w.count.shared[cPacketsIn].Load()
-		l.PacketsOut += w.count.shared[cPacketsOut].Load()
+		l.PacketsIn += w.traffic.in.perSecond.Load()
+		l.PacketsOut += w.traffic.out.perSecond.Load()
 	}
 	return l
 }

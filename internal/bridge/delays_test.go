@@ -129,7 +129,7 @@ func TestDelayIsPublished(t *testing.T) {
 	a := r.join(meeting, "aaaaaaaa", 1000)
 	b := r.join(meeting, "bbbbbbbb", 0)
 	b.until("audio", func() { a.audio(30) }, func() bool { return len(b.packets(1000)) > 3 })
-	r.inside(func(c *conference) { c.w.delays.roll(); c.w.publish() })
+	r.inside(func(c *conference) { c.w.rollSecond() })
 	l := r.Overview()
 	if n, p := l.Delays.Count(), l.Delays.Quantile(0.5); n < 3 || p <= 0 || p > patience || l.Endpoints != 2 || l.Conferences != 1 || l.PacketsOut == 0 {
 		t.Errorf("%d packets, median %v; %+v", n, p, l)

@@ -4,6 +4,7 @@ import (
 	"context"
 	"encoding/json"
 	"errors"
+	"regexp"
 	"strings"
 	"sync"
 	"testing"
@@ -194,6 +195,14 @@ func TestState(t *testing.T) {
 		if !strings.Contains(string(text), part) {
 			t.Errorf("%s is missing in\n%s", part, text)
 		}
+	}
+	for _, key := range regexp.MustCompile(`"([^"]*)":`).FindAllStringSubmatch(string(text), -1) {
+		if !regexp.MustCompile(`^[a-z][a-z0-9_]*$`).MatchString(key[1]) {
+			t.Errorf("key %q is not in snake_case", key[1])
+		}
+	}
+	if strings.Contains(string(text), ":null") {
+		t.Errorf("a list is null in\n%s", text)
 	}
 	for _, secret := range []string{a.offered.Pwd, a.offered.ChannelURL, a.Addr().String()} {
 		if strings.Contains(string(text), secret) {

@@ -184,7 +184,7 @@ func (b *Bridge) State() any {
 	for i, w := range b.workers {
 		asked[i] = make(chan WorkerState, 1)
 		if !w.mail.postAlways(stateWanted{asked[i]}) {
-			asked[i] <- WorkerState{Index: i, Missing: true} // the bridge has stopped
+			asked[i] <- WorkerState{Index: i, Missing: true, Counters: map[string]uint64{}, Conferences: []ConferenceState{}} // the bridge has stopped
 		}
 	}
 	for i := range b.workers {
@@ -192,7 +192,7 @@ func (b *Bridge) State() any {
 		case ws := <-asked[i]:
 			s.Workers = append(s.Workers, ws)
 		case <-late:
-			s.Workers = append(s.Workers, WorkerState{Index: i, Missing: true})
+			s.Workers = append(s.Workers, WorkerState{Index: i, Missing: true, Counters: map[string]uint64{}, Conferences: []ConferenceState{}})
 			late = closedTimer
 		}
 	}
@@ -213,7 +213,7 @@ func (w *worker) state() WorkerState {
 	w.publish()
 	s := WorkerState{
 		Index: w.index, Busy: w.busy.now(), Delay: delaysState(w), Socket: w.sock.Stats(), Counters: map[string]uint64{},
-		Addresses: len(w.byAddr), Foreign: len(w.foreign), Timers: w.wheel.Len(),
+		Addresses: len(w.byAddr), Foreign: len(w.foreign), Timers: w.wheel.Len(), Conferences: []ConferenceState{},
 	}
 	s.MeanRun = s.Socket.MeanRun(netio.Stats{})
 	for i, n := range counterNames {
@@ -231,7 +231,7 @@ func since(now, then mono.Time) string { return now.Sub(then).Round(time.Millise
 
 func (c *conference) state() ConferenceState {
 	s := ConferenceState{MeetingID: c.meetingID, Room: c.room, Age: since(c.w.now, c.created),
-		Loudest: c.talk.loudest, Routed: c.talk.router.Routed(), LastN: c.lastN,
+		Loudest: c.talk.loudest, Routed: c.talk.router.Routed(), LastN: c.lastN, Endpoints: []EndpointState{},
 	}
 	if d := c.talk.detector.Dominant(); d != nil {
 		s.Dominant = d.ID
@@ -315,7 +315,7 @@ func (ch *channel) kind() string {
 
 func (s *mediaSource) state(now mono.Time) SourceState {
 	out := SourceState{
-		Name: s.name, Kind: s.kind.String(), VideoType: string(s.videoType),
+		Name: s.name, Kind: s.kind.String(), VideoType: string(s.videoType), Encodings: []EncodingState{},
 		Receivers: s.audio.receivers() + s.videoReceivers(),
 	}
 	if s.kind == media.Video {

@@ -28,6 +28,7 @@ type worker struct {
 	count     counters
 	delays    delays
 	busy      busy
+	traffic   traffic
 
 	random mrand.Source // cryptographic, for transaction ids
 
@@ -87,7 +88,7 @@ func newWorker(b *Bridge, index int, sock *netio.Socket) *worker {
 	w.mail.max, w.mail.wake = b.opt.Limits.Mailbox, sock.Wake
 	w.delays.init()
 	w.busy.ended = mono.Now()
-	w.busy.begun = w.busy.ended
+	w.busy.begun, w.published = w.busy.ended, w.busy.ended
 	return w
 }
 
@@ -127,10 +128,7 @@ func (w *worker) turn() {
 	w.reallocate()
 	w.flush()
 	if w.now.Sub(w.published) >= time.Second {
-		w.published = w.now
-		w.delays.roll()
-		w.busy.roll(w.busy.ended)
-		w.publish()
+		w.rollSecond()
 	}
 }
 

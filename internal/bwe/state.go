@@ -7,55 +7,60 @@ import (
 
 // State is what the debug tree shows of an estimator. Rates are in bit/s.
 type State struct {
-	Estimate   int64
-	DelayBased int64
-	LossBased  int64 // 0 if losses limit nothing
-	Delivered  int64 // last half second, 0 if not known
-	Offered    int64
-	REMB       int64 // 0 if there was none that counts
-	Feedback   bool  // transport-wide feedback has come
+	Estimate   int64 `json:"estimate"`
+	DelayBased int64 `json:"delay_based"`
+	LossBased  int64 `json:"loss_based"` // 0 if losses limit nothing
+	Delivered  int64 `json:"delivered"`  // last half second, 0 if not known
+	Offered    int64 `json:"offered"`
+	REMB       int64 `json:"remb"`     // 0 if there was none that counts
+	Feedback   bool  `json:"feedback"` // transport-wide feedback has come
 
-	RTT       time.Duration
-	Queue     time.Duration // delay above the least seen
-	Signal    string        // normal, overuse, underuse
-	Trend     float64       // compared with Threshold
-	Threshold float64
+	RTT       time.Duration `json:"rtt_ns"`
+	Queue     time.Duration `json:"queue_ns"` // delay above the least seen
+	Signal    string        `json:"signal"`   // normal, overuse, underuse
+	Trend     float64       `json:"trend"`    // compared with Threshold
+	Threshold float64       `json:"threshold"`
 
-	Loss         float64 // share lost, last seconds
-	InherentLoss float64 // part of it that is not for lack of bandwidth
+	Loss         float64 `json:"loss"`          // share lost, last seconds
+	InherentLoss float64 `json:"inherent_loss"` // part of it that is not for lack of bandwidth
 
-	Target, Ideal int64
-	Probe         ProbeState
-	Counters      Counters
-	HistorySize   int // packets remembered at most
+	Target      int64      `json:"target"`
+	Ideal       int64      `json:"ideal"`
+	Probe       ProbeState `json:"probe"`
+	Counters    Counters   `json:"counters"`
+	HistorySize int        `json:"history_size"` // packets remembered at most
 }
 
 // ProbeState is the part about probing.
 type ProbeState struct {
-	State    string // idle, sending, waiting
-	Rate     int64  // of the probe in hand, or the last
-	Result   int64  // what the last one has shown, 0 for nothing
-	Finished int
+	State    string `json:"state"`  // idle, sending, waiting
+	Rate     int64  `json:"rate"`   // of the probe in hand, or the last
+	Result   int64  `json:"result"` // what the last one has shown, 0 for nothing
+	Finished int    `json:"finished"`
 }
 
 // Counters are events since the beginning.
 type Counters struct {
-	MediaPackets, PaddingPackets, RTXPackets uint64
-	MediaBytes, PaddingBytes, RTXBytes       uint64
+	MediaPackets   uint64 `json:"media_packets"`
+	PaddingPackets uint64 `json:"padding_packets"`
+	RTXPackets     uint64 `json:"rtx_packets"`
+	MediaBytes     uint64 `json:"media_bytes"`
+	PaddingBytes   uint64 `json:"padding_bytes"`
+	RTXBytes       uint64 `json:"rtx_bytes"`
 
-	Received  uint64 // reported as received
-	Lost      uint64 // reported as lost at first
-	Found     uint64 // of those, reported as received later
-	Duplicate uint64 // reported as received again
-	Unknown   uint64 // reported, but not in the history
+	Received  uint64 `json:"received"`  // reported as received
+	Lost      uint64 `json:"lost"`      // reported as lost at first
+	Found     uint64 `json:"found"`     // of those, reported as received later
+	Duplicate uint64 `json:"duplicate"` // reported as received again
+	Unknown   uint64 `json:"unknown"`   // reported, but not in the history
 
-	FeedbackMessages uint64
-	Useless          uint64 // feedback messages with nothing new
-	OutOfOrder       uint64 // packets sent with a number that is not new
-	Decreases        uint64 // for delay
-	Timeouts         uint64 // decreases for lack of feedback
-	ClockJumps       uint64
-	SpuriousREMB     uint64 // from a receiver with transport-wide feedback
+	FeedbackMessages uint64 `json:"feedback_messages"`
+	Useless          uint64 `json:"useless"`      // feedback messages with nothing new
+	OutOfOrder       uint64 `json:"out_of_order"` // packets sent with a number that is not new
+	Decreases        uint64 `json:"decreases"`    // for delay
+	Timeouts         uint64 `json:"timeouts"`     // decreases for lack of feedback
+	ClockJumps       uint64 `json:"clock_jumps"`
+	SpuriousREMB     uint64 `json:"spurious_remb"` // from a receiver with transport-wide feedback
 }
 
 // State describes the estimator. It is a copy.

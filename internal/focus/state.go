@@ -66,10 +66,17 @@ func (f *Focus) State() any {
 			asked++
 		}
 	}
-	s := State{Address: f.self.String(), Capabilities: f.caps.len(), Invitations: f.lobby.state(), Silent: asked}
+	s := State{Address: f.self.String(), Conferences: []ConferenceState{}, Capabilities: f.caps.len(), Invitations: f.lobby.state(), Silent: asked}
 	s.gather(answers)
 	slices.SortFunc(s.Conferences, func(a, b ConferenceState) int { return strings.Compare(a.Room, b.Room) })
 	return s
+}
+
+// Conferences returns how many there are. Any goroutine may call it.
+func (f *Focus) Conferences() int {
+	f.mu.Lock()
+	defer f.mu.Unlock()
+	return len(f.rooms)
 }
 
 func (s *State) gather(answers <-chan ConferenceState) {
@@ -90,6 +97,7 @@ func (c *conference) state() ConferenceState {
 	s := ConferenceState{
 		Room: c.room.String(), Meeting: c.meeting, Created: c.created, Entered: c.phase == running,
 		BridgeDown: c.down, Failures: c.broken, Sources: c.sources.Sources(),
+		Participants: []ParticipantState{},
 	}
 	if c.stay != nil {
 		s.Bridge = c.stay.Name

@@ -5,32 +5,32 @@ import "time"
 // RoomState describes a room for people who look into the server. It holds no
 // password, no message and no content of presences.
 type RoomState struct {
-	JID          string
-	MeetingID    string
-	Created      time.Time
-	Started      time.Time // when the second occupant joined
-	Opened       bool
-	Destroyed    bool
-	Locked       bool
-	MembersOnly  bool
-	Waiting      int // joins that wait for the focus
-	WaitingBytes int
-	History      int // messages kept
-	HistoryBytes int
-	SubjectBytes int
-	Affiliations int
-	Occupants    []OccupantState
+	JID          string          `json:"jid"`
+	MeetingID    string          `json:"meeting_id"`
+	Created      time.Time       `json:"created"`
+	Started      time.Time       `json:"started"` // when the second occupant joined
+	Opened       bool            `json:"opened"`
+	Destroyed    bool            `json:"destroyed"`
+	Locked       bool            `json:"locked"`
+	MembersOnly  bool            `json:"members_only"`
+	Waiting      int             `json:"waiting"` // joins that wait for the focus
+	WaitingBytes int             `json:"waiting_bytes"`
+	History      int             `json:"history"` // messages kept
+	HistoryBytes int             `json:"history_bytes"`
+	SubjectBytes int             `json:"subject_bytes"`
+	Affiliations int             `json:"affiliations"`
+	Occupants    []OccupantState `json:"occupants"`
 }
 
 // OccupantState describes one occupant.
 type OccupantState struct {
-	Nick          string
-	JID           string // full real address
-	Role          string
-	Affiliation   string
-	Joined        time.Time
-	Trusted       bool
-	PresenceBytes int // of its presence as the others get it
+	Nick          string    `json:"nick"`
+	JID           string    `json:"jid"` // full real address
+	Role          string    `json:"role"`
+	Affiliation   string    `json:"affiliation"`
+	Joined        time.Time `json:"joined"`
+	Trusted       bool      `json:"trusted"`
+	PresenceBytes int       `json:"presence_bytes"` // of its presence as the others get it
 }
 
 // State describes the room as it is now. The result shares nothing with it.

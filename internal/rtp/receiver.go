@@ -85,7 +85,7 @@ type ReceiverStats struct {
 	Packets uint64        `json:"packets"`
 	Bytes   uint64        `json:"bytes"` // of payload
 	Lost    int64         `json:"lost"`
-	Jitter  time.Duration `json:"jitter"`
+	Jitter  time.Duration `json:"jitter_ns"`
 }
 
 // Stats returns the counters; clock is the clock rate in Hz.

@@ -21,10 +21,10 @@ type SessionState struct {
 	State         string   `json:"state"`
 	Remote        string   `json:"remote,omitempty"`
 	Resumable     bool     `json:"resumable"`
-	OutboxStanzas int      `json:"outboxStanzas"`
-	OutboxBytes   int      `json:"outboxBytes"`
+	OutboxStanzas int      `json:"outbox_stanzas"`
+	OutboxBytes   int      `json:"outbox_bytes"`
 	Unacked       int      `json:"unacked"`
-	UnackedBytes  int      `json:"unackedBytes"`
+	UnackedBytes  int      `json:"unacked_bytes"`
 	Rooms         []string `json:"rooms"`
 }
 
@@ -38,7 +38,9 @@ type RoomState struct {
 // State describes the server for the debug tree; the value is a State. It asks
 // every room's goroutine and waits at most a second for them.
 func (s *Server) State() any {
-	st := State{Domain: s.opt.Domain, Rooms: s.rooms.states()}
+	st := State{
+		Domain: s.opt.Domain, Rooms: s.rooms.states(), Sessions: []SessionState{}, Expected: []string{}, Ports: []string{},
+	}
 	for _, x := range s.sessions.all() {
 		st.Sessions = append(st.Sessions, x.describe())
 	}
@@ -55,6 +57,21 @@ func (s *Server) State() any {
 	return st
 }
 
+// Overview counts what there is, without asking any room.
+type Overview struct {
+	Sessions int // of clients, with or without a socket
+	Rooms    int
+}
+
+// Overview returns the counts. Any goroutine may call it.
+func (s *Server) Overview() Overview {
+	o := Overview{Sessions: s.sessions.count()}
+	s.rooms.mu.Lock()
+	defer s.rooms.mu.Unlock()
+	o.Rooms = len(s.rooms.byKey)
+	return o
+}
+
 func (s *session) describe() SessionState {
 	s.mu.Lock()
 	defer s.mu.Unlock()
@@ -62,7 +79,7 @@ func (s *session) describe() SessionState {
 	d := SessionState{
 		JID: s.full, State: s.state.String(), Resumable: s.smID != "",
 		OutboxStanzas: s.out.waiting(), OutboxBytes: s.out.bytes,
-		Unacked: n, UnackedBytes: size,
+		Unacked: n, UnackedBytes: size, Rooms: []string{},
 	}
 	if s.conn != nil {
 		d.Remote = s.conn.remote
@@ -93,7 +110,7 @@ func (t *rooms) states() []RoomState {
 }
 
 func collect(answers <-chan RoomState, n int, limit time.Duration) []RoomState {
-	var list []RoomState
+	list := []RoomState{} // not null in JSON
 	timeout := time.After(limit)
 	for range n {
 		select {

@@ -96,6 +96,17 @@ func (t *sessions) all() []*session {
 }
 
 // stopTimers ends hibernation clocks when the process ends.
+// count returns how many there are.
+func (t *sessions) count() (n int) {
+	for i := range t.shards {
+		s := &t.shards[i]
+		s.mu.RLock()
+		n += len(s.byJID)
+		s.mu.RUnlock()
+	}
+	return n
+}
+
 func (t *sessions) stopTimers() {
 	for _, s := range t.all() {
 		s.mu.Lock()

@@ -239,7 +239,7 @@ type State struct {
 	Waiting int           `json:"waiting"`
 	Under   int           `json:"under_way"`
 	Window  int           `json:"window"`
-	Delay   time.Duration `json:"delay"`
+	Delay   time.Duration `json:"delay_ns"`
 }
 
 // State describes the gate.
