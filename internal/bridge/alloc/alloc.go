@@ -26,7 +26,10 @@ type Layer struct {
 	FrameRate float64 // frames per second; 0: not known, or cannot be chosen
 	Bitrate   int64   // bit/s that forwarding it takes, measured
 	Extra     int64   // bit/s that must be left besides for it to be chosen
-	Active    bool    // it is being sent now
+	// Packets is how many a second forwarding it takes, and ExtraPackets how many
+	// more must be left besides for it to be chosen.
+	Packets, ExtraPackets float64
+	Active                bool // it is being sent now
 	// Lingers: it comes into question although it is slower than a picture of
 	// its height should be. The receiver has a faster layer of that picture, and
 	// to go without some frames for a while is cheaper than to change to another
@@ -54,7 +57,22 @@ type Result struct {
 	// Target is what all chosen layers take in bit/s, Ideal what they would
 	// take with an unlimited budget.
 	Target, Ideal int64
+	// Packets and IdealPackets are the same in packets a second.
+	Packets, IdealPackets float64
+	// Short: a layer was passed over that takes more packets than were left.
+	Short bool
 }
+
+// Budget is what there is to be distributed. Each part may be negative, for no
+// limit.
+type Budget struct {
+	Bits    int64   // bit/s, what the path to the receiver carries
+	Packets float64 // a second, what the server has left for the receiver
+	Sources int     // how many may be forwarded, besides the receiver's own last-N
+}
+
+// Unbounded is a budget that limits nothing.
+func Unbounded() Budget { return Budget{Bits: Unlimited, Packets: Unlimited, Sources: Unlimited} }
 
 // Allocator decides for one receiver at a time; one is enough for many
 // receivers that are served one after the other. The zero value is ready.
@@ -70,18 +88,18 @@ type Allocator struct {
 }
 
 // Run decides about all sources. sources is in speech order and is not kept.
-// budget is in bit/s, negative for unlimited. limit bounds the number of
-// forwarded sources in addition to the receiver's own last-N; Unlimited, or 0
-// and more.
-func (a *Allocator) Run(settings *Settings, sources []Source, budget int64, limit int) *Result {
+func (a *Allocator) Run(settings *Settings, sources []Source, budget Budget) *Result {
 	a.reset(len(sources))
 	if !settings.known {
 		return &a.result
 	}
 	a.prioritize(settings, sources)
-	a.admit(sources, lowerOf(settings.lastN, limit))
-	if budget < 0 {
-		budget = math.MaxInt64
+	a.admit(sources, lowerOf(settings.lastN, budget.Sources))
+	if budget.Bits < 0 {
+		budget.Bits = math.MaxInt64
+	}
+	if budget.Packets < 0 {
+		budget.Packets = math.Inf(1)
 	}
 	a.distribute(budget)
 	a.report()
@@ -96,6 +114,7 @@ func (a *Allocator) reset(n int) {
 	}
 	r.Forwarded = r.Forwarded[:0]
 	r.Target, r.Ideal = 0, 0
+	r.Packets, r.IdealPackets, r.Short = 0, 0, false
 	a.contenders = a.contenders[:0]
 	a.layers = a.layers[:0]
 }
@@ -158,12 +177,14 @@ func (a *Allocator) report() {
 		layers := a.layers[c.first:c.end]
 		if len(layers) > 0 {
 			r.Ideal += layers[len(layers)-1].Bitrate
+			r.IdealPackets += layers[len(layers)-1].Packets
 		}
 		if c.at < 0 {
 			continue
 		}
 		l := layers[c.at]
 		r.Target += l.Bitrate
+		r.Packets += l.Packets
 		r.Forwarded = append(r.Forwarded, c.source)
 		d := &r.Decisions[c.source]
 		d.Encoding, d.Spatial, d.Temporal, d.Lingers = l.Encoding, l.Spatial, l.Temporal, l.Lingers

@@ -158,7 +158,7 @@ func TestRun(t *testing.T) {
 				s.Update(tc.says)
 			}
 			var alloc Allocator
-			if got := show(alloc.Run(&s, tc.sources, tc.budget, tc.limit), tc.sources); got != tc.want {
+			if got := show(alloc.Run(&s, tc.sources, Budget{tc.budget, Unlimited, tc.limit}), tc.sources); got != tc.want {
 				t.Errorf("got  %s\nwant %s", got, tc.want)
 			}
 		})
@@ -169,7 +169,7 @@ func TestTotals(t *testing.T) {
 	s := NewSettings(Unlimited)
 	s.Update(&colibri.ReceiverVideoConstraints{DefaultConstraints: &colibri.VideoConstraints{MaxHeight: 360}})
 	var alloc Allocator
-	r := alloc.Run(&s, []Source{camera("a"), camera("b"), off(camera("c"))}, 700_000, -1)
+	r := alloc.Run(&s, []Source{camera("a"), camera("b"), off(camera("c"))}, Budget{700_000, Unlimited, Unlimited})
 	if r.Target != 650_000 || r.Ideal != 1_000_000 {
 		t.Errorf("target %d, ideal %d", r.Target, r.Ideal)
 	}
@@ -195,13 +195,61 @@ func TestPartialUpdate(t *testing.T) {
 		{&colibri.ReceiverVideoConstraints{}, "a=1.2/360 b=1.2/360 > b a"},
 	} {
 		s.Update(step.says)
-		if got := show(alloc.Run(&s, sources, -1, -1), sources); got != step.want {
+		if got := show(alloc.Run(&s, sources, Unbounded()), sources); got != step.want {
 			t.Errorf("got  %s\nwant %s", got, step.want)
 		}
 	}
 	s.SetLastN(0)
-	if got := show(alloc.Run(&s, sources, -1, -1), sources); got != "a=-/0 b=-/0 >" || s.LastN() != 0 || !s.Known() {
+	if got := show(alloc.Run(&s, sources, Unbounded()), sources); got != "a=-/0 b=-/0 >" || s.LastN() != 0 || !s.Known() {
 		t.Errorf("after last-N 0: %s", got)
+	}
+}
+
+// What goes when a server is short of packets: large pictures, then frames, then
+// whole videos in reverse order of speech, the stage last.
+func TestShortOfPackets(t *testing.T) {
+	one := func(name string) Source {
+		s := camera(name)
+		for i := range s.Layers {
+			s.Layers[i].Packets = s.Layers[i].FrameRate * float64(1+s.Layers[i].Encoding)
+		}
+		return s
+	}
+	sources := []Source{one("a"), one("b"), one("c")}
+	var s Settings
+	s.Update(&colibri.ReceiverVideoConstraints{
+		LastN: ptr(Unlimited), OnStageSources: []string{"c"},
+		Constraints:        constraints{"c": {MaxHeight: 360}},
+		DefaultConstraints: &colibri.VideoConstraints{MaxHeight: 360},
+	})
+	var alloc Allocator
+	for _, step := range []struct {
+		packets float64
+		want    string
+		short   bool
+	}{
+		{-1, "a=1.2/360 b=1.2/360 c=1.2/360 > c a b", false},
+		{180, "a=1.2/360 b=1.2/360 c=1.2/360 > c a b", false},
+		{179, "a=1.2/360 b=0.2/360 c=1.2/360 > c a b", true},
+		{120, "a=0.2/360 b=0.2/360 c=1.2/360 > c a b", true},
+		{90, "a=0.1/360 b=0.1/360 c=1.2/360 > c a b", true},
+		{75, "a=0.0/360 b=0.0/360 c=1.2/360 > c a b", true},
+		{70, "a=0.0/360 b=-/360 c=1.2/360 > c a", true},
+		{60, "a=-/360 b=-/360 c=1.2/360 > c", true},
+		{30, "a=-/360 b=-/360 c=0.2/360 > c", true},
+		{7.5, "a=-/360 b=-/360 c=0.0/360 > c", true},
+		{0, "a=-/360 b=-/360 c=-/360 >", true},
+	} {
+		r := alloc.Run(&s, sources, Budget{Unlimited, step.packets, Unlimited})
+		if got := show(r, sources); got != step.want || r.Short != step.short || r.IdealPackets != 180 {
+			t.Errorf("%v packets/s: %s, short %v, ideal %v; want %s", step.packets, got, r.Short, r.IdealPackets, step.want)
+		}
+	}
+	for i := range sources[1].Layers {
+		sources[1].Layers[i].ExtraPackets = 10 // b has nothing so far
+	}
+	if got := show(alloc.Run(&s, sources, Budget{Unlimited, 75, Unlimited}), sources); got != "a=0.1/360 b=-/360 c=1.2/360 > c a" {
+		t.Errorf("with what has to be left besides: %s", got)
 	}
 }
 
@@ -221,8 +269,8 @@ func TestLastNBeforeConstraints(t *testing.T) {
 func TestNoAllocations(t *testing.T) {
 	sources, s := room(rand.New(rand.NewPCG(1, 1)), 50)
 	var alloc Allocator
-	alloc.Run(&s, sources, 3_000_000, -1)
-	if n := testing.AllocsPerRun(100, func() { alloc.Run(&s, sources, 3_000_000, -1) }); n != 0 {
+	alloc.Run(&s, sources, Budget{3_000_000, Unlimited, Unlimited})
+	if n := testing.AllocsPerRun(100, func() { alloc.Run(&s, sources, Budget{3_000_000, Unlimited, Unlimited}) }); n != 0 {
 		t.Errorf("%v allocations", n)
 	}
 }
@@ -284,7 +332,7 @@ func benchmarkRun(b *testing.B, n int, budget int64) {
 	var alloc Allocator
 	b.ReportAllocs()
 	for b.Loop() {
-		alloc.Run(&s, sources, budget, -1)
+		alloc.Run(&s, sources, Budget{budget, Unlimited, Unlimited})
 	}
 }
 

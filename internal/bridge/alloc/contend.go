@@ -104,13 +104,14 @@ func (f *filter) keeps(l Layer) bool {
 func (f *filter) mayLinger(l Layer) bool { return f.exists(l) && !f.tooFast(l) && !f.tooHigh(l) }
 
 // distribute raises the contenders layer by layer while the budget lasts.
-func (a *Allocator) distribute(budget int64) {
+func (a *Allocator) distribute(budget Budget) {
 	for raised := true; raised; {
 		raised = false
 		for i := range a.contenders {
 			c := &a.contenders[i]
 			if to := a.next(c, budget); to != c.at {
-				budget -= a.bitrate(c, to) - a.bitrate(c, c.at)
+				budget.Bits -= a.bitrate(c, to) - a.bitrate(c, c.at)
+				budget.Packets -= a.packets(c, to) - a.packets(c, c.at)
 				c.at = to
 				raised = true
 			}
@@ -125,14 +126,18 @@ func (a *Allocator) distribute(budget int64) {
 // next returns the layer to which the budget raises c. Somebody on stage who
 // has nothing climbs to the preferred layer at once, others by one step. A
 // layer that does not fit is left out; a better one may take less.
-func (a *Allocator) next(c *contender, budget int64) int {
+func (a *Allocator) next(c *contender, budget Budget) int {
 	climb := c.stage && c.at < 0
 	best := c.at
 	for to := c.at + 1; to < c.end-c.first; to++ {
 		if climb && to > c.preferred && best >= 0 {
 			break
 		}
-		if a.bitrate(c, to)-a.bitrate(c, c.at) > budget {
+		if a.bitrate(c, to)-a.bitrate(c, c.at) > budget.Bits {
+			continue
+		}
+		if a.packets(c, to)-a.packets(c, c.at) > budget.Packets {
+			a.result.Short = true
 			continue
 		}
 		best = to
@@ -145,14 +150,19 @@ func (a *Allocator) next(c *contender, budget int64) int {
 
 // squeeze gives a screen that is first in line and got nothing its worst
 // layer if the budget is nearly enough for that.
-func (a *Allocator) squeeze(budget int64) {
+func (a *Allocator) squeeze(budget Budget) {
 	if len(a.contenders) == 0 {
 		return
 	}
 	c := &a.contenders[0]
-	if c.stage && c.screen && c.at < 0 && c.end > c.first && a.bitrate(c, 0)-oversend <= budget {
-		c.at = 0
+	if !c.stage || !c.screen || c.at >= 0 || c.end == c.first || a.bitrate(c, 0)-oversend > budget.Bits {
+		return
 	}
+	if a.packets(c, 0) > budget.Packets {
+		a.result.Short = true
+		return
+	}
+	c.at = 0
 }
 
 // bitrate returns what layer i of c takes in bit/s, with what must be left besides.
@@ -162,4 +172,14 @@ func (a *Allocator) bitrate(c *contender, i int) int64 {
 	}
 	l := &a.layers[c.first+i]
 	return l.Bitrate + l.Extra
+}
+
+// packets returns how many a second layer i of c takes, with what must be left
+// besides.
+func (a *Allocator) packets(c *contender, i int) float64 {
+	if i < 0 {
+		return 0
+	}
+	l := &a.layers[c.first+i]
+	return l.Packets + l.ExtraPackets
 }

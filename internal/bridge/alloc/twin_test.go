@@ -56,6 +56,7 @@ func randomSource(r *rand.Rand, name string) Source {
 		active := alive && r.IntN(5) > 0
 		for tid := range temporal {
 			l := Layer{Encoding: enc, Spatial: r.IntN(3), Temporal: tid, Height: height << enc, Active: active, Lingers: r.IntN(8) == 0}
+			l.Packets = float64(r.IntN(10<<enc)) * float64(tid+1) // whole, so that sums are exact
 			if r.IntN(10) > 0 {
 				l.FrameRate = rate / float64(int(1)<<(temporal-1-tid))
 			}
@@ -86,7 +87,7 @@ type slowSource struct {
 
 // slow decides by the rules in the package's documentation, with lists that
 // are searched and sorted again and again.
-func slow(s *Settings, sources []Source, budget int64, limit int) (decisions []Decision, forwarded []int) {
+func slow(s *Settings, sources []Source, budget Budget) (decisions []Decision, forwarded []int) {
 	decisions = make([]Decision, len(sources))
 	var line []*slowSource
 	for i, src := range sources {
@@ -106,7 +107,7 @@ func slow(s *Settings, sources []Source, budget int64, limit int) (decisions []D
 		}
 	}
 	slices.SortFunc(line, func(a, b *slowSource) int { return a.rank - b.rank })
-	for _, n := range []int{s.lastN, limit} {
+	for _, n := range []int{s.lastN, budget.Sources} {
 		if n >= 0 && n < len(line) {
 			line = line[:n]
 		}
@@ -177,18 +178,16 @@ func (one *slowSource) goal(screen bool) int {
 	return goal
 }
 
-func slowDistribute(line []*slowSource, sources []Source, budget int64) {
+func slowDistribute(line []*slowSource, sources []Source, budget Budget) {
 	fits := func(one *slowSource, i int) bool {
-		if budget < 0 {
-			return true
-		}
-		total := int64(0)
+		bits, packets := one.layers[i].Bitrate, one.layers[i].Packets
 		for _, other := range line {
 			if other != one && other.has != nil {
-				total += other.has.Bitrate
+				bits += other.has.Bitrate
+				packets += other.has.Packets
 			}
 		}
-		return total+one.layers[i].Bitrate <= budget
+		return (budget.Bits < 0 || bits <= budget.Bits) && (budget.Packets < 0 || packets <= budget.Packets)
 	}
 	at := func(one *slowSource) int {
 		for i := range one.layers {
@@ -226,7 +225,7 @@ func slowDistribute(line []*slowSource, sources []Source, budget int64) {
 		}
 	}
 	if len(line) > 0 && line[0].stage && sources[line[0].index].Screen && line[0].has == nil && len(line[0].layers) > 0 &&
-		line[0].layers[0].Bitrate <= budget+500_000 {
+		line[0].layers[0].Bitrate <= budget.Bits+500_000 && (budget.Packets < 0 || line[0].layers[0].Packets <= budget.Packets) {
 		line[0].has = &line[0].layers[0]
 	}
 }
@@ -237,23 +236,36 @@ func TestTwin(t *testing.T) {
 	chosen := 0
 	for round := range 20_000 {
 		sources, s := room(r, 1+r.IntN(8))
-		budget, limit := int64(r.IntN(1_500_000)), r.IntN(10)-1
+		budget := Budget{Bits: int64(r.IntN(1_500_000)), Packets: float64(r.IntN(200)), Sources: r.IntN(10) - 1}
 		if r.IntN(5) == 0 {
-			budget = -1
+			budget.Bits = -1
 		}
-		got := alloc.Run(&s, sources, budget, limit)
-		decisions, forwarded := slow(&s, sources, budget, limit)
+		if r.IntN(2) == 0 {
+			budget.Packets = -1
+		}
+		got := alloc.Run(&s, sources, budget)
+		decisions, forwarded := slow(&s, sources, budget)
 		if !slices.Equal(got.Decisions, decisions) || !slices.Equal(got.Forwarded, forwarded) {
-			t.Fatalf("round %d, budget %d\nsettings %+v\nsources %+v\ngot  %s\nwant %+v, %v",
+			t.Fatalf("round %d, budget %+v\nsettings %+v\nsources %+v\ngot  %s\nwant %+v, %v",
 				round, budget, s, sources, show(got, sources), decisions, forwarded)
 		}
-		if budget >= 0 && got.Target > budget && (len(got.Forwarded) != 1 || got.Target > budget+oversend) {
-			t.Fatalf("round %d: %d bit/s for a budget of %d", round, got.Target, budget)
+		if budget.Bits >= 0 && got.Target > budget.Bits && (len(got.Forwarded) != 1 || got.Target > budget.Bits+oversend) {
+			t.Fatalf("round %d: %d bit/s for a budget of %d", round, got.Target, budget.Bits)
 		}
-		if got.Ideal < 0 || budget < 0 && got.Ideal != got.Target {
-			t.Fatalf("round %d: ideal %d, target %d", round, got.Ideal, got.Target)
+		if budget.Packets >= 0 && got.Packets > budget.Packets {
+			t.Fatalf("round %d: %v packets/s for a budget of %v", round, got.Packets, budget.Packets)
 		}
 		chosen += len(got.Forwarded)
+		unlimited := budget
+		unlimited.Packets = -1
+		was := *got
+		was.Decisions = slices.Clone(got.Decisions)
+		if more := alloc.Run(&s, sources, unlimited); !was.Short && !slices.Equal(more.Decisions, was.Decisions) {
+			t.Fatalf("round %d: short is %v\n%+v\n%+v", round, was.Short, was, more)
+		}
+		if was.Ideal < 0 || budget.Bits < 0 && budget.Packets < 0 && (was.Ideal != was.Target || was.IdealPackets != was.Packets) {
+			t.Fatalf("round %d: ideal %d, target %d", round, was.Ideal, was.Target)
+		}
 	}
 	if chosen < 20_000 {
 		t.Errorf("only %d choices were compared", chosen)

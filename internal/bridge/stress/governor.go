@@ -1,0 +1,274 @@
+package stress
+
+import (
+	"math"
+	"time"
+
+	"github.com/plenum-conf/plenum/internal/mono"
+)
+
+// Unlimited is the limit while everything is forwarded.
+const Unlimited = -1
+
+const (
+	// Target is the part of its time a worker may be busy when it is full: above
+	// it the queue grows with every small burst.
+	Target = 0.87
+
+	// Between these nothing changes.
+	calm, high = 0.80, 0.93
+	// brisk is the part of the time above which what is cheap to leave out is.
+	brisk = 0.88
+
+	// window is the time over which is measured, standing how long the newest
+	// packet of a whole window must have waited for a queue to count as one.
+	window   = 100 * time.Millisecond
+	standing = 10 * time.Millisecond
+	full     = 0.97 // part of a window
+	// burst is how long a queue may stand until something is done.
+	burst = 250 * time.Millisecond
+	// deep is a queue that is cut down even if it does not grow any more.
+	deep = 150 * time.Millisecond
+
+	// settle is how long a change takes until it can be seen.
+	settle = 500 * time.Millisecond
+	// raiseEvery is the least time between a change and a rise. After a rise in
+	// vain, one that a cut followed within regretted, it doubles up to raiseLate.
+	raiseEvery = 2 * time.Second
+	raiseLate  = 30 * time.Second
+	regretted  = 10 * time.Second
+
+	mostRaise = 0.25 // of the limit, at a time
+	leastKept = 0.3  // of the video, by one cut
+	// leastPart is for how much video at least a rise of the limit counts: where
+	// there is little, much may follow a small one.
+	leastPart = 0.4
+	// leastLimit stands for no video: no picture comes with less.
+	leastLimit = 1
+	// smoothing is the time constant of the busy part.
+	smoothing = time.Second
+)
+
+// Governor decides for one worker. It is not safe for concurrent use.
+type Governor struct {
+	limit float64
+	begun mono.Time // the window
+	idle  time.Duration
+	least time.Duration // the shortest wait in this window, -1: nothing was read
+	video uint64
+	all   uint64
+
+	busy    float64       // smoothed, since settled
+	weight  time.Duration // that busy is the mean of
+	last    float64       // busy in the last window
+	wait    time.Duration // the least of the last window
+	part    float64       // of video in what is forwarded, smoothed
+	full    mono.Time     // since when there has been no end, 0 if there is
+	backlog time.Duration // what waited then
+	settled mono.Time     // when what was changed last can be seen
+	raised  mono.Time
+	patient time.Duration // until the next rise
+	lacking float64       // what would be forwarded if there were no limit, 1: the same
+	brisk   bool
+
+	// Cuts and Raises count changes of the limit.
+	Cuts, Raises uint64
+}
+
+// Action is what a Governor wants to be done.
+type Action uint8
+
+// Cut and Raise change the limit; both want [Governor.Apply] to be called.
+const (
+	None Action = iota
+	Cut
+	Raise
+)
+
+// New returns a Governor that limits nothing.
+func New(now mono.Time) *Governor {
+	return &Governor{limit: Unlimited, begun: now, least: -1, patient: raiseEvery, lacking: 1, part: 1}
+}
+
+// Read is told that the worker has got what there was to read, after waiting
+// for it for a time, and how long the newest of that had been in the socket; 0
+// if there was nothing.
+func (g *Governor) Read(idle, newest time.Duration) {
+	g.idle += idle
+	if g.least < 0 || newest < g.least {
+		g.least = newest
+	}
+}
+
+// forwarded is told how many packets the worker has forwarded ever, and how
+// many of these were video.
+func (g *Governor) forwarded(all, video uint64) {
+	if n := all - g.all; n > 0 {
+		g.part += 0.3 * (float64(video-g.video)/float64(n) - g.part)
+	}
+	g.all, g.video = all, video
+}
+
+// Due reports whether it is time for [Governor.Next].
+func (g *Governor) Due(now mono.Time) bool { return now.Sub(g.begun) >= window }
+
+// Next ends a window of measuring. all and video are how many packets the
+// worker has forwarded since its start, and how many of these were video.
+func (g *Governor) Next(now mono.Time, all, video uint64) Action {
+	g.roll(now)
+	g.forwarded(all, video)
+	g.watchQueue(now)
+	g.thrift()
+	switch {
+	case now < g.settled:
+		g.busy, g.weight, g.full = 0, 0, 0
+	case g.overloaded(now):
+		return Cut
+	case g.limit != Unlimited && g.mayRaise(now):
+		return Raise
+	}
+	return None
+}
+
+// roll takes the measurements of a window.
+func (g *Governor) roll(now mono.Time) {
+	span := now.Sub(g.begun)
+	g.last = max(0, 1-g.idle.Seconds()/max(span, 1).Seconds())
+	g.wait = max(g.least, 0)
+	// The mean of all there is, until that is as much as smoothing.
+	g.weight = min(g.weight+span, smoothing)
+	g.busy += (g.last - g.busy) * min(1, span.Seconds()/g.weight.Seconds())
+	g.begun, g.idle, g.least = now, 0, -1
+}
+
+// watchQueue notes since when the worker has not come to the end of its queue.
+func (g *Governor) watchQueue(now mono.Time) {
+	switch {
+	case g.wait < standing && g.last < full:
+		g.full = 0
+	case g.full == 0:
+		g.full, g.backlog = now, g.wait
+	}
+}
+
+func (g *Governor) thrift() {
+	switch {
+	case g.limit != Unlimited || g.full != 0 || g.busy > brisk:
+		g.brisk = true
+	case g.busy < calm:
+		g.brisk = false
+	}
+}
+
+func (g *Governor) overloaded(now mono.Time) bool {
+	return g.full != 0 && now.Sub(g.full) >= burst || g.weight >= smoothing && g.busy > high
+}
+
+func (g *Governor) mayRaise(now mono.Time) bool {
+	return g.weight >= smoothing && g.busy < calm && g.full == 0 && now.Sub(g.settled) >= g.patient-settle
+}
+
+// demand is how much was asked of the worker, 1 for all it can do.
+func (g *Governor) demand(now mono.Time) float64 {
+	if g.full == 0 {
+		return g.busy
+	}
+	ask := 1.0
+	if t := now.Sub(g.full); t > 0 && g.wait > g.backlog {
+		// What was done in t had come in a shorter time.
+		ask = 1 / (1 - min((g.wait-g.backlog).Seconds()/t.Seconds(), 0.6))
+	}
+	if g.wait >= deep {
+		ask = max(ask, 1.2)
+	}
+	return ask + min(g.wait.Seconds(), 0.3) // and what waits has to be made up for in a second
+}
+
+// Apply carries out what Next wanted. granted is what each receiver of video
+// is being sent, in packets a second by the allocator's account, and is sorted
+// by it; short says that some of them would be sent more if there were no
+// limit. It reports whether the limit is another one now.
+func (g *Governor) Apply(a Action, now mono.Time, granted []float64, short bool) bool {
+	before := g.limit
+	switch a {
+	case Cut:
+		g.cut(now, granted)
+	case Raise:
+		g.raise(now, short)
+	}
+	g.settled = now.Add(settle)
+	g.busy, g.weight, g.full = 0, 0, 0
+	return g.limit != before
+}
+
+func (g *Governor) cut(now mono.Time, granted []float64) {
+	ask := g.demand(now)
+	kept := 1 - (ask-Target)/(ask*max(g.part, 0.05))
+	kept = min(max(kept, leastKept), 1)
+	total := 0.0
+	for _, p := range granted {
+		total += p
+	}
+	if total == 0 {
+		return // there is no video that could be left out
+	}
+	level := Level(granted, kept*total)
+	if g.limit != Unlimited {
+		level = min(level, g.limit*0.97)
+	}
+	g.limit = max(level, leastLimit)
+	g.Cuts++
+	if g.raised != 0 && now.Sub(g.raised) < regretted {
+		g.patient = min(2*g.patient, raiseLate)
+	}
+}
+
+func (g *Governor) raise(now mono.Time, short bool) {
+	g.Raises++
+	if g.raised != 0 && now.Sub(g.raised) >= regretted {
+		g.patient = max(g.patient/2, raiseEvery)
+	}
+	g.raised = now
+	if !short {
+		g.limit = Unlimited
+		return
+	}
+	room := (Target/max(g.busy, 0.1) - 1) / max(g.part, leastPart)
+	g.limit *= 1 + min(mostRaise, room/2)
+}
+
+// Limit is how many video packets a second a receiver with a share of 1 may be
+// sent, or Unlimited.
+func (g *Governor) Limit() float64 { return g.limit }
+
+// Thrifty reports whether what nobody would miss much has to be left out:
+// probing for more bandwidth, and more than a few repeats.
+func (g *Governor) Thrifty() bool { return g.brisk }
+
+// Wait is how long the newest packet of the last window had waited when it was
+// read.
+func (g *Governor) Wait() time.Duration { return g.wait }
+
+// Account is told what receivers are sent and what they would be if there were
+// no limit, in packets a second, for Stress.
+func (g *Governor) Account(granted, wanted float64) {
+	g.lacking = 1
+	if granted > 0 && wanted > granted {
+		g.lacking = wanted / granted
+	} else if wanted > granted {
+		g.lacking = math.MaxUint8 // nothing of it is sent
+	}
+}
+
+// Stress is how loaded the worker is: 1 is full, more is what it would be with
+// everything it has to leave out.
+func (g *Governor) Stress() float64 {
+	busy := g.busy
+	if g.weight < smoothing/2 {
+		busy = g.last
+	}
+	if g.limit == Unlimited || g.lacking <= 1 {
+		return busy
+	}
+	return max(1, busy*(1-g.part+g.part*g.lacking))
+}

@@ -1,0 +1,288 @@
+package stress
+
+import (
+	"fmt"
+	"math"
+	"math/rand/v2"
+	"slices"
+	"testing"
+	"time"
+
+	"github.com/plenum-conf/plenum/internal/mono"
+)
+
+// chunk is the time over which what arrives in the model is joined.
+const chunk = 5 * time.Millisecond
+
+// model is a server whose capacity is given: load is the part of its time that
+// everything would take, 3 is three times what it can do.
+type model struct {
+	g       *Governor
+	now     mono.Time
+	queue   []mono.Time // arrival of chunks that wait
+	arrived mono.Time   // the last chunk
+	steps   []float64   // what one video takes in each of its layers
+	videos  []int       // that each receiver wants
+	load    float64
+	audio   float64 // part of the load that is not video
+	wanted  float64
+	granted []float64
+	next    []float64 // granted, once that has had its effect
+	effect  mono.Time
+
+	all, video float64
+	busy       time.Duration
+	longest    time.Duration // wait of anything
+	changes    int
+}
+
+func newModel(receivers, videos int, load float64) *model {
+	m := &model{g: New(0), load: load, audio: 0.15, steps: []float64{7.5, 15, 30}}
+	for range receivers {
+		m.videos = append(m.videos, videos)
+	}
+	m.granted = m.allocate(Unlimited)
+	m.wanted = sum(m.granted)
+	return m
+}
+
+// allocate raises the videos of each receiver step by step.
+func (m *model) allocate(limit float64) []float64 {
+	out := make([]float64, len(m.videos))
+	for i, n := range m.videos {
+		most := limit * Spread(uint64(i))
+		for s, step := range m.steps {
+			below := 0.0
+			if s > 0 {
+				below = m.steps[s-1]
+			}
+			for range n {
+				if limit == Unlimited || out[i]+step-below <= most {
+					out[i] += step - below
+				}
+			}
+		}
+	}
+	return out
+}
+
+func sum(all []float64) (total float64) {
+	for _, a := range all {
+		total += a
+	}
+	return total
+}
+
+// turn is one of the worker: it reads a few chunks, and works on them.
+func (m *model) turn() {
+	idle := time.Duration(0)
+	m.receive()
+	if len(m.queue) == 0 {
+		idle = m.arrived.Add(chunk).Sub(m.now)
+		m.now = m.now.Add(idle)
+		m.receive()
+	}
+	read := m.queue[:min(len(m.queue), 8)]
+	m.g.Read(idle, m.now.Sub(read[len(read)-1]))
+	m.longest = max(m.longest, m.now.Sub(read[0]))
+	if m.next != nil && m.now >= m.effect {
+		m.granted, m.next = m.next, nil
+	}
+	granted := sum(m.granted)
+	cost := m.load * (m.audio + (1-m.audio)*granted/m.wanted)
+	for range read {
+		d := time.Duration(cost * float64(chunk))
+		m.now, m.busy = m.now.Add(d), m.busy+d
+		m.video += granted * chunk.Seconds()
+		m.all += (granted + m.wanted*m.audio/(1-m.audio)) * chunk.Seconds()
+	}
+	m.queue = m.queue[len(read):]
+	m.govern()
+}
+
+func (m *model) receive() {
+	for m.arrived.Add(chunk) <= m.now {
+		m.arrived = m.arrived.Add(chunk)
+		m.queue = append(m.queue, m.arrived)
+	}
+}
+
+func (m *model) govern() {
+	if !m.g.Due(m.now) {
+		return
+	}
+	if a := m.g.Next(m.now, uint64(m.all), uint64(m.video)); a != None {
+		short := m.g.Limit() != Unlimited && sum(m.granted) < m.wanted
+		if m.g.Apply(a, m.now, slices.Clone(m.granted), short) {
+			m.changes++
+			m.next, m.effect = m.allocate(m.g.Limit()), m.now.Add(200*time.Millisecond)
+		}
+	}
+	m.g.Account(sum(m.granted), m.wanted)
+}
+
+// run lets time pass and returns what happened in it.
+func (m *model) run(d time.Duration) (busy float64, longest time.Duration, changes int) {
+	begun := m.now
+	m.busy, m.longest, m.changes = 0, 0, 0
+	for m.now < begun.Add(d) {
+		m.turn()
+	}
+	return m.busy.Seconds() / m.now.Sub(begun).Seconds(), m.longest, m.changes
+}
+
+func TestConverges(t *testing.T) {
+	for _, receivers := range []int{20, 300} {
+		for _, videos := range []int{1, 4, 30} {
+			for _, load := range []float64{0.3, 0.7, 0.86, 1, 1.2, 1.6, 2.5, 4.5} {
+				converges(t, receivers, videos, load)
+			}
+		}
+	}
+}
+
+func converges(t *testing.T, receivers, videos int, load float64) {
+	m := newModel(receivers, videos, load)
+	name := fmt.Sprintf("%d receivers, %d videos, load %v", receivers, videos, load)
+	// Twice as much as can be done for as long as it takes to be seen, and then
+	// until what waited has been made up for.
+	if _, longest, _ := m.run(30 * time.Second); longest > time.Duration(max(load-0.5, 1)*float64(300*time.Millisecond)) {
+		t.Errorf("%s: something waited %v in the beginning", name, longest)
+	}
+	busy, longest, changes := m.run(60 * time.Second)
+	if load < 0.88 {
+		if m.g.Limit() != Unlimited || m.g.Cuts != 0 || busy < load-0.01 || m.g.Stress() > load+0.05 {
+			t.Errorf("%s: limit %v after %d cuts, stress %v", name, m.g.Limit(), m.g.Cuts, m.g.Stress())
+		}
+		return
+	}
+	if busy < calm-0.02 || busy > high || longest > standing || changes > 3 {
+		t.Errorf("%s: busy %.3f, waited %v, %d changes", name, busy, longest, changes)
+	}
+	if s := m.g.Stress(); s < load*0.95 || s > load*1.05 {
+		t.Errorf("%s: stress %v", name, s)
+	}
+}
+
+// What is over before anybody could complain changes nothing.
+func TestShortBurstChangesNothing(t *testing.T) {
+	m := newModel(100, 10, 0.6)
+	m.run(5 * time.Second)
+	for range 10 {
+		m.now = m.now.Add(120 * time.Millisecond) // nothing is read, and all of it waits
+		m.run(4 * time.Second)
+	}
+	if m.g.Cuts != 0 || m.g.Limit() != Unlimited {
+		t.Errorf("%d cuts, limit %v", m.g.Cuts, m.g.Limit())
+	}
+}
+
+// A stall that is over leaves nothing behind after a while, and a load that
+// goes takes the limit with it.
+func TestRecovers(t *testing.T) {
+	for _, load := range []float64{1.2, 2.5, 4.5} {
+		m := newModel(200, 10, load)
+		m.run(30 * time.Second)
+		if m.g.Limit() == Unlimited || !m.g.Thrifty() {
+			t.Fatalf("load %v: no limit", load)
+		}
+		m.load = 0.5
+		if m.run(75 * time.Second); m.g.Limit() != Unlimited || m.g.Thrifty() || m.g.Stress() > 0.55 {
+			t.Errorf("load %v: limit %v, thrifty %v, stress %v", load, m.g.Limit(), m.g.Thrifty(), m.g.Stress())
+		}
+	}
+	m := newModel(200, 10, 0.6)
+	m.now = m.now.Add(3 * time.Second)
+	m.run(5 * time.Second)
+	if m.run(60 * time.Second); m.g.Cuts == 0 || m.g.Limit() != Unlimited {
+		t.Errorf("after a stall of three seconds: %d cuts, limit %v", m.g.Cuts, m.g.Limit())
+	}
+}
+
+// A load that comes and goes must not be followed up and down for ever: each
+// rise in vain makes the next come later.
+func TestRisesInVainComeLater(t *testing.T) {
+	m := newModel(4, 1, 1)
+	m.steps = []float64{10, 300} // a server that has to choose between 20 % and 120 %
+	m.load = 1.25
+	m.run(60 * time.Second)
+	if _, _, changes := m.run(240 * time.Second); changes > 40 {
+		t.Errorf("%d changes in four minutes", changes)
+	}
+}
+
+// Where audio alone is too much there is no video left, and that is all.
+func TestAudioIsTooMuch(t *testing.T) {
+	m := newModel(50, 4, 2)
+	m.audio = 0.6
+	m.run(60 * time.Second)
+	if got := sum(m.granted); got != 0 {
+		t.Errorf("%v packets a second of video", got)
+	}
+	if m.load, m.audio = 0.5, 0.15; true {
+		if m.run(120 * time.Second); m.g.Limit() != Unlimited {
+			t.Errorf("limit %v", m.g.Limit())
+		}
+	}
+	g := New(0)
+	if g.Apply(Cut, mono.Time(time.Second), nil, false) || g.Limit() != Unlimited {
+		t.Errorf("limit %v where there is no video", g.Limit())
+	}
+}
+
+func TestLevelIsTwin(t *testing.T) {
+	r := rand.New(rand.NewPCG(1, 2))
+	for range 2000 {
+		amounts := make([]float64, 1+r.IntN(20))
+		for i := range amounts {
+			amounts[i] = float64(r.IntN(100))
+		}
+		total := sum(amounts) * r.Float64()
+		cut := func(level float64) (s float64) {
+			for _, a := range amounts {
+				s += min(a, level)
+			}
+			return s
+		}
+		want := 0.0
+		for step := 64.0; step > 1e-6; step /= 2 { // the slow way
+			if cut(want+step) <= total {
+				want += step
+			}
+		}
+		if got := Level(slices.Clone(amounts), total); math.Abs(cut(got)-total) > 1e-3 || got > want+1e-3 {
+			t.Fatalf("%v cut to %v: %v, want %v", amounts, total, got, want)
+		}
+	}
+	if Level(nil, 5) != 0 || Level([]float64{1, 3}, 9) != 3 {
+		t.Error("of nothing, or of less than there may be")
+	}
+}
+
+func TestSpread(t *testing.T) {
+	for _, n := range []int{2, 10, 1000} {
+		low, high, total := 2.0, 0.0, 0.0
+		for i := range n {
+			s := Spread(uint64(i))
+			low, high, total = min(low, s), max(high, s), total+s
+		}
+		if low < 0.799 || high > 1.251 || n > 2 && math.Abs(total/float64(n)-1) > 0.03 {
+			t.Errorf("%d: %v to %v, mean %v", n, low, high, total/float64(n))
+		}
+	}
+}
+
+func TestAllocatesNothing(t *testing.T) {
+	m := newModel(10, 3, 2)
+	granted := slices.Clone(m.granted)
+	now := mono.Time(0)
+	if n := testing.AllocsPerRun(1000, func() {
+		now = now.Add(window)
+		m.g.Read(0, 50*time.Millisecond)
+		if a := m.g.Next(now, uint64(now), uint64(now)/2); a != None {
+			m.g.Apply(a, now, granted, true)
+		}
+	}); n != 0 || m.g.Cuts == 0 {
+		t.Errorf("%v allocations, %d cuts", n, m.g.Cuts)
+	}
+}
