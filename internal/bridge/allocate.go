@@ -103,11 +103,12 @@ func (ep *endpoint) takesVideo() bool {
 func (ep *endpoint) allocate() {
 	a := &ep.w.alloc
 	ep.c.offer(a, ep)
-	budget := ep.bw.budget(ep.w.now)
-	if budget >= 0 {
+	budget := ep.budget()
+	if budget.Bits >= 0 || budget.Packets >= 0 {
 		ep.priceChanges(a)
 	}
-	res := a.engine.Run(&ep.settings, a.offered, budget, ep.videoLimit())
+	res := a.engine.Run(&ep.settings, a.offered, budget)
+	ep.ration.allocated(res)
 	ep.watchChanges(a, res)
 	for i, d := range res.Decisions {
 		ep.setHeight(a.sources[i], d.MaxHeight)
@@ -126,7 +127,7 @@ func (ep *endpoint) allocate() {
 		a.names = append(a.names, a.sources[i].name)
 	}
 	ep.setForwarded(a.names)
-	ep.allocated(budget, res.Target, res.Ideal)
+	ep.allocated(budget.Bits, res)
 }
 
 func (ep *endpoint) decide(s *mediaSource, d *alloc.Decision) {

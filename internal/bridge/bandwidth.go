@@ -4,6 +4,7 @@ import (
 	"math"
 	"time"
 
+	"github.com/plenum-conf/plenum/internal/bridge/alloc"
 	"github.com/plenum-conf/plenum/internal/bwe"
 	"github.com/plenum-conf/plenum/internal/colibri"
 	"github.com/plenum-conf/plenum/internal/mono"
@@ -183,9 +184,14 @@ func (b *bandwidth) budget(now mono.Time) int64 {
 
 // allocated notes a decision: what it will take, and what would be taken if
 // there were no limit. While something is missing the wish includes what a
-// rise needs besides, or there would never be one.
-func (ep *endpoint) allocated(budget, target, ideal int64) {
+// rise needs besides, or there would never be one. A worker without time has no
+// use for more.
+func (ep *endpoint) allocated(budget int64, res *alloc.Result) {
 	b := &ep.bw
+	target, ideal := res.Target, res.Ideal
+	if res.Short {
+		ideal = target
+	}
 	if target < ideal {
 		ideal += riseMargin(ideal)
 	}

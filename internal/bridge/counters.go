@@ -40,6 +40,7 @@ const (
 	dropSilence
 	dropQuiet
 	dropLate
+	dropStale
 	dropPadding
 	dropSeal
 	dropSend
@@ -90,6 +91,7 @@ var counterNames = [numCounters]struct{ name, help string }{
 	dropSilence:         {"dropped_silence", "audio packets that held silence"},
 	dropQuiet:           {"dropped_not_loudest", "audio packets of those who are not among the loudest of a large conference"},
 	dropLate:            {"dropped_late_audio", "audio packets that came after what followed them had been left out"},
+	dropStale:           {"dropped_stale_video", "video packets that waited in the socket for so long that they were of no use"},
 	dropPadding:         {"dropped_padding", "packets without payload"},
 	dropSeal:            {"dropped_seal", "packets that could not be encrypted"},
 	dropSend:            {"dropped_send", "datagrams the kernel did not take"},

@@ -141,6 +141,7 @@ func (w *worker) rollSecond() {
 	w.busy.roll(w.busy.ended)
 	w.traffic.in.roll(w.count.own[cPacketsIn], d)
 	w.traffic.out.roll(w.count.own[cPacketsOut], d)
+	w.publishStress()
 	w.publish()
 }
 
@@ -150,6 +151,9 @@ type Overview struct {
 	// Busy is the busiest worker's part of the last second in which it did not
 	// wait, 0 to 1.
 	Busy float64
+	// Stress is the most loaded worker's, 1 for full: with less than that a
+	// bridge forwards whatever it is asked for.
+	Stress float64
 	// Delays are the times media spent here in the last seconds.
 	Delays delay.Histogram
 	// PacketsIn and PacketsOut are datagrams in the last second.
@@ -166,6 +170,8 @@ func (b *Bridge) Overview() Overview {
 		l.Conferences += int(w.numConferences.Load())
 		l.Endpoints += int(w.numEndpoints.Load())
 		l.Busy = max(l.Busy, w.busy.now())
+		level, _, _ := w.stress.published()
+		l.Stress = max(l.Stress, level)
 		l.PacketsIn += w.traffic.in.perSecond.Load()
 		l.PacketsOut += w.traffic.out.perSecond.Load()
 	}

@@ -33,6 +33,7 @@ type encoding struct {
 	nackTimer  mono.Timer
 	lost       uint64    // packets for good, as far as that was acted upon
 	skipped    mono.Time // when a key frame was last asked for because of it
+	aged       bool      // packets were dropped that had waited for too long
 	wasLive    bool
 	fresh      bool   // its first packet is being looked at
 	frame      uint32 // timestamp of the newest packet
@@ -144,7 +145,12 @@ func (e *encoding) payloadChanged(pt uint8) {
 const reorderFor = 5 * time.Millisecond
 
 func (e *encoding) watchLoss(seq uint16, now mono.Time) {
-	if e.nack.Add(seq, now) && !e.nackTimer.Scheduled() {
+	gap := e.nack.Add(seq, now)
+	if e.aged { // nobody has the time for them if they come again
+		e.aged = false
+		e.nack.GiveUp(seq)
+		e.skipAged(now)
+	} else if gap && !e.nackTimer.Scheduled() {
 		e.src.owner.w.wheel.Schedule(&e.nackTimer, now.Add(reorderFor))
 	}
 	e.skipLost(now)
@@ -163,6 +169,14 @@ func (e *encoding) skipLost(now mono.Time) {
 	}
 	e.lost = lost
 	if len(e.settled) > 0 {
+		e.skipped = now
+		e.wantKeyFrame()
+	}
+}
+
+// skipAged asks for a key frame after packets that were too old to be forwarded.
+func (e *encoding) skipAged(now mono.Time) {
+	if len(e.settled) > 0 && (e.skipped == 0 || now.Sub(e.skipped) >= skipEvery) {
 		e.skipped = now
 		e.wantKeyFrame()
 	}

@@ -29,6 +29,7 @@ type endpoint struct {
 	channel     channel
 	speaker     *speech.Speaker
 
+	ration    rationing
 	receiving // what it sends to us
 	sending   // what we send to it
 
@@ -51,6 +52,7 @@ func newEndpoint(c *conference, m *colibri.EndpointModify) *endpoint {
 	ep.initSending()
 	ep.initMaps(m)
 	ep.initBandwidth()
+	ep.initRation()
 	ep.initTimers()
 	ep.initTransport()
 	ep.door = &door{password: randomHex(16), ep: ep}

@@ -251,6 +251,7 @@ func (s *mediaSource) offerSpatial(e *encoding, spatial int, one alloc.Layer, no
 		if l.spatial() > 1 && one.Active {
 			one.Bitrate = usualBitrate(one.Height)
 		}
+		one.Packets = packetRate(&one, &e.load)
 		s.layers = append(s.layers, one)
 		return
 	}
@@ -264,6 +265,7 @@ func (s *mediaSource) offerSpatial(e *encoding, spatial int, one alloc.Layer, no
 		if above == 0 {
 			one.Temporal = simulcast.AllTemporal
 		}
+		one.Packets = packetRate(&one, &e.load)
 		s.layers = append(s.layers, one)
 		above--
 	}

@@ -22,7 +22,7 @@ const (
 // empty ones belong to the bridge's own stream, which every client was told
 // of and nobody watches.
 func (ep *endpoint) pad(p *bwe.Probe) {
-	if ep.sealer == nil || !ep.to.IsValid() || ep.formats.ext.tcc == 0 {
+	if ep.sealer == nil || !ep.to.IsValid() || ep.formats.ext.tcc == 0 || ep.w.stress.Thrifty() {
 		return
 	}
 	left, packets := p.Bytes, maxPadding

@@ -65,6 +65,11 @@ func (ep *endpoint) rtpPacket(pkt []byte) {
 		ep.w.count.inc(dropUnsignalled)
 		return
 	}
+	if in.enc.stale() {
+		in.enc.aged = true
+		ep.w.count.inc(dropStale)
+		return
+	}
 	n, err := ep.opener.OpenRTP(pkt)
 	if err != nil {
 		ep.openFailed(err)

@@ -68,7 +68,7 @@ func (v *videoSub) repeat(out uint16) {
 		w.count.inc(dropHistory)
 		return
 	}
-	if v.to.resent >= repeatsPerSecond || !v.mayRepeat(out) {
+	if !v.to.mayResend() || !v.mayRepeat(out) {
 		w.count.inc(dropRetransmitLimit)
 		return
 	}

@@ -17,6 +17,9 @@ import (
 // present one needs.
 func riseMargin(bitrate int64) int64 { return bitrate * 15 / 100 }
 
+// packetMargin is the same for packets, as a part.
+const packetMargin = 0.1
+
 // never is room that there will not be.
 const never = int64(1) << 40
 
@@ -81,6 +84,9 @@ func (ep *endpoint) priceChanges(a *allocation) {
 			default:
 				l.Extra = riseMargin(l.Bitrate)
 			}
+			if j > at {
+				l.ExtraPackets = l.Packets * packetMargin
+			}
 		}
 	}
 }
@@ -130,7 +136,7 @@ func (ep *endpoint) watchChanges(a *allocation, res *alloc.Result) {
 		h.rose = now
 	}
 	ep.w.count.add(cLayersRaised, uint64(rose))
-	if asked || res.Target >= res.Ideal {
+	if asked || res.Target >= res.Ideal || res.Short { // short: it is not the path
 		return
 	}
 	if slowed {
@@ -158,14 +164,19 @@ type load struct {
 	bytes     uint64
 	perSecond uint64
 	seconds   uint8 // full ones that were measured, and one
+	packets   packetCount
 }
 
-func (l *load) add(n int) { l.bytes += uint64(n + packetOverhead) }
+func (l *load) add(n int) {
+	l.bytes += uint64(n + packetOverhead)
+	l.packets.now++
+}
 
 // roll ends a second. The first one was not a full one.
 func (l *load) roll() {
 	now := l.bytes * 8
 	l.bytes = 0
+	l.packets.roll(l.seconds < 2)
 	switch {
 	case l.seconds == 0 && now == 0:
 	case l.seconds == 0:

@@ -29,6 +29,7 @@ type WorkerState struct {
 	Index       int               `json:"index"`
 	Missing     bool              `json:"missing,omitempty"`
 	Busy        float64           `json:"busy"` // part of the last second in which it did not wait
+	Stress      StressState       `json:"stress"`
 	Delay       DelaysState       `json:"delay"`
 	MeanRun     float64           `json:"mean_run"` // datagrams handed to the kernel in one piece
 	Socket      netio.Stats       `json:"socket"`
@@ -212,7 +213,7 @@ func (e stateWanted) handle(w *worker) { e.answer <- w.state() }
 func (w *worker) state() WorkerState {
 	w.publish()
 	s := WorkerState{
-		Index: w.index, Busy: w.busy.now(), Delay: delaysState(w), Socket: w.sock.Stats(), Counters: map[string]uint64{},
+		Index: w.index, Busy: w.busy.now(), Stress: w.stress.state(), Delay: delaysState(w), Socket: w.sock.Stats(), Counters: map[string]uint64{},
 		Addresses: len(w.byAddr), Foreign: len(w.foreign), Timers: w.wheel.Len(), Conferences: []ConferenceState{},
 	}
 	s.MeanRun = s.Socket.MeanRun(netio.Stats{})

@@ -7,6 +7,7 @@ import (
 	"sync/atomic"
 	"time"
 
+	"github.com/plenum-conf/plenum/internal/bridge/stress"
 	"github.com/plenum-conf/plenum/internal/ice"
 	"github.com/plenum-conf/plenum/internal/mono"
 	"github.com/plenum-conf/plenum/internal/netio"
@@ -23,12 +24,13 @@ type worker struct {
 	mail      mailbox
 	wheel     *mono.Wheel
 	now       mono.Time // of this turn
-	arrived   mono.Time // the packet that is being handled
+	arrived   mono.Time // the packet that is being handled, 0 if that is not known
 	published mono.Time
 	count     counters
 	delays    delays
 	busy      busy
 	traffic   traffic
+	stress    governing
 
 	random mrand.Source // cryptographic, for transaction ids
 
@@ -89,6 +91,7 @@ func newWorker(b *Bridge, index int, sock *netio.Socket) *worker {
 	w.delays.init()
 	w.busy.ended = mono.Now()
 	w.busy.begun, w.published = w.busy.ended, w.busy.ended
+	w.stress.Governor = stress.New(w.busy.ended)
 	return w
 }
 
@@ -110,6 +113,7 @@ func (w *worker) turn() {
 	n, _ := w.wait()
 	w.now = mono.Now()
 	w.busy.read(w.now, w.sock.Waited())
+	w.watchStress(n)
 	w.count.inc(cTurns)
 	read := w.now
 	// Letters first: whose address is whose is told by letter before anything
@@ -125,6 +129,7 @@ func (w *worker) turn() {
 		w.arrive(p.Addr, p.Data, false, read.Add(-p.Waited))
 	}
 	w.wheel.Advance(w.now, w.fire)
+	w.govern()
 	w.reallocate()
 	w.flush()
 	if w.now.Sub(w.published) >= time.Second {

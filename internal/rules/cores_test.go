@@ -11,7 +11,7 @@ import (
 // the caller's memory, one owner per value.
 var cores = []string{
 	"internal/xmpp", "internal/muc", "internal/jingle", "internal/source", "internal/media", "internal/ice",
-	"internal/srtp", "internal/rtp", "internal/bwe", "internal/bridge/alloc", "internal/bridge/speech", "internal/bridge/slots", "internal/bridge/delay", "internal/focus/placement",
+	"internal/srtp", "internal/rtp", "internal/bwe", "internal/bridge/alloc", "internal/bridge/speech", "internal/bridge/slots", "internal/bridge/delay", "internal/bridge/stress", "internal/focus/placement",
 	"internal/focus/admission",
 	"internal/loadtest/shape", "internal/loadtest/verdict", "internal/loadtest/scenario", "internal/loadtest/record",
 }

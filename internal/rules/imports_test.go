@@ -21,6 +21,7 @@ var allowed = map[string][]string{
 	"internal/bridge/speech":  {},
 	"internal/bridge/slots":   {},
 	"internal/bridge/delay":   {},
+	"internal/bridge/stress":  {},
 	"internal/web":            {"internal/web/..."},
 	"internal/loadtest":       {"internal/colibri", "internal/xmpp", "internal/jingle", "internal/ice", "internal/srtp", "internal/rtp", "internal/rtp/...", "internal/bwe", "internal/netio", "internal/source", "internal/loadtest/..."},
 
