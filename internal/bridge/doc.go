@@ -47,6 +47,15 @@
 // ones on the bridge's own stream. Who reports nothing at all is sent
 // everything after some seconds.
 //
+// # Under stress
+//
+// A worker that has more to do than it has time for would let everything wait
+// in its socket. Package stress watches how long the newest packet has waited
+// and how busy the worker is, and limits the video packets a second of each
+// receiver; the allocator takes that for a second budget ([rationing]). Probing
+// and most repeats go before that. Audio is not limited. Video that has waited
+// for [staleAfter] nevertheless is dropped unopened.
+//
 // # Under which SSRC
 //
 // To most receivers a source has its own first SSRC. For those that take SSRC

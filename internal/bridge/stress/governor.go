@@ -27,19 +27,23 @@ const (
 	full     = 0.97 // part of a window
 	// burst is how long a queue may stand until something is done.
 	burst = 250 * time.Millisecond
-	// deep is a queue that is cut down even if it does not grow any more.
-	deep = 150 * time.Millisecond
+	// catchUp is the most of its time that a worker is given besides to work on
+	// what waits: half of it, in a second.
+	catchUp = 0.15
 
 	// settle is how long a change takes until it can be seen.
 	settle = 500 * time.Millisecond
 	// raiseEvery is the least time between a change and a rise. After a rise in
-	// vain, one that a cut followed within regretted, it doubles up to raiseLate.
+	// vain, one that a cut followed within regretted, it doubles up to raiseLate,
+	// and rises are smaller.
 	raiseEvery = 2 * time.Second
 	raiseLate  = 30 * time.Second
 	regretted  = 10 * time.Second
 
 	mostRaise = 0.25 // of the limit, at a time
-	leastKept = 0.3  // of the video, by one cut
+	leastKept = 0.2  // of the video, by one cut
+	// mostGrowth is the growth of the queue that is believed, in seconds a second.
+	mostGrowth = 0.7
 	// leastPart is for how much video at least a rise of the limit counts: where
 	// there is little, much may follow a small one.
 	leastPart = 0.4
@@ -122,7 +126,12 @@ func (g *Governor) Next(now mono.Time, all, video uint64) Action {
 	switch {
 	case now < g.settled:
 		g.busy, g.weight, g.full = 0, 0, 0
-	case g.overloaded(now):
+	case g.full != 0: // how busy it is counts from the end of the queue
+		g.busy, g.weight = 0, 0
+		if g.overrun(now) {
+			return Cut
+		}
+	case g.weight >= smoothing && g.busy > high:
 		return Cut
 	case g.limit != Unlimited && g.mayRaise(now):
 		return Raise
@@ -160,12 +169,13 @@ func (g *Governor) thrift() {
 	}
 }
 
-func (g *Governor) overloaded(now mono.Time) bool {
-	return g.full != 0 && now.Sub(g.full) >= burst || g.weight >= smoothing && g.busy > high
+// overrun reports whether the queue has stood for too long, and will go on to.
+func (g *Governor) overrun(now mono.Time) bool {
+	return now.Sub(g.full) >= burst && g.demand(now) > high
 }
 
 func (g *Governor) mayRaise(now mono.Time) bool {
-	return g.weight >= smoothing && g.busy < calm && g.full == 0 && now.Sub(g.settled) >= g.patient-settle
+	return g.weight >= smoothing && g.busy < calm && now.Sub(g.settled) >= g.patient-settle
 }
 
 // demand is how much was asked of the worker, 1 for all it can do.
@@ -173,15 +183,9 @@ func (g *Governor) demand(now mono.Time) float64 {
 	if g.full == 0 {
 		return g.busy
 	}
-	ask := 1.0
-	if t := now.Sub(g.full); t > 0 && g.wait > g.backlog {
-		// What was done in t had come in a shorter time.
-		ask = 1 / (1 - min((g.wait-g.backlog).Seconds()/t.Seconds(), 0.6))
-	}
-	if g.wait >= deep {
-		ask = max(ask, 1.2)
-	}
-	return ask + min(g.wait.Seconds(), 0.3) // and what waits has to be made up for in a second
+	// What was done since then had come in a shorter time, or a longer one.
+	grown := (g.wait - g.backlog).Seconds() / max(now.Sub(g.full), window).Seconds()
+	return 1/(1-min(grown, mostGrowth)) + min(g.wait.Seconds()/2, catchUp)
 }
 
 // Apply carries out what Next wanted. granted is what each receiver of video
@@ -234,7 +238,7 @@ func (g *Governor) raise(now mono.Time, short bool) {
 		return
 	}
 	room := (Target/max(g.busy, 0.1) - 1) / max(g.part, leastPart)
-	g.limit *= 1 + min(mostRaise, room/2)
+	g.limit *= 1 + min(mostRaise, room/2)*raiseEvery.Seconds()/g.patient.Seconds()
 }
 
 // Limit is how many video packets a second a receiver with a share of 1 may be
