@@ -6,107 +6,331 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"net/url"
 	"os"
 	"os/signal"
-	"runtime/pprof"
 	"strings"
 	"syscall"
 	"time"
 
 	"github.com/plenum-conf/plenum/internal/loadtest"
-	"github.com/plenum-conf/plenum/internal/loadtest/media"
+	"github.com/plenum-conf/plenum/internal/loadtest/probe"
 	"github.com/plenum-conf/plenum/internal/loadtest/record"
+	"github.com/plenum-conf/plenum/internal/loadtest/report"
+	"github.com/plenum-conf/plenum/internal/loadtest/scenario"
+	"github.com/plenum-conf/plenum/internal/loadtest/verdict"
 )
 
 type loadtestCmd struct {
-	URL          string        `arg:"" help:"The deployment: https://meet.example or http://localhost:8080."`
-	Rooms        int           `default:"1" help:"How many rooms."`
-	Participants int           `default:"3" help:"How many participants in each room."`
-	Audio        int           `default:"-1" help:"How many of a room have a microphone; -1 for all."`
-	Video        int           `default:"-1" help:"How many of a room have a camera; -1 for all."`
-	Screens      int           `default:"0" help:"How many of a room share their screen."`
-	Duration     time.Duration `default:"30s" help:"How long the test lasts."`
-	Ramp         time.Duration `default:"0s" help:"Over which time participants come in."`
-	Layout       string        `default:"tile" enum:"tile,stage" help:"What participants look at: tile or stage."`
-	Codec        string        `default:"vp8" enum:"vp8,vp9" help:"Codec of the cameras: vp8 (simulcast) or vp9."`
+	URL string `arg:"" optional:"" help:"The deployment: https://meet.example or http://localhost:8080."`
 
-	SignallingOnly bool          `help:"Join rooms, and decline media."`
-	BreakEvery     time.Duration `help:"Let each signalling connection break about this often, to be resumed."`
-	RoomPrefix     string        `default:"loadtest" help:"Rooms are named PREFIX-1, PREFIX-2, ..."`
-	OpenOneIn      int           `default:"8" help:"Decrypt one picture in this many; 1 for all."`
+	Scenario string `group:"Who comes" placeholder:"NAME|FILE" help:"A scenario that is shipped (--list) or a file of your own; flags go over it."`
+	List     bool   `group:"Who comes" help:"List the scenarios that are shipped."`
+	Show     string `group:"Who comes" placeholder:"NAME" help:"Print the file of a scenario that is shipped, to begin one of your own."`
 
-	Token        string `env:"PLENUM_LOADTEST_TOKEN" help:"JWT for all participants."`
-	User         string `help:"Log in with this account."`
-	Password     string `env:"PLENUM_LOADTEST_PASSWORD" help:"Password of the account."`
-	RoomPassword string `help:"Password of the rooms."`
-	Insecure     bool   `short:"k" help:"Accept any TLS certificate."`
+	Rooms          int           `group:"Who comes" placeholder:"N" help:"How many rooms. Default: 1."`
+	Participants   int           `group:"Who comes" placeholder:"N" help:"How many participants in each room. Default: 3."`
+	Audio          *int          `group:"Who comes" placeholder:"N" help:"How many of a room have a microphone. Default: all."`
+	Video          *int          `group:"Who comes" placeholder:"N" help:"How many of a room have a camera. Default: all."`
+	Screens        *int          `group:"Who comes" placeholder:"N" help:"How many of a room share their screen. Default: none."`
+	Duration       time.Duration `group:"Who comes" placeholder:"TIME" help:"How long the test lasts, ramp included. Default: 30s."`
+	Ramp           string        `group:"Who comes" placeholder:"RATE" help:"How fast participants come: 20/s, within 30s, or all at once (the default)."`
+	Layout         string        `group:"Who comes" enum:",tile,stage,mixed" default:"" placeholder:"LAYOUT" help:"What participants look at: tile (the default), stage or mixed."`
+	Codec          string        `group:"Who comes" enum:",vp8,vp9" default:"" placeholder:"CODEC" help:"Codec of the cameras: vp8 (simulcast, the default) or vp9."`
+	Churn          string        `group:"Who comes" placeholder:"SHARE" help:"Which share leaves and comes back, such as 10%/min."`
+	Network        string        `group:"Who comes" placeholder:"SPEC" help:"What the network of each participant does to media, each way: loss=2%,delay=50ms,jitter=10ms,rate=600k."`
+	SignallingOnly bool          `group:"Who comes" help:"Join rooms, and decline media."`
+	BreakEvery     time.Duration `group:"Who comes" placeholder:"TIME" help:"Let each signalling connection break about this often, to be resumed."`
+	RoomPrefix     string        `group:"Who comes" default:"loadtest" help:"Rooms are named PREFIX-1, PREFIX-2, ..."`
 
-	Request   string `default:"auto" enum:"auto,http,iq" help:"How to ask for the conference: auto does what config.js says."`
-	Channel   string `default:"auto" enum:"auto,websocket,sctp" help:"Kind of the bridge channel."`
-	Rewriting string `default:"auto" enum:"auto,on,off" help:"Advertise SSRC rewriting."`
+	JSON   string   `group:"What comes of it" name:"json" placeholder:"FILE" help:"Write everything that was measured to this file."`
+	HTML   string   `group:"What comes of it" name:"html" placeholder:"FILE" help:"Write a page with plots to this file."`
+	Assert []string `group:"What comes of it" sep:"none" placeholder:"CONDITIONS" help:"Fail unless these are met: join.p99<2s,loss<0.1%. A wrong name lists all. Default: failed=0,unfinished=0, and --max-loss."`
+	Plain  bool     `group:"What comes of it" help:"Plain lines instead of a live view, as when the output is no terminal."`
 
-	JSON       string  `name:"json" placeholder:"FILE" help:"Write everything that was measured to this file."`
-	CPUProfile string  `placeholder:"FILE" help:"Write a Go profile of the generator itself to this file."`
-	MaxLoss    float64 `default:"1" help:"More lost packets than this, in percent, are a failure."`
+	ServerMetrics string `group:"What comes of it" placeholder:"URL" help:"Where a plenum server under test has its metrics, to know its CPU: http://127.0.0.1:8081/metrics."`
+	ServerPID     int    `group:"What comes of it" name:"server-pid" placeholder:"PID" help:"Process of a server under test on this machine, to know its CPU."`
+
+	IRunThisServer bool `group:"Leave" name:"i-run-this-server" help:"Send media, or more than 10 participants, to an address that is neither this machine's nor in a private network."`
+
+	Token        string `group:"How to get in" env:"PLENUM_LOADTEST_TOKEN" help:"JWT for all participants."`
+	User         string `group:"How to get in" help:"Log in with this account."`
+	Password     string `group:"How to get in" env:"PLENUM_LOADTEST_PASSWORD" help:"Password of the account."`
+	RoomPassword string `group:"How to get in" help:"Password of the rooms."`
+	Insecure     bool   `group:"How to get in" short:"k" help:"Accept any TLS certificate."`
+
+	Request   string  `group:"Details" default:"auto" enum:"auto,http,iq" help:"How to ask for the conference: auto does what config.js says."`
+	Channel   string  `group:"Details" default:"auto" enum:"auto,websocket,sctp" help:"Kind of the bridge channel."`
+	Rewriting string  `group:"Details" default:"auto" enum:"auto,on,off" help:"Advertise SSRC rewriting."`
+	OpenOneIn int     `group:"Details" default:"8" help:"Decrypt one picture in this many; 1 for all."`
+	MaxLoss   float64 `group:"Details" default:"1" help:"Without --assert: more lost packets than this, in percent, are a failure."`
 }
 
-// plan makes the plan that the flags describe.
-func (l *loadtestCmd) plan() loadtest.Plan {
-	p := loadtest.Simple{
-		URL: l.URL, Rooms: l.Rooms, Participants: l.Participants, Audio: l.Audio, Video: l.Video, Screens: l.Screens,
-		Duration: l.Duration, Ramp: l.Ramp, Layout: loadtest.Layout(l.Layout), Codec: media.Codec(strings.ToUpper(l.Codec)),
-		Signalling: l.SignallingOnly, RoomPrefix: l.RoomPrefix, BreakEvery: l.BreakEvery,
-	}.Plan()
-	auto := func(s string) string { return strings.TrimPrefix(s, "auto") }
-	p.Request, p.Channel, p.Rewriting = auto(l.Request), auto(l.Channel), auto(l.Rewriting)
-	p.Token, p.User, p.Password, p.RoomPassword = l.Token, l.User, l.Password, l.RoomPassword
-	p.Insecure, p.OpenOneIn = l.Insecure, l.OpenOneIn
-	return p
-}
+// The defaults of a test without a scenario.
+const (
+	defaultRooms, defaultParticipants = 1, 3
+	defaultDuration                   = 30 * time.Second
+)
 
-// Run carries the test out, says each second how it goes, and at the end what
-// came of it. It fails when something has.
+// What goes to strangers' servers without leave.
+const (
+	freeParticipants = 10
+	freeDuration     = 10 * time.Minute
+)
+
+// Run carries the test out, shows how it goes, and at the end what came of it.
+// It fails when a condition is not met.
 func (l *loadtestCmd) Run(out io.Writer) error {
-	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt, syscall.SIGTERM)
-	defer stop()
-	if l.CPUProfile != "" {
-		f, err := os.Create(l.CPUProfile)
-		if err != nil {
-			return err
-		}
-		if err := pprof.StartCPUProfile(f); err != nil {
-			return err
-		}
-		defer func() {
-			pprof.StopCPUProfile()
-			_ = f.Close()
-		}()
+	if l.List || l.Show != "" {
+		return l.shipped(out)
 	}
-	rep, err := loadtest.Run(ctx, l.plan(), loadtest.Options{OnSecond: func(s record.Second) {
-		_, _ = fmt.Fprintln(out, record.Line(s))
-	}})
+	if l.URL == "" {
+		return errors.New("which deployment? Give its URL, such as http://localhost:8080; plenum loadtest --help says what else there is")
+	}
+	s, plan, err := l.plan()
 	if err != nil {
 		return err
 	}
-	if l.JSON != "" {
-		if err := writeJSON(l.JSON, rep); err != nil {
+	conditions, err := verdict.Parse(strings.Join(l.Assert, ","))
+	if len(l.Assert) > 0 && err != nil {
+		return fmt.Errorf("--assert: %w", err)
+	}
+	server, err := l.server()
+	if err != nil {
+		return err
+	}
+	rep, interrupted, err := l.carryOut(out, s, plan, server)
+	if err != nil {
+		return err
+	}
+	return l.tell(out, rep, conditions, interrupted)
+}
+
+// shipped shows the scenarios that are shipped.
+func (l *loadtestCmd) shipped(out io.Writer) error {
+	if l.Show != "" {
+		text := scenario.Text(l.Show)
+		if text == "" {
+			return unknownScenario(l.Show)
+		}
+		_, err := io.WriteString(out, text)
+		return err
+	}
+	for _, name := range scenario.Names() {
+		s, _ := scenario.Named(name)
+		if _, err := fmt.Fprintf(out, "%-12s  %s\n", name, s.About); err != nil {
 			return err
 		}
-	}
-	sum := rep.Sum()
-	_, _ = io.WriteString(out, "\n"+sum.Text())
-	if problems := sum.Problems(l.MaxLoss / 100); len(problems) > 0 {
-		return errors.New(strings.Join(problems, "; "))
 	}
 	return nil
 }
 
-func writeJSON(path string, rep *record.Report) error {
+func unknownScenario(name string) error {
+	return fmt.Errorf("there is neither a file nor a scenario %q; shipped are %s", name, strings.Join(scenario.Names(), ", "))
+}
+
+// scenario is what flags and file describe.
+func (l *loadtestCmd) scenario() (*scenario.Scenario, error) {
+	over := scenario.Over{
+		Duration: l.Duration, Ramp: l.Ramp, Layout: l.Layout, Codec: l.Codec, Churn: l.Churn, Network: l.Network,
+		BreakEvery: l.BreakEvery, Signalling: l.SignallingOnly,
+	}
+	var s *scenario.Scenario
+	if l.Scenario == "" {
+		pick := func(n *int, otherwise int) int {
+			if n == nil {
+				return otherwise
+			}
+			return *n
+		}
+		shape := scenario.Shape{Rooms: defaultRooms, Participants: defaultParticipants, Audio: pick(l.Audio, -1), Video: pick(l.Video, -1), Screens: pick(l.Screens, 0)}
+		if l.Rooms != 0 {
+			shape.Rooms = l.Rooms
+		}
+		if l.Participants != 0 {
+			shape.Participants = min(max(l.Participants, 0), scenario.MaxParticipants+1)
+		}
+		s = scenario.Equal(shape)
+		s.Duration = defaultDuration
+	} else {
+		if l.Audio != nil || l.Video != nil || l.Screens != nil {
+			return nil, errors.New("--audio, --video and --screens describe equal rooms; with --scenario the file says who has what")
+		}
+		var err error
+		if s, err = readScenario(l.Scenario); err != nil {
+			return nil, err
+		}
+		over.Rooms, over.Participants = l.Rooms, l.Participants
+	}
+	return s, s.Apply(over)
+}
+
+func readScenario(name string) (*scenario.Scenario, error) {
+	if s, ok := scenario.Named(name); ok {
+		return s, nil
+	}
+	f, err := os.Open(name)
+	if err != nil {
+		return nil, unknownScenario(name)
+	}
+	defer func() { _ = f.Close() }()
+	b, err := io.ReadAll(io.LimitReader(f, scenario.MaxFile+1))
+	if err != nil {
+		return nil, err
+	}
+	s, err := scenario.Parse(b)
+	if err != nil {
+		return nil, fmt.Errorf("%s: %w", name, err)
+	}
+	return s, nil
+}
+
+// plan makes the plan that flags and file describe.
+func (l *loadtestCmd) plan() (*scenario.Scenario, loadtest.Plan, error) {
+	if u, err := url.Parse(l.URL); err != nil || u.Host == "" || u.Scheme != "http" && u.Scheme != "https" {
+		return nil, loadtest.Plan{}, fmt.Errorf("%q is not the URL of a deployment, such as https://meet.example", l.URL)
+	}
+	s, err := l.scenario()
+	if err != nil {
+		return nil, loadtest.Plan{}, err
+	}
+	p, err := s.Plan(l.URL, l.RoomPrefix)
+	if err != nil {
+		return nil, p, fmt.Errorf("the scenario: %w", err)
+	}
+	auto := func(s string) string { return strings.TrimPrefix(s, "auto") }
+	p.Request, p.Channel, p.Rewriting = auto(l.Request), auto(l.Channel), auto(l.Rewriting)
+	p.Token, p.User, p.Password, p.RoomPassword = l.Token, l.User, l.Password, l.RoomPassword
+	p.Insecure, p.OpenOneIn = l.Insecure, l.OpenOneIn
+	p.PrivateOnly = !l.IRunThisServer
+	return s, p, nil
+}
+
+// server is what can be known of the server's own use, nil for nothing.
+func (l *loadtestCmd) server() (*probe.Source, error) {
+	switch {
+	case l.ServerMetrics != "":
+		return probe.Metrics(l.ServerMetrics)
+	case l.ServerPID != 0:
+		return probe.Process(l.ServerPID)
+	}
+	return nil, nil
+}
+
+// carryOut runs the plan and shows it. A small test without media goes to
+// strangers too; larger ones need leave.
+func (l *loadtestCmd) carryOut(out io.Writer, s *scenario.Scenario, plan loadtest.Plan, server *probe.Source) (*record.Report, bool, error) {
+	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt, syscall.SIGTERM)
+	defer stop()
+	go func() {
+		<-ctx.Done()
+		stop() // a second signal ends the process at once
+	}()
+	running, end := context.WithCancel(ctx)
+	defer end()
+	n := plan.Participants()
+	width := l.width(out)
+	view := report.NewView(out, report.Header{Target: plan.URL, Participants: n, Duration: plan.Duration}, width)
+	opt := loadtest.Options{OnSecond: func(sec record.Second) {
+		view.Second(sec)
+		if sec.Began >= n && sec.Failed == sec.Began {
+			end() // there is nobody left to wait for
+		}
+	}}
+	seen := probe.Watch(ctx, server)
+	rep, err := loadtest.Run(running, plan, opt)
+	var refused *loadtest.NotPrivateError
+	if errors.As(err, &refused) {
+		if s.Media() || n > freeParticipants || plan.Duration > freeDuration || l.Churn != "" {
+			seen()
+			return nil, false, fmt.Errorf("%w. If it is yours to test, say --i-run-this-server; without it at most %d participants without media go there, for %v at most",
+				refused, freeParticipants, freeDuration)
+		}
+		plan.PrivateOnly = false
+		rep, err = loadtest.Run(running, plan, opt)
+	}
+	watched := seen()
+	if err != nil {
+		return nil, false, err
+	}
+	rep.Server = watched
+	return rep, ctx.Err() != nil, nil
+}
+
+// width is how the view learns the width of the terminal; nil for plain lines.
+func (l *loadtestCmd) width(out io.Writer) func() int {
+	f, ok := out.(*os.File)
+	if !ok || l.Plain || os.Getenv("TERM") == "dumb" {
+		return nil
+	}
+	if _, ok := terminalWidth(f); !ok {
+		return nil
+	}
+	return func() int {
+		w, _ := terminalWidth(f)
+		return w
+	}
+}
+
+// tell writes the reports and decides.
+func (l *loadtestCmd) tell(out io.Writer, rep *record.Report, conditions []verdict.Assertion, interrupted bool) error {
+	sum := verdict.Judge(rep)
+	if len(l.Assert) == 0 {
+		conditions = l.usual(sum, interrupted)
+	}
+	var checks []report.Check
+	var unmet []string
+	for _, a := range conditions {
+		ok, found := a.Check(sum)
+		checks = append(checks, report.Check{Text: a.Text, OK: ok, Found: found})
+		if !ok {
+			unmet = append(unmet, fmt.Sprintf("%s is not met: %s", a.Text, found))
+		}
+	}
+	if l.JSON != "" {
+		if err := writeFile(l.JSON, func(w io.Writer) error {
+			enc := json.NewEncoder(w)
+			enc.SetIndent("", " ")
+			return enc.Encode(rep)
+		}); err != nil {
+			return err
+		}
+	}
+	if l.HTML != "" {
+		if err := writeFile(l.HTML, func(w io.Writer) error { return report.HTML(w, rep, sum, checks) }); err != nil {
+			return err
+		}
+	}
+	if sum.Participants > 0 && sum.Failed == sum.Participants && len(sum.Errors) > 0 {
+		return fmt.Errorf("nobody got in: %s", report.Cause(sum.Errors[0]))
+	}
+	if _, err := io.WriteString(out, "\n"+report.Text(sum, checks)); err != nil {
+		return err
+	}
+	if len(unmet) > 0 {
+		return errors.New(strings.Join(unmet, "; "))
+	}
+	return nil
+}
+
+// usual are the conditions of a test without --assert. One that was ended by
+// hand may have left people on their way.
+func (l *loadtestCmd) usual(sum *verdict.Summary, interrupted bool) []verdict.Assertion {
+	text := "failed=0"
+	if !interrupted {
+		text += ",unfinished=0"
+	}
+	if sum.Audio.Expected+sum.Video.Expected > 0 {
+		text += fmt.Sprintf(",loss<=%g%%", max(l.MaxLoss, 0))
+	}
+	conditions, _ := verdict.Parse(text)
+	return conditions
+}
+
+func writeFile(path string, write func(io.Writer) error) error {
 	f, err := os.Create(path)
 	if err != nil {
 		return err
 	}
-	enc := json.NewEncoder(f)
-	enc.SetIndent("", " ")
-	return errors.Join(enc.Encode(rep), f.Close())
+	return errors.Join(write(f), f.Close())
 }

@@ -118,6 +118,10 @@ func (r *run) learn(ctx context.Context, base *url.URL) (*site.Site, error) {
 	}
 	res, err := r.http.Do(req)
 	if err != nil {
+		var at *url.Error // it repeats the URL
+		if errors.As(err, &at) {
+			err = at.Err
+		}
 		return nil, fmt.Errorf("%s does not answer: %w", base.Host, err)
 	}
 	defer func() { _ = res.Body.Close() }()

@@ -1,10 +1,12 @@
 package report
 
 import (
+	"cmp"
 	"fmt"
 	"html"
 	"html/template"
 	"math"
+	"slices"
 	"strings"
 )
 
@@ -133,32 +135,24 @@ func (p *plot) points(values []float64, top float64) string {
 }
 
 // apart moves the names of curves that end close to each other, so that each
-// can be read.
+// can be read: down as far as needed, and up again from the axis.
 func apart(ends []float64) []float64 {
-	const line = 15
-	out := append([]float64(nil), ends...)
-	for range len(out) * len(out) {
-		moved := false
-		for i := range out {
-			for k := range i {
-				gap := out[i] - out[k]
-				if gap > -line && gap < line {
-					push := (line - math.Abs(gap)) / 2
-					if gap < 0 || gap == 0 && ends[i] < ends[k] {
-						push = -push
-					}
-					out[i] += push
-					out[k] -= push
-					moved = moved || math.Abs(push) > 0.01
-				}
-			}
-		}
-		if !moved {
-			break
+	const line, lowest = 15, plotHeight - plotBottom + 4
+	out := slices.Clone(ends)
+	order := make([]int, len(out))
+	for i := range order {
+		order[i] = i
+	}
+	slices.SortStableFunc(order, func(a, b int) int { return cmp.Compare(ends[a], ends[b]) })
+	for k, i := range order {
+		if k > 0 {
+			out[i] = max(out[i], out[order[k-1]]+line)
 		}
 	}
-	for i := range out { // the axis is below
-		out[i] = min(max(out[i], plotTop), plotHeight-plotBottom+10)
+	limit := float64(lowest)
+	for _, i := range slices.Backward(order) {
+		out[i] = min(out[i], limit)
+		limit = out[i] - line
 	}
 	return out
 }

@@ -181,6 +181,7 @@ func mediaReasons(p *record.Participant, out *Person, room *senders) []reason {
 	}
 	add(p.State == record.InCall && others > 0 && audio.Packets == 0, 100, "heard nobody, though %d others sent audio", others)
 	add(m.Forwarded > 0 && video.Packets == 0, 100, "saw nobody, though the bridge said that it forwards %d videos", m.Forwarded)
+	add(m.KernelDrops > 0, 0.1, "%d packets were lost in the generator's own queue", m.KernelDrops)
 	add(m.Unauthentic > 0, 5, "%d packets could not be decrypted", m.Unauthentic)
 	add(m.Malformed+m.ChannelMalformed > 0, 5, "%d packets or messages of the bridge could not be read", m.Malformed+m.ChannelMalformed)
 	return all

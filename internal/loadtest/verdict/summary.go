@@ -50,7 +50,7 @@ type Summary struct {
 
 	People []Person // everybody, the worst first
 	Words  []string // the verdict, a sentence each
-	Beware []string // why the figures may not be the server's
+	Beware []string // what else is to be known about the figures
 }
 
 // StepSum is how long one step took everybody.
@@ -331,7 +331,6 @@ func (s *Summary) seconds(r *record.Report) {
 	if r.Server != nil {
 		s.server(r.Server)
 	}
-	s.Beware = append(s.Beware, r.Machine.Limited...)
 }
 
 func (s *Summary) server(r *record.Server) {
