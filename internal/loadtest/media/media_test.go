@@ -235,6 +235,46 @@ func TestVideo(t *testing.T) {
 	}
 }
 
+// TestLayersBegin: a browser shows no frame of a temporal layer before one that
+// is marked as a point to begin at. So each layer has one after every key frame,
+// the first, which cannot depend on anything else.
+func TestLayersBegin(t *testing.T) {
+	v := newCamera()
+	out := &wireOut{keep: true}
+	now := mono.Time(1)
+	v.Start(now)
+	for end := now.Add(4 * time.Second); now < end; now = now.Add(time.Millisecond) {
+		v.Send(now, 1, out)
+	}
+	type layer struct {
+		ssrc uint32
+		tid  uint8
+	}
+	begun, marks := map[layer]bool{}, 0
+	for _, b := range out.packets {
+		h := parse(t, b)
+		d, err := codec.ParseVP8(h.Payload())
+		if err != nil {
+			t.Fatal(err)
+		}
+		if d.KeyFrame {
+			begun[layer{h.SSRC, 1}], begun[layer{h.SSRC, 2}] = false, false
+		}
+		at := layer{h.SSRC, d.TID}
+		if !d.StartOfFrame || d.TID == 0 {
+			continue
+		}
+		if d.LayerSync == begun[at] {
+			t.Fatalf("%+v: marked %v, begun %v", at, d.LayerSync, begun[at])
+		}
+		begun[at] = true
+		marks++
+	}
+	if marks == 0 {
+		t.Error("no upper layers")
+	}
+}
+
 // TestRepeat: a repetition, unwrapped, is the packet of the first time.
 func TestRepeat(t *testing.T) {
 	v := newCamera()

@@ -16,6 +16,7 @@ type Frame struct {
 	Data  []byte
 	Key   bool  // video
 	TID   uint8 // temporal layer, video
+	Sync  bool  // the first of its temporal layer after a key frame, which is all it can depend on
 	Level uint8 // -dBov (RFC 6464), audio
 }
 
@@ -58,10 +59,25 @@ func ParseClip(data []byte) (*Clip, error) {
 		c.Frames = append(c.Frames, f)
 		data = data[4+size:]
 	}
+	c.markSync()
 	if len(data) > 0 || n == 0 || c.Step == 0 || c.Height > 0 && !c.Frames[0].Key {
 		return nil, errSample
 	}
 	return c, nil
+}
+
+// markSync finds the frames that a decoder may begin a temporal layer with.
+// Without being told of one, browsers never show any frame of the layer.
+func (c *Clip) markSync() {
+	begun := uint8(0) // layers, one bit each
+	for i := range c.Frames {
+		f := &c.Frames[i]
+		if f.Key {
+			begun = 1
+		}
+		f.Sync = begun&(1<<f.TID) == 0
+		begun |= 1 << f.TID
+	}
 }
 
 // load reads an embedded sample; a broken one is a fault of the build.

@@ -283,13 +283,17 @@ func (l *Layer) payload(p *sentPacket, e *rtp.Egress, scratch []byte) []byte {
 }
 
 // appendVP8 appends a payload descriptor (RFC 7741 §4.2) with picture id,
-// TL0PICIDX and temporal layer.
+// TL0PICIDX, temporal layer and whether a receiver may begin the layer there.
 func appendVP8(b []byte, f *Frame, start bool, picture uint16, tl0 uint8) []byte {
 	first := byte(0x80)
 	if start {
 		first |= 0x10
 	}
-	return append(b, first, 0xe0, 0x80|byte(picture>>8), byte(picture), tl0, f.TID<<6)
+	layer := f.TID << 6
+	if f.Sync {
+		layer |= 0x20 // Y
+	}
+	return append(b, first, 0xe0, 0x80|byte(picture>>8), byte(picture), tl0, layer)
 }
 
 // appendVP9 appends a payload descriptor (RFC 9628 §4.2) of a stream without
