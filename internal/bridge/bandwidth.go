@@ -20,14 +20,16 @@ type bandwidth struct {
 	started  mono.Time  // when the first packet was sent
 	answered bool       // the receiver reports on what it gets
 	audio    audioShare
-	lows     [2]int64 // least estimate of this second and of the last
+	lows     [2]int64 // least sustained estimate of this second and of the last
 
 	decided mono.Time // when video was allocated last
 	acted   int64     // the estimate then
 	granted int64     // the budget then, unlimitedBudget for no limit
+	drained bool      // then less was granted, for a moment
 	target  int64     // what was going to be sent then, audio included
 	hold    hold
-	seconds int // since the last ConnectionStats
+	seconds int   // since the last ConnectionStats
+	told    int64 // the estimate that stood in it
 
 	padSeq uint16 // of the padding stream
 }
@@ -42,8 +44,10 @@ const (
 	// reallocateEvery is how often layers are chosen anew while there is a
 	// limit: their bitrates change.
 	reallocateEvery = 2 * time.Second
-	// statsEvery is the number of seconds between two ConnectionStats.
-	statsEvery = 10
+	// statsEvery is the number of seconds between two ConnectionStats,
+	// statsSoon that after which a new estimate is told if the client shows its
+	// user something wrong.
+	statsEvery, statsSoon = 10, 2
 	// packetOverhead is what a packet takes on the path besides what is
 	// sealed: UDP and IPv4, on average a little more.
 	packetOverhead = 28
@@ -121,12 +125,13 @@ func (ep *endpoint) lossReported(sum, n int) {
 }
 
 // estimated is called when the estimate may have changed. A fall has its
-// effect in this turn, a rise not before the next second.
+// effect in this turn, and so has the end of a queue; a rise not before the next
+// second.
 func (ep *endpoint) estimated() {
 	b := &ep.bw
 	e := b.est.Estimate()
-	b.lows[0] = min(b.lows[0], e)
-	if e < b.acted*85/100 || e < b.target && e < b.acted*97/100 {
+	b.lows[0] = min(b.lows[0], b.est.Sustained())
+	if e < b.acted*85/100 || e < b.target && e < b.acted*97/100 || b.drained && e >= b.est.Sustained() {
 		ep.markDirty()
 	}
 	ep.w.wheel.Schedule(&b.timer, b.est.Deadline())
@@ -144,13 +149,14 @@ func (ep *endpoint) bandwidthTick(now mono.Time) {
 func (ep *endpoint) rollBandwidth(now mono.Time) {
 	b := &ep.bw
 	b.audio.roll()
-	b.lows[1], b.lows[0] = b.lows[0], b.est.Estimate()
+	b.lows[1], b.lows[0] = b.lows[0], b.est.Sustained()
 	budget := b.budget(now)
 	if differs(budget, b.granted) || budget >= 0 && now.Sub(b.decided) >= reallocateEvery {
 		ep.markDirty()
 	}
 	ep.estimated()
-	if b.seconds++; b.seconds >= statsEvery {
+	b.seconds++
+	if b.seconds >= statsEvery || b.seconds >= statsSoon && b.answered && quiteDifferent(b.est.Sustained(), b.told) {
 		b.seconds = 0
 		ep.tellBandwidth()
 	}
@@ -159,10 +165,14 @@ func (ep *endpoint) rollBandwidth(now mono.Time) {
 // tellBandwidth shows the client what its connection carries, as far as it is
 // known.
 func (ep *endpoint) tellBandwidth() {
-	if ep.bw.answered {
-		ep.sendChannel(encode(&colibri.ConnectionStats{EstimatedDownlink: ep.bw.est.Estimate()}))
+	if b := &ep.bw; b.answered {
+		b.told = b.est.Sustained()
+		ep.sendChannel(encode(&colibri.ConnectionStats{EstimatedDownlink: b.told}))
 	}
 }
+
+// quiteDifferent reports whether one is less than two thirds of the other.
+func quiteDifferent(a, b int64) bool { return 3*min(a, b) < 2*max(a, b) }
 
 // differs reports whether a budget has changed by more than 15 %.
 func differs(now, before int64) bool {
@@ -174,12 +184,18 @@ func differs(now, before int64) bool {
 
 // budget is what video may take: what the path was good for during all of the
 // last second or two, less what audio takes. So it falls at once and rises
-// late.
+// late. While a queue is emptied it is a part of that: audio goes on, so that
+// what is held back must be video, but not more of it than a part, or the large
+// picture would stand still each time.
 func (b *bandwidth) budget(now mono.Time) int64 {
 	if !b.answered && b.started != 0 && now.Sub(b.started) > answerWithin {
 		return unlimitedBudget
 	}
-	return max(min(b.lows[0], b.lows[1], b.est.Estimate())-b.audio.reserve(), 0)
+	video := max(min(b.lows[0], b.lows[1], b.est.Sustained())-b.audio.reserve(), 0)
+	if now, after := b.est.Estimate(), b.est.Sustained(); now < after {
+		video = int64(float64(video) * float64(now) / float64(after))
+	}
+	return video
 }
 
 // allocated notes a decision: what it will take, and what would be taken if
@@ -197,6 +213,7 @@ func (ep *endpoint) allocated(budget int64, res *alloc.Result) {
 	}
 	reserve := b.audio.reserve()
 	b.decided, b.granted, b.acted, b.target = ep.w.now, budget, b.est.Estimate(), target+reserve
+	b.drained = b.est.Estimate() < b.est.Sustained()
 	b.est.SetDemand(b.target, ideal+reserve)
 	ep.w.wheel.Schedule(&b.timer, b.est.Deadline())
 }

@@ -42,7 +42,9 @@
 // of its reports on what it got. Audio is kept free of it; what is left is the
 // budget by which package alloc chooses encodings, and layers within them, for
 // that endpoint alone ([bandwidth]). They fall in the turn in which the estimate
-// does, frames before lines, and rise some time later ([hold]). While a receiver gets less than it wants, the
+// does, frames before lines, and rise some time later ([hold]); only what is to
+// be seen large gets its smallest picture back at once. While a receiver gets
+// less than it wants, the
 // estimator may ask for padding: fresh packets sent again as RTX, or empty
 // ones on the bridge's own stream. Who reports nothing at all is sent
 // everything after some seconds.

@@ -64,7 +64,9 @@ func (h *hold) fell(now mono.Time) {
 
 // priceChanges makes every layer above what ep gets now cost more than it
 // takes, and lets slower layers of the picture it gets linger. Sources that ep
-// has not wanted so far are not held back. It changes a's copy of the offer.
+// has not wanted so far are not held back; nor is the smallest picture of what
+// ep shows large and has none of: a key frame is a small price for not looking
+// at nothing. It changes a's copy of the offer.
 func (ep *endpoint) priceChanges(a *allocation) {
 	a.layers = a.layers[:0]
 	for i := range a.offered {
@@ -77,6 +79,8 @@ func (ep *endpoint) priceChanges(a *allocation) {
 		for j := range layers {
 			l := &layers[j]
 			switch {
+			case at < 0 && ep.settings.OnStage(s.name) && smallestPicture(layers, j):
+				l.Extra = riseMargin(l.Bitrate)
 			case j <= at:
 				l.Lingers = have.picture(l) && (slow == 0 || ep.w.now.Sub(slow) < lingerFor)
 			case ep.mayNotRise(s, have.picture(l)):
@@ -89,6 +93,17 @@ func (ep *endpoint) priceChanges(a *allocation) {
 			}
 		}
 	}
+}
+
+// smallestPicture reports whether layers[i] is one of the smallest picture that
+// is being sent.
+func smallestPicture(layers []alloc.Layer, i int) bool {
+	for j := range layers {
+		if layers[j].Active {
+			return layers[i].Encoding == layers[j].Encoding && layers[i].Spatial == layers[j].Spatial
+		}
+	}
+	return false
 }
 
 // mayNotRise reports whether layers of s above what ep gets are held back.

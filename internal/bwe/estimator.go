@@ -320,6 +320,10 @@ func (e *Estimator) SetDemand(target, ideal int64) {
 // Estimate is how much may be sent now, in bit/s, everything included.
 func (e *Estimator) Estimate() int64 { return e.estimate }
 
+// Sustained is the estimate without what is held back for the moment, while a
+// queue is emptied, in bit/s; never less than Estimate.
+func (e *Estimator) Sustained() int64 { return max(e.opt.clamp(int64(e.rate)), e.estimate) }
+
 // Deadline is when Tick and then NextProbe want to be called, 0 for not before
 // something else happens. It may change with every call, also of SetDemand.
 func (e *Estimator) Deadline() mono.Time {

@@ -162,14 +162,14 @@ func makeSources(o *offer, role *Role, endpoint string, talk *lmedia.Conversatio
 		codec = lmedia.VP8
 	}
 	if role.Video {
-		var rates []int64
+		cfg := lmedia.VideoConfig{Codec: codec, FrameRate: role.FrameRate}
 		if role.FullBitrate {
-			rates = lmedia.WebRates()
+			cfg.Rates = lmedia.WebRates()
 		}
-		s.addVideo(o, taken, codec, rates, endpoint, 0)
+		s.addVideo(o, taken, cfg, endpoint, 0)
 	}
 	if role.Screen {
-		s.addVideo(o, taken, lmedia.VP8, nil, endpoint, 1)
+		s.addVideo(o, taken, lmedia.VideoConfig{Codec: lmedia.VP8}, endpoint, 1)
 	}
 	return s
 }
@@ -180,15 +180,14 @@ func msid(endpoint, kind string, n int) string {
 
 // addVideo makes the camera (0) or the screen (1): three encodings and their
 // repetitions are announced, as a browser does, however many are sent.
-func (s *mySources) addVideo(o *offer, taken map[uint32]bool, codec lmedia.Codec, rates []int64, endpoint string, index int) {
-	pt, ok := o.codecs[string(codec)]
+// cfg says how it is encoded.
+func (s *mySources) addVideo(o *offer, taken map[uint32]bool, cfg lmedia.VideoConfig, endpoint string, index int) {
+	pt, ok := o.codecs[string(cfg.Codec)]
 	if !ok {
 		return
 	}
-	cfg := lmedia.VideoConfig{
-		Source: endpoint + "-v" + strconv.Itoa(index), Codec: codec, PayloadType: pt, RTXType: o.rtxFor[pt],
-		Screen: index == 1, Rates: rates, Seed: s.seed + uint64(index),
-	}
+	cfg.Source, cfg.PayloadType, cfg.RTXType = endpoint+"-v"+strconv.Itoa(index), pt, o.rtxFor[pt]
+	cfg.Screen, cfg.Seed = index == 1, s.seed+uint64(index)
 	layers, id := 3, msid(endpoint, "video", index)
 	typ := source.VideoType("")
 	if cfg.Screen {

@@ -75,6 +75,9 @@ type Role struct {
 	// client allows: 200, 500 and 1,500 kbit/s. Otherwise they have those of
 	// the samples, about half.
 	FullBitrate bool `json:"full_bitrate,omitempty"`
+	// FrameRate is how many pictures a second the camera has at most: 30 (as
+	// has 0), 15 or 7, what the temporal layers of VP8 allow.
+	FrameRate int `json:"frame_rate,omitempty"`
 	// Height is the highest picture it asks for, 0 for what the layout wants.
 	Height int `json:"height,omitempty"`
 	// LastN is how many videos it asks for: -1 for all, nil for what the

@@ -93,6 +93,9 @@ func (s *Settings) Asked() *Asked {
 	return a
 }
 
+// OnStage reports whether the receiver shows a source large.
+func (s *Settings) OnStage(name string) bool { return s.wish(name).stage >= 0 }
+
 // index rebuilds wishes. A name that stands in a list twice counts where it
 // stands first.
 func (s *Settings) index() {

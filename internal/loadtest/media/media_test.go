@@ -275,6 +275,29 @@ func TestLayersBegin(t *testing.T) {
 	}
 }
 
+// TestSlower: fewer pictures, of which none depends on one that is left out,
+// over the same time.
+func TestSlower(t *testing.T) {
+	for rate, want := range map[int]int{60: 90, 30: 90, 29: 45, 15: 45, 8: 23, 1: 23} {
+		c := samples().camera[VP8][0].slower(rate)
+		if len(c.Frames) != want || len(c.Frames)*int(c.Step)/int(videoClock) != 3 {
+			t.Errorf("%d a second: %d frames, step %d", rate, len(c.Frames), c.Step)
+		}
+	}
+	if c := samples().camera[VP9][0].slower(10); len(c.Frames) != 90 {
+		t.Errorf("without layers: %d frames", len(c.Frames))
+	}
+	v := NewVideo(VideoConfig{Source: "x-v0", Codec: VP8, SSRCs: []uint32{1}, FrameRate: 15, Seed: 5})
+	out := &wireOut{keep: true}
+	v.Start(1)
+	for now := mono.Time(1); now < mono.Time(time.Second); now = now.Add(time.Millisecond) {
+		v.Send(now, 1, out)
+	}
+	if got := frames(t, out.packets); len(got[1]) != 15 {
+		t.Errorf("%d pictures in a second", len(got[1]))
+	}
+}
+
 // TestRepeat: a repetition, unwrapped, is the packet of the first time.
 func TestRepeat(t *testing.T) {
 	v := newCamera()

@@ -80,6 +80,26 @@ func (c *Clip) markSync() {
 	}
 }
 
+// slower is the clip with at most so many pictures a second, as far as leaving
+// out temporal layers, each of which doubles their number, makes it slower.
+func (c *Clip) slower(rate int) *Clip {
+	top := uint8(0)
+	for i := range c.Frames {
+		top = max(top, c.Frames[i].TID)
+	}
+	slow := *c
+	for ; top > 0 && videoClock/int(slow.Step) > rate; top-- {
+		slow.Step *= 2
+	}
+	slow.Frames = nil
+	for _, f := range c.Frames {
+		if f.TID <= top {
+			slow.Frames = append(slow.Frames, f)
+		}
+	}
+	return &slow
+}
+
 // load reads an embedded sample; a broken one is a fault of the build.
 func load(name string) *Clip {
 	data, err := sampleFiles.ReadFile("samples/" + name + ".bin")

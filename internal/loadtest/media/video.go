@@ -88,7 +88,11 @@ type VideoConfig struct {
 	// pictures are filled up to them with bytes that decoders skip. Nil, or
 	// less than a sample has, is as the sample is. Only VP8 can be filled.
 	Rates []int64
-	Seed  uint64
+	// FrameRate is how many pictures a second there are at most, 0 for as many
+	// as the samples have. Only those of VP8 have layers to leave out: 30, 15
+	// or 7.5.
+	FrameRate int
+	Seed      uint64
 }
 
 // WebRates are what the web client allows the layers of a camera at most.
@@ -102,6 +106,13 @@ func NewVideo(cfg VideoConfig) *Video {
 	}
 	if len(cfg.SSRCs) == 1 && len(clips) == 3 {
 		clips = clips[2:]
+	}
+	if cfg.FrameRate > 0 {
+		slow := make([]*Clip, len(clips))
+		for i, c := range clips {
+			slow[i] = c.slower(cfg.FrameRate)
+		}
+		clips = slow
 	}
 	v := &Video{limit: -1, step: time.Second * time.Duration(clips[0].Step) / videoClock}
 	for i, clip := range clips {
