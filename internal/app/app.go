@@ -202,6 +202,7 @@ func (a *App) buildFocus() (err error) {
 	o.InitialTimeout = a.cfg.Focus.InitialTimeout
 	o.SourceSignalingDelays = a.cfg.Focus.SourceSignalingDelays
 	o.SSRCRewriting = a.cfg.Focus.SSRCRewriting
+	o.RTPMIDDemux = a.cfg.Focus.RTPMIDDemux
 	o.VideoCodecs = a.cfg.Focus.Codecs
 	o.SCTP = a.cfg.Focus.DataChannel
 	o.AutoOwner = a.cfg.Focus.AutoOwner
@@ -222,6 +223,7 @@ func (a *App) buildWeb() (err error) {
 	o.Client.P2P = a.cfg.Web.P2P
 	o.Client.ICERestart = a.cfg.Focus.ICERestart
 	o.Client.SSRCRewriting = a.cfg.Focus.SSRCRewriting
+	o.Client.RTPMIDDemux = a.cfg.Focus.RTPMIDDemux
 	o.Client.Codecs = a.cfg.Focus.Codecs
 	o.Health = func(context.Context) error { return a.Health() }
 	o.Log = a.role("web")

@@ -139,14 +139,14 @@ func (s *mediaSource) forwardAudio(h *rtp.Header, l *audioList) {
 	marker := h.Marker
 	h.Marker = marker || first
 	w, from := s.owner.w, &s.owner.formats.ext
-	out := &w.head
-	out.reset()
+	w.head.reset()
 	payload := h.Payload()
 	for _, sub := range l.subs {
 		if sub.to.sealer == nil || !sub.to.to.IsValid() {
 			continue
 		}
 		ext := sub.to.audioExtensions()
+		out := w.head.of(&ext)
 		if !out.built || out.ext != ext {
 			out.build(h, from, &ext, s.ssrc, nil)
 		}
@@ -164,7 +164,7 @@ func (s *mediaSource) forwardAudio(h *rtp.Header, l *audioList) {
 
 // audioExtensions are the header extensions audio goes out with.
 func (ep *endpoint) audioExtensions() extensions {
-	ext := ep.formats.ext
+	ext := ep.outExtensions()
 	if !ep.bw.audio.numbered {
 		ext.tcc = 0
 	}
@@ -223,8 +223,8 @@ func (a *audioSub) join(s *mediaSource, l *audioList) {
 	switch {
 	case a.audioStream != nil:
 		a.started = false
-	case len(a.to.maps.audio.Slots()) < earlyAudio:
-		a.take()
+	case !a.to.prepared():
+		a.prepare()
 	}
 }
 

@@ -3,6 +3,7 @@ package bridge
 import (
 	"time"
 
+	"github.com/plenum-conf/plenum/internal/bridge/slots"
 	"github.com/plenum-conf/plenum/internal/mono"
 	"github.com/plenum-conf/plenum/internal/rtp"
 )
@@ -11,6 +12,7 @@ import (
 // subscribed to: a sequence number must never be used twice under one SSRC.
 type audioStream struct {
 	ssrc     uint32    // under which the receiver knows the stream
+	mid      []byte    // of its slot, for who finds the m-line by that
 	holder   *audioSub // whom it carries, nil for nobody
 	offset   uint16    // outgoing minus closed-up incoming number
 	tsOffset uint32    // outgoing minus incoming timestamp
@@ -67,6 +69,66 @@ func (a *audioSub) ready() bool {
 	}
 	a.waits = false
 	return true
+}
+
+// take gives an audio source a slot, if there is one, and its stream.
+func (a *audioSub) take() *slots.Slot {
+	ep := a.to
+	free := ep.maps.audio.Free()
+	slot := ep.claim(a.src)
+	if slot == nil {
+		return nil
+	}
+	st := ep.sound(slot)
+	st.claimed = ep.w.now
+	st.carry(a)
+	if ep.maps.audio.Free() < free {
+		ep.prepareAudio()
+	}
+	return slot
+}
+
+// sound is the stream of an audio slot.
+func (ep *endpoint) sound(slot *slots.Slot) *audioStream {
+	st := ep.maps.sounds[slot.SSRC]
+	if st == nil {
+		st = &audioStream{ssrc: slot.SSRC, mid: slot.MID, slot: true}
+		ep.maps.sounds[slot.SSRC] = st
+	}
+	return st
+}
+
+// prepared reports whether there are as many audio slots that nobody speaks in
+// as there should be.
+func (ep *endpoint) prepared() bool {
+	t := ep.maps.audio
+	return t.Here() >= earlyAudio && t.Free() >= freeAudio
+}
+
+// prepare finds a slot for a source that may be heard some time.
+func (a *audioSub) prepare() {
+	t := a.to.maps.audio
+	slot, change := t.Prepare(a.src.name, a.to.w.now)
+	if t.note(slot, change); slot != nil {
+		a.to.sound(slot)
+	}
+}
+
+// prepareAudio makes as many audio slots as are missing, if there are sources
+// without one: a slot is always somebody's.
+func (ep *endpoint) prepareAudio() {
+	if ep.prepared() {
+		return
+	}
+	ep.idleAudio(ep.w.now)
+	for _, s := range ep.c.ordered {
+		if ep.prepared() {
+			return
+		}
+		if a := ep.audioOut[s.ssrc]; a != nil && a.src == s {
+			a.prepare()
+		}
+	}
 }
 
 // idleAudio lets go of the slots of who has not been heard for a while.

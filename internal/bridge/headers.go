@@ -3,18 +3,21 @@ package bridge
 import (
 	"encoding/binary"
 
+	"github.com/plenum-conf/plenum/internal/bridge/slots"
 	"github.com/plenum-conf/plenum/internal/rtp"
 )
 
 // outHeader is the header of a packet as receivers get it, built once a
-// packet and patched for each of them: only sequence number, timestamp and
-// transport-wide number differ. It is built anew when a receiver's extension
-// numbers are not those of the one before, which is rare: everybody in a
-// conference is offered the same.
+// packet and patched for each of them: only sequence number, timestamp,
+// transport-wide number and MID differ. It is built anew when a receiver's
+// extension numbers are not those of the one before, which is rare: everybody
+// in a conference is offered the same, and [outHeaders] keeps who gets a MID
+// apart from who does not.
 type outHeader struct {
 	b     [maxOutHeader]byte
 	n     int
 	tccAt int // where the transport-wide number stands, 0 without one
+	midAt int // where the MID stands, 0 without one
 	depAt int // where the dependency descriptor stands
 	depN  int // its length, 0 without one
 	ext   extensions
@@ -22,10 +25,41 @@ type outHeader struct {
 	eg    rtp.Egress
 }
 
-// maxOutHeader holds the fixed header and three elements of any length.
-const maxOutHeader = 12 + 4 + 3*(2+rtp.MaxExtensionLen) + 3
+// maxOutHeader holds the fixed header, three elements of any length and a MID.
+const maxOutHeader = 12 + 4 + 3*(2+rtp.MaxExtensionLen) + 2 + slots.MIDLen + 3
 
 func (o *outHeader) reset() { o.built = false }
+
+// outHeaders are the headers of one packet: for who finds the m-line of a
+// packet by its SSRC, and for who finds it by the MID.
+type outHeaders [2]outHeader
+
+func (o *outHeaders) reset() {
+	o[0].reset()
+	o[1].reset()
+}
+
+// of is the header for receivers with the extensions.
+func (o *outHeaders) of(ext *extensions) *outHeader {
+	if ext.mid != 0 {
+		return &o[1]
+	}
+	return &o[0]
+}
+
+// noMID stands where the MID of each receiver's slot comes.
+var noMID [slots.MIDLen]byte
+
+// outExtensions are the header extensions that ep is sent. A MID is of use
+// only to who was told of it in a source map: others know their m-lines by
+// their own.
+func (ep *endpoint) outExtensions() extensions {
+	ext := ep.formats.ext
+	if !ep.maps.demux {
+		ext.mid = 0
+	}
+	return ext
+}
 
 // build writes the header of h under another SSRC, with what receivers may
 // see of its extensions. What the sender's own path was about (its mid, send
@@ -33,19 +67,23 @@ func (o *outHeader) reset() { o.built = false }
 // extension numbers; descriptor is the content of the dependency descriptor as
 // it is to go out, empty for none.
 func (o *outHeader) build(h *rtp.Header, from, to *extensions, ssrc uint32, descriptor []byte) bool {
-	o.built, o.ext, o.tccAt, o.depAt, o.depN = true, *to, 0, 0, 0
+	o.built, o.ext, o.tccAt, o.midAt, o.depAt, o.depN = true, *to, 0, 0, 0, 0
 	e := &o.eg
 	e.Reset()
 	e.SSRC, e.Seq, e.Timestamp, e.PayloadType, e.Marker = ssrc, h.Seq, h.Timestamp, h.PayloadType, h.Marker
-	var places [3]int // content lengths, in the order in which they are added
+	var places [4]int // content lengths, in the order in which they are added
 	if to.tcc != 0 {
 		e.AddUint16(to.tcc, 0)
 		places[0] = 2
 	}
-	places[1] = o.copyElement(h, from.audioLevel, to.audioLevel)
+	if to.mid != 0 {
+		e.Add(to.mid, noMID[:])
+		places[1] = len(noMID)
+	}
+	places[2] = o.copyElement(h, from.audioLevel, to.audioLevel)
 	if to.dependency != 0 && len(descriptor) > 0 {
 		e.Add(to.dependency, descriptor)
-		places[2] = len(descriptor)
+		places[3] = len(descriptor)
 	}
 	n, err := e.Write(o.b[:], nil)
 	if err != nil {
@@ -58,7 +96,7 @@ func (o *outHeader) build(h *rtp.Header, from, to *extensions, ssrc uint32, desc
 }
 
 // locate finds where the elements that are patched stand.
-func (o *outHeader) locate(lengths [3]int) {
+func (o *outHeader) locate(lengths [4]int) {
 	head := 1
 	if binary.BigEndian.Uint16(o.b[12:]) != 0xBEDE { // two-byte form (RFC 8285 §4.3)
 		head = 2
@@ -72,7 +110,9 @@ func (o *outHeader) locate(lengths [3]int) {
 		switch i {
 		case 0:
 			o.tccAt = pos
-		case 2:
+		case 1:
+			o.midAt = pos
+		case 3:
 			o.depAt, o.depN = pos, n
 		}
 		pos += n
@@ -103,6 +143,13 @@ func setMarker(dst []byte, marker bool) {
 
 // setSSRC makes a packet that has been written one of a receiver's own stream.
 func setSSRC(dst []byte, ssrc uint32) { binary.BigEndian.PutUint32(dst[8:], ssrc) }
+
+// setMID puts in the MID of a receiver's own stream, if receivers get one.
+func (o *outHeader) setMID(dst, mid []byte) {
+	if o.midAt != 0 {
+		copy(dst[o.midAt:o.midAt+slots.MIDLen], mid)
+	}
+}
 
 // write puts the header into dst for one receiver; dst has room for o.n bytes.
 func (o *outHeader) write(dst []byte, seq uint16, ts uint32, tcc uint16) {

@@ -39,6 +39,12 @@ type crowd struct {
 
 func newCrowd(t testing.TB, people int, change func(*Options)) *crowd {
 	t.Helper()
+	return newCrowdFor(t, people, change, func(*colibri.EndpointModify) {})
+}
+
+// newCrowdFor lets the listener join in a way of its own.
+func newCrowdFor(t testing.TB, people int, change func(*Options), listener func(*colibri.EndpointModify)) *crowd {
+	t.Helper()
 	o := DefaultOptions()
 	o.Listen, o.Workers = freePort(t), 1
 	change(&o)
@@ -55,6 +61,8 @@ func newCrowd(t testing.TB, people int, change func(*Options)) *crowd {
 		m := colibri.EndpointModify{ID: fmt.Sprintf("%08x", i), Create: true, WantTransport: true, Media: offer()}
 		if i < people-1 {
 			m.Sources = &source.Set{Sources: []source.Source{{SSRC: micOf(i), Kind: media.Audio, Name: m.ID + "-a0"}}}
+		} else {
+			listener(&m)
 		}
 		req.Endpoints = append(req.Endpoints, m)
 	}

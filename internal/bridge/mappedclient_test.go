@@ -17,6 +17,7 @@ import (
 type mappedClient struct {
 	*labClient
 	link    *wsLink
+	demux   bool                  // it finds m-lines by MID
 	maps    map[uint32]labMapping // by SSRC
 	rtxOf   map[uint32]uint32     // the SSRC that an RTX SSRC repeats
 	told    int                   // entries of maps
@@ -30,7 +31,10 @@ type mappedClient struct {
 
 type labMapping struct {
 	source, owner string
-	since         mono.Time
+	mid           string
+	before        string    // the owner before
+	since         mono.Time // that it is the source's
+	first         mono.Time // that there is such a slot
 }
 
 // labStream is what is watched in one SSRC.
@@ -43,10 +47,15 @@ type labStream struct {
 
 func rewriting(m *colibri.EndpointModify) { m.SSRCRewriting = true }
 
+func demuxing(m *colibri.EndpointModify) { m.SSRCRewriting, m.RTPMIDDemux = true, true }
+
 // joinMapped adds a receiver with SSRC rewriting.
-func (l *lab) joinMapped() *mappedClient {
+func (l *lab) joinMapped() *mappedClient { return l.joinMappedAs(rewriting) }
+
+func (l *lab) joinMappedAs(how func(*colibri.EndpointModify)) *mappedClient {
+	c := l.join(0, how)
 	m := &mappedClient{
-		labClient: l.join(0, rewriting), maps: map[uint32]labMapping{}, rtxOf: map[uint32]uint32{},
+		labClient: c, demux: c.ep.maps.demux, maps: map[uint32]labMapping{}, rtxOf: map[uint32]uint32{},
 		used: map[[2]uint32]bool{}, streams: map[uint32]*labStream{}, heard: map[uint32]int{}, repeats: map[uint32]int{},
 		newest: map[uint32]uint16{},
 	}
@@ -86,21 +95,42 @@ func (m *mappedClient) read() {
 		switch msg := msg.(type) {
 		case *colibri.AudioSourcesMap:
 			for _, x := range msg.Mapped {
-				m.mapped(x.SSRC, x.Source, x.Owner)
+				m.mapped(x.SSRC, x.Source, x.Owner, x.MID)
 			}
 		case *colibri.VideoSourcesMap:
 			for _, x := range msg.Mapped {
-				m.mapped(x.SSRC, x.Source, x.Owner)
+				m.mapped(x.SSRC, x.Source, x.Owner, x.MID)
 				m.rtxOf[x.RTX] = x.SSRC
 			}
 		}
 	}
 }
 
-func (m *mappedClient) mapped(ssrc uint32, source, owner string) {
+func (m *mappedClient) mapped(ssrc uint32, source, owner, mid string) {
 	m.told++
-	if x := m.maps[ssrc]; x.source != source || x.owner != owner {
-		m.maps[ssrc] = labMapping{source, owner, m.l.w.now}
+	x, known := m.maps[ssrc]
+	if (mid != "") != m.demux || known && mid != x.mid {
+		m.l.t.Fatalf("%s was told of under MID %q, the slot had %q", source, mid, x.mid)
+	}
+	if x.source != source || x.owner != owner {
+		if !known {
+			x.first = m.l.w.now
+		}
+		m.maps[ssrc] = labMapping{source, owner, mid, x.owner, m.l.w.now, x.first}
+	}
+}
+
+// watchMID checks that a packet has the MID of its slot, for who was told of
+// it, and none for others.
+func (m *mappedClient) watchMID(h *rtp.Header) {
+	m.l.t.Helper()
+	ssrc := h.SSRC
+	if primary, ok := m.rtxOf[ssrc]; ok {
+		ssrc = primary
+	}
+	mid, has := h.Extension(extMIDNumber)
+	if has != m.demux || string(mid) != m.maps[ssrc].mid {
+		m.l.t.Fatalf("a packet under %d has MID %q, %v; its slot has %q", h.SSRC, mid, has, m.maps[ssrc].mid)
 	}
 }
 
@@ -110,6 +140,7 @@ func (m *mappedClient) watchMapped(h *rtp.Header) {
 	if h.SSRC == m.ep.c.feedbackVideo {
 		return
 	}
+	m.watchMID(h)
 	if h.PaddingOnly() {
 		if m.maps[h.SSRC].owner == "" {
 			t.Fatalf("an empty packet under %d, of which nothing was told", h.SSRC)
@@ -117,7 +148,8 @@ func (m *mappedClient) watchMapped(h *rtp.Header) {
 		m.filled++
 		return
 	}
-	told := m.l.w.now // messages of this millisecond may be later than the packet
+	now := m.l.w.now
+	m.read() // what was told in this millisecond, before the packet or after it
 	sender := binary.BigEndian.Uint32(h.Payload()[len(h.Payload())-4:])
 	ssrc, repeated := h.SSRC, false
 	if primary, ok := m.rtxOf[h.SSRC]; ok {
@@ -127,10 +159,13 @@ func (m *mappedClient) watchMapped(h *rtp.Header) {
 	switch owner := m.l.clients[sender/1000-1].ep.id; {
 	case !ok:
 		t.Fatalf("a packet of %s under %d, of which nothing was told", owner, h.SSRC)
+	case x.before == owner && x.since == now:
 	case x.owner != owner:
 		t.Fatalf("a packet of %s in the slot of %s, repeated: %v", owner, x.owner, repeated)
-	case told.Sub(x.since) < relabelHold:
-		t.Fatalf("%s was told of only %v ago", x.source, told.Sub(x.since))
+	case h.PayloadType != ptOpus && now.Sub(x.since) < relabelHold:
+		t.Fatalf("%s was told of only %v ago", x.source, now.Sub(x.since))
+	case now.Sub(x.first) < newLineHold:
+		t.Fatalf("the slot of %s was told of only %v ago", x.source, now.Sub(x.first))
 	}
 	if number := [2]uint32{h.SSRC, uint32(h.Seq)}; m.used[number] {
 		t.Fatalf("number %d of %d is used twice", h.Seq, h.SSRC)

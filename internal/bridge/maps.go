@@ -15,22 +15,30 @@ import (
 // of them carries. A slot owns its stream: numbers, timestamps and picture ids
 // go on when the slot passes to another source.
 //
-// Nothing is sent in a slot before the client could know whose it is: a change
-// is told at once, and media waits a little, longer if the client has to make
-// an m-line first. While there is no channel, and so no way to tell, media in
-// slots that have changed waits for one.
+// A change is told at once, ahead of any media. If the client has to make an
+// m-line first, media waits until it could. Video waits a little after any
+// change, or a picture would be seen under somebody else's name. Audio does
+// not, or words would be clipped: a voice is taken for somebody else's for some
+// milliseconds at most. To this end there are always some audio slots more than
+// are in use, which the client has known for some time. While there is no
+// channel, and so no way to tell, media in slots that have changed waits for
+// one.
 
 const (
-	// spareSlots is up to how many slots none is used again early.
-	spareSlots = 20
-	// slotLinger is how long a source may be out of sight and still come back
+	// spareVideo is up to how many video slots none is used again early.
+	spareVideo = 20
+	// videoLinger is how long a source may be out of sight and still come back
 	// to its slot, if there are any left.
-	slotLinger = 20 * time.Second
-	// earlyAudio is how many microphones get a slot before they are heard, so
-	// that nothing of the first word is lost in small conferences.
+	videoLinger = 20 * time.Second
+	// earlyAudio is how many microphones have a slot in any case, freeAudio how
+	// many slots there are that nobody speaks in: so many voices may set in within the
+	// time a new slot needs, and none of them loses its first word. The second
+	// is as many as are forwarded at a time in large conferences by default.
 	earlyAudio = 10
+	freeAudio  = 5
 	// newLineHold and relabelHold are what a client needs to take note of a
-	// slot that is new, or has changed hands, in addition to a round trip.
+	// slot that is new, or, for video, has changed hands, in addition to a
+	// round trip.
 	newLineHold = 100 * time.Millisecond
 	relabelHold = 20 * time.Millisecond
 	// unknownRTT stands in for a round trip time that is not known, maxHoldRTT
@@ -57,7 +65,7 @@ type slotTable struct {
 }
 
 type toldSlot struct {
-	made  bool      // the client has been told of the slot, whosoever it was
+	line  mono.Time // when the client has the m-line, 0 while it knows nothing of it
 	ready mono.Time // from when on media may flow, 0 while its source is untold
 }
 
@@ -67,15 +75,14 @@ func (ep *endpoint) initMaps(m *colibri.EndpointModify) {
 	}
 	ep.maps.own, ep.maps.sounds = map[uint32]bool{}, map[uint32]*audioStream{}
 	ep.maps.demux = m.RTPMIDDemux
-	ep.maps.audio = ep.newSlots("a", false)
-	ep.maps.video = ep.newSlots("v", true)
+	ep.maps.audio = ep.newSlots(slots.Options{Prefix: "a"})
+	ep.maps.video = ep.newSlots(slots.Options{Prefix: "v", RTX: true, Spare: spareVideo, Linger: videoLinger})
 	ep.maps.timer.Owner = tick(ep.slotReady)
 }
 
-func (ep *endpoint) newSlots(prefix string, rtx bool) *slotTable {
-	return &slotTable{Table: slots.New(slots.Options{
-		Limit: ep.w.b.opt.Limits.Slots, Spare: spareSlots, Linger: slotLinger, Prefix: prefix, RTX: rtx, SSRC: ep.ownSSRC,
-	})}
+func (ep *endpoint) newSlots(o slots.Options) *slotTable {
+	o.Limit, o.SSRC = ep.w.b.opt.Limits.Slots, ep.ownSSRC
+	return &slotTable{Table: slots.New(o)}
 }
 
 // ownSSRC makes an SSRC for a slot, which nobody uses so far.
@@ -104,13 +111,18 @@ func (ep *endpoint) slotsFor(k media.Kind) *slotTable {
 func (ep *endpoint) claim(s *mediaSource) *slots.Slot {
 	t := ep.slotsFor(s.kind)
 	slot, change := t.Take(s.name, ep.w.now)
+	t.note(slot, change)
+	return slot
+}
+
+// note keeps track of what the client has to be told.
+func (t *slotTable) note(slot *slots.Slot, change slots.Change) {
 	switch change {
 	case slots.Made:
 		t.told, t.changed = append(t.told, toldSlot{}), true
 	case slots.Moved:
 		t.told[slot.Index].ready, t.changed = 0, true
 	}
-	return slot
 }
 
 // ready reports whether the client knows by now whose the slot is.
@@ -132,23 +144,6 @@ func (ep *endpoint) wakeFor(s *slots.Slot) {
 func (ep *endpoint) slotReady(mono.Time) {
 	ep.maps.wake = 0
 	ep.markDirty()
-}
-
-// take gives an audio source a slot, if there is one, and its stream.
-func (a *audioSub) take() *slots.Slot {
-	ep := a.to
-	slot := ep.claim(a.src)
-	if slot == nil {
-		return nil
-	}
-	st := ep.maps.sounds[slot.SSRC]
-	if st == nil {
-		st = &audioStream{ssrc: slot.SSRC, slot: true}
-		ep.maps.sounds[slot.SSRC] = st
-	}
-	st.claimed = ep.w.now
-	st.carry(a)
-	return slot
 }
 
 // forgetMapped is forget for a receiver with slots, whose streams stay.
@@ -188,7 +183,7 @@ func (ep *endpoint) tellSlots(k media.Kind, all bool) {
 	for _, slot := range t.Slots() {
 		s := ep.c.sources[slot.Source()]
 		if s != nil && s.kind == k && !slot.Gone() && (all || t.told[slot.Index].ready == 0) {
-			m.add(s, slot, ep.maps.demux)
+			m.add(s, slot, ep.maps.demux && ep.formats.ext.mid != 0)
 		}
 	}
 	if msg := m.encode(); msg != nil && !ep.sendChannel(msg) {
@@ -196,27 +191,31 @@ func (ep *endpoint) tellSlots(k media.Kind, all bool) {
 	}
 	t.changed = false
 	for _, slot := range m.slots {
-		ep.wasTold(&t.told[slot.Index])
+		ep.wasTold(&t.told[slot.Index], k)
 		if k == media.Video {
 			ep.wakeFor(slot)
 		}
 	}
 }
 
-// wasTold holds media back until the client has taken note.
-func (ep *endpoint) wasTold(t *toldSlot) {
+// wasTold holds media back until the client has taken note; audio only until
+// it has the m-line.
+func (ep *endpoint) wasTold(t *toldSlot, k media.Kind) {
 	if t.ready != 0 {
 		return
 	}
-	hold := relabelHold
-	if !t.made {
-		hold = newLineHold
-	}
-	rtt := ep.rtt
+	rtt := min(ep.rtt, maxHoldRTT)
 	if rtt == 0 {
 		rtt = unknownRTT
 	}
-	t.made, t.ready = true, ep.w.now.Add(hold+min(rtt, maxHoldRTT))
+	now := ep.w.now
+	if t.line == 0 {
+		t.line = now.Add(newLineHold + rtt)
+	}
+	t.ready = t.line
+	if k == media.Video {
+		t.ready = max(t.line, now.Add(relabelHold+rtt))
+	}
 }
 
 // slotMap is a message in the making.
@@ -229,7 +228,7 @@ type slotMap struct {
 func (m *slotMap) add(s *mediaSource, slot *slots.Slot, demux bool) {
 	mid := ""
 	if demux {
-		mid = slot.MID
+		mid = string(slot.MID)
 	}
 	m.slots = append(m.slots, slot)
 	if s.kind == media.Audio {

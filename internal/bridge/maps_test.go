@@ -202,7 +202,7 @@ func TestSlotsInAnyOrder(t *testing.T) {
 		rng := rand.New(rand.NewPCG(seed, 7))
 		l := newLab(t, 6, 0)
 		l.w.b.opt.Limits.Slots = 3
-		m := l.joinMapped()
+		m := l.joinMappedAs([]func(*colibri.EndpointModify){rewriting, demuxing}[seed%2])
 		m.open()
 		total := 0
 		for range 300 {
@@ -255,8 +255,8 @@ func TestRewritingAllocatesNothing(t *testing.T) {
 	}
 	l := newLab(t, 1, 0)
 	c := l.clients[0]
-	for range 5 {
-		m := l.joinMapped()
+	for i := range 5 {
+		m := l.joinMappedAs([]func(*colibri.EndpointModify){rewriting, demuxing}[i%2])
 		m.open()
 		m.wants(720)
 	}
@@ -304,9 +304,14 @@ func TestRewritingAllocatesNothing(t *testing.T) {
 // TestMapOverTheWire is TestMapComesFirst with real clocks, sockets and
 // channels.
 func TestMapOverTheWire(t *testing.T) {
+	t.Run("by SSRC", func(t *testing.T) { mapOverTheWire(t, rewriting, "", "") })
+	t.Run("by MID", func(t *testing.T) { mapOverTheWire(t, demuxing, "a00", "v00") })
+}
+
+func mapOverTheWire(t *testing.T, how func(*colibri.EndpointModify), audioMID, videoMID string) {
 	r := newRig(t, 2)
 	a := r.join(meeting, "aaaaaaaa", 1000)
-	b := r.allocate(meeting, "bbbbbbbb", 2000, rewriting)
+	b := r.allocate(meeting, "bbbbbbbb", 2000, how)
 	b.accept(meeting)
 	var mu sync.Mutex
 	told := map[uint32]string{}
@@ -340,9 +345,15 @@ func TestMapOverTheWire(t *testing.T) {
 		case *colibri.AudioSourcesMap:
 			audio = msg.Mapped[0].SSRC
 			told[audio] = msg.Mapped[0].Source
+			if msg.Mapped[0].MID != audioMID {
+				t.Errorf("voice has MID %q", msg.Mapped[0].MID)
+			}
 		case *colibri.VideoSourcesMap:
 			video = msg.Mapped[0].SSRC
 			told[video] = msg.Mapped[0].Source
+			if msg.Mapped[0].MID != videoMID {
+				t.Errorf("picture has MID %q", msg.Mapped[0].MID)
+			}
 		}
 		mu.Unlock()
 	}
@@ -351,6 +362,13 @@ func TestMapOverTheWire(t *testing.T) {
 		a.allVideo(true)
 	}
 	b.until("voice and picture", both, func() bool { return len(b.packets(audio)) > 5 && len(b.packets(video)) > 5 })
+	for ssrc, want := range map[uint32]string{audio: audioMID, video: videoMID} {
+		for _, h := range b.packets(ssrc) {
+			if mid, has := h.Extension(extMIDNumber); has != (want != "") || string(mid) != want {
+				t.Fatalf("a packet has MID %q, %v; want %q", mid, has, want)
+			}
+		}
+	}
 	if told[audio] != "aaaaaaaa-a0" || told[video] != "aaaaaaaa-v0" || early != 0 {
 		t.Errorf("told %v, %d packets came before", told, early)
 	}

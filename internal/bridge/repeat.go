@@ -115,7 +115,8 @@ func (v *videoSub) mayRepeat(out uint16) bool {
 func (v *videoSub) sendRepeat(pkt []byte, out uint16, from rtp.Origin, kind bwe.Kind) int {
 	to, w := v.to, v.to.w
 	var err error
-	p, h, head := &w.repeat, &w.repeatHeader, &w.head
+	p, h, ext := &w.repeat, &w.repeatHeader, to.outExtensions()
+	head := w.head.of(&ext)
 	*h, err = rtp.Parse(pkt)
 	pt := to.formats.rtx[h.PayloadType]
 	if err != nil || pt == 0 {
@@ -129,7 +130,7 @@ func (v *videoSub) sendRepeat(pkt []byte, out uint16, from rtp.Origin, kind bwe.
 	if from.Epoch == v.epoch {
 		d = v.layers.again(p)
 	}
-	if !head.build(h, &v.src.owner.formats.ext, &to.formats.ext, v.rtx, p.descriptor(&d)) {
+	if !head.build(h, &v.src.owner.formats.ext, &ext, v.rtx, p.descriptor(&d)) {
 		return 0
 	}
 	defer head.reset() // it belongs to no packet that is being forwarded
@@ -137,6 +138,7 @@ func (v *videoSub) sendRepeat(pkt []byte, out uint16, from rtp.Origin, kind bwe.
 	head.write(buf, v.repeats.seq+1, h.Timestamp+from.TSOffset, to.tccSeq)
 	buf[1] = pt
 	setMarker(buf, d.Marker)
+	head.setMID(buf, v.mid)
 	binary.BigEndian.PutUint16(buf[head.n:], out) // RFC 4588 §4: the original number
 	n, ok := v.rewrite.repeat(buf, head, p, from)
 	if !ok {

@@ -90,6 +90,7 @@ func (w *worker) sendAudio(sub *audioSub, head *outHeader, seq uint16, ts uint32
 	buf := w.sock.Buffer(n+srtp.MaxOverheadRTP, to.to)
 	head.write(buf, seq, ts, to.tccSeq)
 	setSSRC(buf, sub.ssrc)
+	head.setMID(buf, sub.mid)
 	if sub.spurt {
 		setMarker(buf, true)
 	}

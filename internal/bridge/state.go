@@ -288,7 +288,7 @@ func (t *slotTable) state() (out []SlotState) {
 		return nil
 	}
 	for i, s := range t.Slots() {
-		out = append(out, SlotState{MID: s.MID, SSRC: s.SSRC, RTX: s.RTX, Source: s.Source(), Untold: t.told[i].ready == 0})
+		out = append(out, SlotState{MID: string(s.MID), SSRC: s.SSRC, RTX: s.RTX, Source: s.Source(), Untold: t.told[i].ready == 0})
 	}
 	return out
 }

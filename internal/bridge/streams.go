@@ -27,6 +27,7 @@ func (ep *endpoint) videoFor(s *mediaSource) *videoSub {
 		return nil
 	}
 	v := ep.stream(slot.SSRC, slot.RTX)
+	v.mid = slot.MID
 	if v.src == s {
 		return v
 	}

@@ -20,6 +20,7 @@ type videoSub struct {
 	to    *endpoint
 	ssrc  uint32       // what the receiver knows the stream by
 	rtx   uint32       // its retransmissions, 0 if there are none
+	mid   []byte       // of its slot, for who finds the m-line by that
 	fed   *mediaSource // the source it was last subscribed to
 	since uint32       // the first epoch of that
 	src   *mediaSource // nil while nothing is subscribed to
@@ -177,8 +178,12 @@ func (v *videoSub) fill(p *videoPacket) {
 	e := &w.padding
 	e.Reset()
 	e.SSRC, e.PayloadType, e.Seq, e.Timestamp = v.ssrc, p.h.PayloadType, seq, ts
-	if to.formats.ext.tcc != 0 {
-		e.AddUint16(to.formats.ext.tcc, to.tccSeq)
+	ext := to.outExtensions()
+	if ext.tcc != 0 {
+		e.AddUint16(ext.tcc, to.tccSeq)
+	}
+	if ext.mid != 0 {
+		e.Add(ext.mid, v.mid)
 	}
 	buf := w.sock.Buffer(e.HeaderLen()+fillSize+srtp.MaxOverheadRTP, to.to)
 	n, err := e.WritePadding(buf, fillSize)
@@ -186,7 +191,7 @@ func (v *videoSub) fill(p *videoPacket) {
 		w.sock.Commit(0)
 		return
 	}
-	w.seal(to, buf, n, bwe.Media, to.formats.ext.tcc != 0)
+	w.seal(to, buf, n, bwe.Media, ext.tcc != 0)
 }
 
 // fillSize is the padding of a packet that only fills a gap.
@@ -209,9 +214,10 @@ func (v *videoSub) send(p *videoPacket, d *svc.Decision, seq uint16, ts uint32) 
 	if to.sealer == nil || !to.to.IsValid() {
 		return
 	}
-	head := &w.head
-	if !head.built || head.ext != to.formats.ext || d.WriteTargets {
-		head.build(p.h, &v.src.owner.formats.ext, &to.formats.ext, v.src.ssrc, p.descriptor(d))
+	ext := to.outExtensions()
+	head := w.head.of(&ext)
+	if !head.built || head.ext != ext || d.WriteTargets {
+		head.build(p.h, &v.src.owner.formats.ext, &ext, v.src.ssrc, p.descriptor(d))
 	}
 	head.built = !d.WriteTargets // nobody else gets it like that
 	if head.n == 0 {
@@ -221,6 +227,7 @@ func (v *videoSub) send(p *videoPacket, d *svc.Decision, seq uint16, ts uint32) 
 	head.write(buf, seq, ts, to.tccSeq)
 	setMarker(buf, d.Marker)
 	setSSRC(buf, v.ssrc)
+	head.setMID(buf, v.mid)
 	n, ok := v.rewrite.write(buf, head, p)
 	if !ok {
 		w.sock.Commit(0)

@@ -48,7 +48,7 @@ type worker struct {
 
 	// Memory for one packet each, used within a call.
 	header       rtp.Header // of the packet that came in
-	head         outHeader
+	head         outHeaders
 	repeat       videoPacket // and its header, of what is sent again
 	repeatHeader rtp.Header
 	padding      rtp.Egress

@@ -64,6 +64,7 @@ type Focus struct {
 	InitialTimeout           time.Duration         `yaml:"initial-timeout" doc:"How long a requested conference waits for its first participant. 1s to 10m."`
 	SourceSignalingDelays    map[int]time.Duration `yaml:"source-signaling-delays" doc:"Number of participants from which on -> how long new and removed sources are gathered before others are told, in one message instead of many."`
 	SSRCRewriting            bool                  `yaml:"ssrc-rewriting" doc:"Let the bridge send to clients that can take it under a bounded number of SSRCs, whatever the number of participants, and tell them itself what each carries. The focus tells such clients of no sources."`
+	RTPMIDDemux              bool                  `yaml:"rtp-mid-demux" doc:"With SSRC rewriting, let clients that can (Chromium from 148 on) find the m-line of a packet by its MID, which every packet then carries, instead of by its SSRC."`
 	Codecs                   []string              `yaml:"codecs" doc:"Video codecs offered to clients, in the order in which clients should prefer them: VP8, VP9, AV1, H264."`
 	DataChannel              bool                  `yaml:"data-channel" doc:"Offer the bridge channel over SCTP as well as over WebSocket. Clients that prefer SCTP will use it."`
 	ICERestart               bool                  `yaml:"ice-restart" doc:"Let clients whose network has changed keep their session and only find a new path to the bridge. Off: they get a new session."`
@@ -94,8 +95,8 @@ func Default() Config {
 		Focus: Focus{
 			MinParticipants: 2, SingleParticipantTimeout: 20 * time.Second, InitialTimeout: 15 * time.Second,
 			SourceSignalingDelays: map[int]time.Duration{0: 20 * time.Millisecond, 10: 100 * time.Millisecond, 50: 500 * time.Millisecond, 100: time.Second},
-			SSRCRewriting:         true,
-			Codecs:                []string{"VP8", "VP9", "AV1", "H264"}, DataChannel: true, ICERestart: true, AutoOwner: true,
+			SSRCRewriting:         true, RTPMIDDemux: true,
+			Codecs: []string{"VP8", "VP9", "AV1", "H264"}, DataChannel: true, ICERestart: true, AutoOwner: true,
 		},
 		Log: Log{Level: "info", Format: "text"},
 	}

@@ -121,16 +121,45 @@ func TestLibJitsiMeet(t *testing.T) {
 	js, from := library(t)
 	t.Logf("lib-jitsi-meet from %s", from)
 	b := browser.StartChromium(t)
-	t.Run("rewriting", func(t *testing.T) { libraryMeets(t, b, js, from != libraryPackage) })
+	t.Run("rewriting", func(t *testing.T) { libraryMeets(t, b, js, from != libraryPackage, withoutMID) })
 	if from == libraryPackage {
-		return // it knows nothing of rewriting, so that both are the same
+		return // it knows nothing of rewriting, so that all are the same
 	}
+	t.Run("by MID", func(t *testing.T) {
+		pages, a := libraryMeets(t, b, js, true, func(c *config.Config) { c.Focus.RTPMIDDemux = true })
+		for i, p := range pages {
+			mustBindByMID(t, a, i, p)
+		}
+	})
 	t.Run("no rewriting", func(t *testing.T) {
 		libraryMeets(t, b, js, false, func(c *config.Config) { c.Focus.SSRCRewriting = false })
 	})
 }
 
-func libraryMeets(t *testing.T, b *browser.ChromiumBrowser, js []byte, rewritten bool, change ...func(*config.Config)) {
+func withoutMID(c *config.Config) { c.Focus.RTPMIDDemux = false }
+
+// mustBindByMID checks that every slot is received on the m-line of its MID. It
+// is by the MIDs in the packets that they have got there: Chromium drops what
+// has one it does not know, whatever the SSRC (RFC 9143 §9.2).
+func mustBindByMID(t *testing.T, a *app.App, i int, p browser.Page) {
+	t.Helper()
+	s := statsOf(t, p, libStats)
+	for _, e := range endpoints(t, a) {
+		if e.ID != s.Me {
+			continue
+		}
+		if len(e.Slots) != 4 {
+			t.Errorf("page %d: slots %v", i, e.Slots)
+		}
+		for _, slot := range e.Slots {
+			if ssrc := fmt.Sprint(slot.SSRC); s.MIDs[ssrc] != slot.MID {
+				t.Errorf("page %d: the m-line of %s has MID %q, the slot %q", i, slot.Source, s.MIDs[ssrc], slot.MID)
+			}
+		}
+	}
+}
+
+func libraryMeets(t *testing.T, b *browser.ChromiumBrowser, js []byte, rewritten bool, change ...func(*config.Config)) ([]browser.Page, *app.App) {
 	a := startServer(t, func(c *config.Config) {
 		for _, f := range change {
 			f(c)
@@ -157,6 +186,7 @@ func libraryMeets(t *testing.T, b *browser.ChromiumBrowser, js []byte, rewritten
 	if after := slotsOf(t, a, pages[0]); len(after) != len(before) || strings.Contains(fmt.Sprint(after), gone) {
 		t.Errorf("the first page had %v and has %v", before, after)
 	}
+	return pages, a
 }
 
 // mustMeet waits until three pages with the library see and hear each other.

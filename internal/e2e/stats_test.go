@@ -18,6 +18,7 @@ type stats struct {
 	Video  map[string]int      `json:"video"`
 	Audio  map[string]float64  `json:"audio"`
 	Tracks map[string][]string `json:"tracks"` // kinds by participant, of the library only
+	MIDs   map[string]string   `json:"mids"`   // of m-lines that receive something, by SSRC; of the library only
 }
 
 // statsOf asks a page, through the expression that its kind of client offers.

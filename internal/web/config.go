@@ -44,6 +44,7 @@ type hostsConfig struct {
 
 type flagsConfig struct {
 	SSRCRewriting bool `json:"ssrcRewritingEnabled"`
+	RTPMIDDemux   bool `json:"rtpMidDemuxEnabled"`
 }
 
 type channelConfig struct {
@@ -78,7 +79,7 @@ func (s *server) clientConfig(o origin, tenant string) clientConfig {
 		FocusUserJID:          opt.FocusUserJID,
 		WebSocketKeepAlive:    keepAliveMillis(opt.Client.KeepAlive),
 		WebSocketKeepAliveURL: o.http() + base + "_unlock",
-		Flags:                 flagsConfig{SSRCRewriting: opt.Client.SSRCRewriting},
+		Flags:                 flagsConfig{SSRCRewriting: opt.Client.SSRCRewriting, RTPMIDDemux: opt.Client.RTPMIDDemux},
 		BridgeChannel:         channelConfig{PreferSCTP: opt.Client.PreferSCTP},
 		OpenBridgeChannel:     openBridgeChannel(opt.Client.PreferSCTP),
 		P2P:                   p2pConfig{Enabled: opt.Client.P2P, STUNServers: []string{}},

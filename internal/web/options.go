@@ -77,6 +77,9 @@ type ClientOptions struct {
 	// SSRCRewriting makes stock clients say that they take source maps of the
 	// bridge instead of sources. It should be what the focus does. Default false.
 	SSRCRewriting bool
+	// RTPMIDDemux makes those that can say, besides, that they find m-lines by
+	// MID. It should be what the focus does. Default false.
+	RTPMIDDemux bool
 	// Codecs is the order of preference for video on desktop clients, of
 	// "VP8", "VP9", "AV1" and "H264". What is not listed is not advertised.
 	Codecs []string

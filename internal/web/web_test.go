@@ -190,7 +190,7 @@ func TestConfig(t *testing.T) {
 		t.Errorf("flags: %+v %+v %+v", c.P2P, c.Flags, c.BridgeChannel)
 	}
 	body := get(h, "/config.js").Body.String()
-	for _, want := range []string{`"stunServers": []`, `"ssrcRewritingEnabled": false`, `"preferSctp": false`} {
+	for _, want := range []string{`"stunServers": []`, `"ssrcRewritingEnabled": false`, `"rtpMidDemuxEnabled": false`, `"preferSctp": false`} {
 		if !strings.Contains(body, want) {
 			t.Errorf("config.js has no %s", want)
 		}

@@ -6,7 +6,7 @@
 // source a slot when it is about to be sent, [Table.Idle] says that it is not
 // sent any more, [Table.Forget] that it is gone. An idle source keeps its slot
 // as long as nobody needs it, so that one who comes back soon is found where
-// it was. A source without a slot gets, in this order: that of a source that
+// it was. With [Table.Prepare] slots are made before anybody needs them. A source without a slot gets, in this order: that of a source that
 // has gone; a new one, while there are not many; that of whoever is idle for
 // the longest time, if that is longer than [Options.Linger]; a new one, up to
 // the limit; that of whoever is idle for the longest time. Of a source that is

@@ -14,12 +14,12 @@ type Options struct {
 	// Spare is up to how many slots new ones are made whether or not others are
 	// idle. It is what a small conference needs.
 	Spare int
-	// Linger is how long a source may be idle before its slot is given away
-	// although a new one could be made.
+	// Linger is how long a source has to be idle before its slot is given away
+	// although a new one could be made; 0 for no time at all.
 	Linger time.Duration
 	// Prefix begins the MIDs, which go on with a number of two digits, so that
-	// all are of one length. Clients count their own m-lines in plain numbers,
-	// so it must not be a digit.
+	// all are [MIDLen] bytes long: it is one byte. Clients count their own
+	// m-lines in plain numbers, so it must not be a digit.
 	Prefix string
 	// SSRC returns an SSRC that the receiver knows nothing of yet. It is asked
 	// once for each slot, and a second time with RTX.
@@ -28,12 +28,16 @@ type Options struct {
 	RTX bool
 }
 
+// MIDLen is the length of every MID in bytes, so that the headers of packets
+// are of one length whatever slot they are sent in.
+const MIDLen = 3
+
 // Slot is an m-line of the receiver. Its numbers stay as long as the table.
 type Slot struct {
 	Index int    // from 0, in the order in which slots were made
 	SSRC  uint32 // what the receiver knows it by
 	RTX   uint32 // its retransmissions, 0 without [Options.RTX]
-	MID   string // RFC 9143 §15
+	MID   []byte // RFC 9143 §15, MIDLen bytes; not to be changed
 
 	source     string
 	state      state
@@ -112,7 +116,7 @@ func (t *Table) free(now mono.Time) (*Slot, Change) {
 		return t.gone.first, Moved
 	case len(t.slots) < min(t.opt.Spare, t.opt.Limit):
 		return t.grow(), Made
-	case oldest != nil && now.Sub(oldest.since) > t.opt.Linger:
+	case oldest != nil && now.Sub(oldest.since) >= t.opt.Linger:
 		return oldest, Moved
 	case len(t.slots) < t.opt.Limit:
 		return t.grow(), Made
@@ -120,8 +124,36 @@ func (t *Table) free(now mono.Time) (*Slot, Change) {
 	return oldest, Moved
 }
 
+// Prepare gives a source that has no slot one that has gone, or a new one, and
+// leaves it idle: the receiver is to know it before anybody needs it. The slot
+// is nil with [None], as it is if the source has one. now must not go back.
+func (t *Table) Prepare(source string, now mono.Time) (s *Slot, change Change) {
+	s, change = t.names[source], Moved
+	switch {
+	case s != nil && s.state != gone:
+		return nil, None
+	case s != nil:
+	case t.gone.first != nil:
+		s = t.gone.first
+	case len(t.slots) < t.opt.Limit:
+		s, change = t.grow(), Made
+	default:
+		return nil, None
+	}
+	delete(t.names, s.source)
+	t.names[source], s.source, s.since = s, source, now
+	s.enter(idle, &t.idle)
+	return s, change
+}
+
+// Here is how many slots are those of sources that have not gone.
+func (t *Table) Here() int { return len(t.slots) - t.gone.n }
+
+// Free is how many slots can be given away: their sources are idle or gone.
+func (t *Table) Free() int { return t.idle.n + t.gone.n }
+
 func (t *Table) grow() *Slot {
-	s := &Slot{Index: len(t.slots), SSRC: t.opt.SSRC(), MID: t.opt.Prefix + strconv.Itoa(100 + len(t.slots))[1:]}
+	s := &Slot{Index: len(t.slots), SSRC: t.opt.SSRC(), MID: []byte(t.opt.Prefix + strconv.Itoa(100 + len(t.slots))[1:])}
 	if t.opt.RTX {
 		s.RTX = t.opt.SSRC()
 	}
@@ -158,7 +190,10 @@ func (s *Slot) enter(st state, to *list) {
 }
 
 // list is a doubly linked list, for removal from the middle.
-type list struct{ first, last *Slot }
+type list struct {
+	first, last *Slot
+	n           int
+}
 
 func (l *list) add(s *Slot) {
 	s.prev = l.last
@@ -168,6 +203,7 @@ func (l *list) add(s *Slot) {
 		l.last.next = s
 	}
 	l.last = s
+	l.n++
 }
 
 func (l *list) remove(s *Slot) {
@@ -182,4 +218,5 @@ func (l *list) remove(s *Slot) {
 		s.next.prev = s.prev
 	}
 	s.next, s.prev = nil, nil
+	l.n--
 }

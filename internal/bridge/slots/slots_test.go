@@ -44,7 +44,7 @@ func TestWhoGetsWhichSlot(t *testing.T) {
 			{0, "take", "a", 0, Made}, {0, "take", "b", 1, Made}, {1, "idle", "a", 0, 0}, {2, "take", "c", 2, Made}, {3, "take", "a", 0, Kept},
 		}},
 		{"long idle slots are used again before new ones are made", 3, []step{
-			{0, "take", "a", 0, Made}, {0, "idle", "a", 0, 0}, {linger, "take", "b", 1, Made},
+			{0, "take", "a", 0, Made}, {0, "idle", "a", 0, 0}, {linger - 1, "take", "b", 1, Made},
 			{linger + 1, "take", "c", 0, Moved}, {linger + 1, "take", "a", 2, Made},
 		}},
 		{"a few slots are made although others are idle", 4, []step{
@@ -99,7 +99,7 @@ func TestNumbersOfASlot(t *testing.T) {
 	seen := map[uint32]bool{}
 	for i, source := range []string{"a", "b", "c"} {
 		s, _ := table.Take(source, at(0))
-		if seen[s.SSRC] || seen[s.RTX] || s.SSRC == s.RTX || s.MID != fmt.Sprint("v0", i) || s.Source() != source || s.Gone() {
+		if len(s.MID) != MIDLen || seen[s.SSRC] || seen[s.RTX] || s.SSRC == s.RTX || string(s.MID) != fmt.Sprint("v0", i) || s.Source() != source || s.Gone() {
 			t.Errorf("slot %d: %+v", i, s)
 		}
 		seen[s.SSRC], seen[s.RTX] = true, true
@@ -110,11 +110,11 @@ func TestNumbersOfASlot(t *testing.T) {
 		t.Error("a slot does not know that its source has gone")
 	}
 	after, _ := table.Take("d", at(1))
-	if after.SSRC != before.SSRC || after.RTX != before.RTX || after.MID != before.MID || len(table.Slots()) != 3 {
+	if after.SSRC != before.SSRC || after.RTX != before.RTX || string(after.MID) != string(before.MID) || len(table.Slots()) != 3 {
 		t.Errorf("was %+v, is %+v", before, after)
 	}
 	plain := New(Options{Limit: 1, SSRC: func() uint32 { return 7 }, Prefix: "a"})
-	if s, _ := plain.Take("a", at(0)); s.RTX != 0 || s.MID != "a00" {
+	if s, _ := plain.Take("a", at(0)); s.RTX != 0 || string(s.MID) != "a00" {
 		t.Errorf("%+v", s)
 	}
 }
@@ -152,6 +152,30 @@ func (w *twin) take(source string, now mono.Time) (int, Change) {
 	return i, change
 }
 
+func (w *twin) prepare(source string, now mono.Time) (int, Change) {
+	i := w.oldest(gone)
+	for k, r := range w.records {
+		if r.source != source {
+			continue
+		}
+		if r.state != gone {
+			return -1, None
+		}
+		i = k
+	}
+	change := Moved
+	if i < 0 {
+		if len(w.records) == w.limit {
+			return -1, None
+		}
+		i, change = len(w.records), Made
+		w.records = append(w.records, record{})
+	}
+	w.clock++
+	w.records[i] = record{source, idle, now, w.clock}
+	return i, change
+}
+
 func (w *twin) choose(now mono.Time) (int, Change) {
 	if i := w.oldest(gone); i >= 0 {
 		return i, Moved
@@ -161,7 +185,7 @@ func (w *twin) choose(now mono.Time) (int, Change) {
 		return len(w.records) - 1, Made
 	}
 	i := w.oldest(idle)
-	if i >= 0 && now.Sub(w.records[i].since) > linger {
+	if i >= 0 && now.Sub(w.records[i].since) >= linger {
 		return i, Moved
 	}
 	if len(w.records) < w.limit {
@@ -220,7 +244,13 @@ func play(t *testing.T, seed uint64, limit, steps int, choose func(n int) int) {
 	for step := range steps {
 		now = now.Add(time.Duration(choose(12)) * time.Second)
 		source := string(rune('a' + choose(3*limit)))
-		switch choose(5) {
+		switch choose(6) {
+		case 5:
+			slot, change := table.Prepare(source, now)
+			index, want := slow.prepare(source, now)
+			if change != want || (slot == nil) != (want == None) || slot != nil && slot.Index != index {
+				t.Fatalf("seed %d step %d: prepare %s: %v %d, twin %d %d", seed, step, source, slot, change, index, want)
+			}
 		case 0, 1, 2:
 			slot, change := table.Take(source, now)
 			index, want := slow.take(source, now)
@@ -243,11 +273,21 @@ func compare(t *testing.T, table *Table, slow *twin) {
 	if len(table.Slots()) != len(slow.records) || len(table.names) != len(slow.records) {
 		t.Fatalf("%d slots, %d names, twin %d", len(table.Slots()), len(table.names), len(slow.records))
 	}
+	free, here := 0, 0
 	for i, s := range table.Slots() {
 		r := slow.records[i]
+		if r.state != busy {
+			free++
+		}
+		if r.state != gone {
+			here++
+		}
 		if s.Source() != r.source || s.state != r.state || table.Find(r.source) != s {
 			t.Fatalf("slot %d: %q %d, twin %q %d", i, s.source, s.state, r.source, r.state)
 		}
+	}
+	if table.Free() != free || table.Here() != here {
+		t.Fatalf("%d free, %d here, twin %d, %d", table.Free(), table.Here(), free, here)
 	}
 }
 
