@@ -103,24 +103,40 @@ func (f *filter) keeps(l Layer) bool {
 // mayLinger reports whether a layer is no more than the receiver wants.
 func (f *filter) mayLinger(l Layer) bool { return f.exists(l) && !f.tooFast(l) && !f.tooHigh(l) }
 
-// distribute raises the contenders layer by layer while the budget lasts.
+// distribute raises the contenders layer by layer while the budget lasts: first
+// those on stage to what they should reach, then all. What is left when the
+// stage cannot be raised any more is the others', or they would see nothing
+// for the sake of bandwidth that nobody uses.
 func (a *Allocator) distribute(budget Budget) {
+	a.raise(&budget, true)
+	a.squeeze(&budget)
+	a.raise(&budget, false)
+}
+
+// raise raises all until nothing fits any more, and takes what that costs from
+// the budget; with wait, nobody behind somebody on stage who has not reached
+// the preferred layer.
+func (a *Allocator) raise(budget *Budget, wait bool) {
 	for raised := true; raised; {
 		raised = false
 		for i := range a.contenders {
 			c := &a.contenders[i]
-			if to := a.next(c, budget); to != c.at {
-				budget.Bits -= a.bitrate(c, to) - a.bitrate(c, c.at)
-				budget.Packets -= a.packets(c, to) - a.packets(c, c.at)
-				c.at = to
+			if to := a.next(c, *budget); to != c.at {
+				a.give(c, to, budget)
 				raised = true
 			}
-			if c.stage && c.at < c.preferred {
+			if wait && c.stage && c.at < c.preferred {
 				break // who is behind the stage waits
 			}
 		}
 	}
-	a.squeeze(budget)
+}
+
+// give lets c have a layer.
+func (a *Allocator) give(c *contender, to int, budget *Budget) {
+	budget.Bits -= a.bitrate(c, to) - a.bitrate(c, c.at)
+	budget.Packets -= a.packets(c, to) - a.packets(c, c.at)
+	c.at = to
 }
 
 // next returns the layer to which the budget raises c. Somebody on stage who
@@ -150,7 +166,7 @@ func (a *Allocator) next(c *contender, budget Budget) int {
 
 // squeeze gives a screen that is first in line and got nothing its worst
 // layer if the budget is nearly enough for that.
-func (a *Allocator) squeeze(budget Budget) {
+func (a *Allocator) squeeze(budget *Budget) {
 	if len(a.contenders) == 0 {
 		return
 	}
@@ -162,7 +178,7 @@ func (a *Allocator) squeeze(budget Budget) {
 		a.result.Short = true
 		return
 	}
-	c.at = 0
+	a.give(c, 0, budget)
 }
 
 // bitrate returns what layer i of c takes in bit/s, with what must be left besides.

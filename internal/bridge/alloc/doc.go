@@ -8,8 +8,9 @@
 //
 // The rules are those that Jitsi's clients expect of a bridge. On-stage
 // sources come first, selected ones second, the others in speech order; after
-// last-N of them nobody else is sent. An on-stage source has to reach 360p
-// before anybody behind it gets anything; then all are raised step by step. An
+// last-N of them nobody else is sent. An on-stage source has to reach 360p, or
+// what of it fits, before anybody behind it gets anything; then all are raised
+// step by step, so that nobody goes without while bandwidth is left. An
 // on-stage screen that does not fit is sent nevertheless if only 500 kbit/s
 // are missing: half a screen share is no use. Above 360p only the full frame
 // rate is offered, but a caller may let a receiver keep a picture at fewer

@@ -197,7 +197,8 @@ func slowDistribute(line []*slowSource, sources []Source, budget Budget) {
 		}
 		return -1
 	}
-	for again := true; again; {
+	again := true
+	pass := func(wait bool) {
 		again = false
 		for _, one := range line {
 			goal := one.goal(sources[one.index].Screen)
@@ -219,14 +220,20 @@ func slowDistribute(line []*slowSource, sources []Source, budget Budget) {
 				one.has = &one.layers[to]
 				again = true
 			}
-			if one.stage && at(one) < goal {
+			if wait && one.stage && at(one) < goal {
 				break
 			}
 		}
 	}
+	for again {
+		pass(true)
+	}
 	if len(line) > 0 && line[0].stage && sources[line[0].index].Screen && line[0].has == nil && len(line[0].layers) > 0 &&
 		line[0].layers[0].Bitrate <= budget.Bits+500_000 && (budget.Packets < 0 || line[0].layers[0].Packets <= budget.Packets) {
 		line[0].has = &line[0].layers[0]
+	}
+	for again = true; again; {
+		pass(false)
 	}
 }
 
