@@ -84,12 +84,20 @@ const allocationsPerTurn = 32
 func (w *worker) reallocate() {
 	n := min(len(w.dirty), allocationsPerTurn)
 	for _, ep := range w.dirty[:n] {
-		ep.dirty = false
-		if ep.takesVideo() {
-			ep.allocate()
-		}
+		ep.reallocate()
 	}
 	w.dirty = slices.Delete(w.dirty, 0, n)
+}
+
+// reallocate decides anew if that is still due.
+func (ep *endpoint) reallocate() {
+	if !ep.dirty {
+		return
+	}
+	ep.dirty = false
+	if ep.takesVideo() {
+		ep.allocate()
+	}
 }
 
 // takesVideo reports whether the endpoint can be sent video now. Without a way
@@ -189,13 +197,52 @@ func (e *encoding) assumedHeight() int {
 // changesPerTick is how many changes of its layers an endpoint makes at most
 // between two ticks of its conference that count at once: three encodings that
 // begin, and their sizes, with some to spare. Each makes the bridge decide
-// anew about everybody.
+// anew about everybody who wants the source.
 const changesPerTick = 8
 
 // layersChanged is called when an encoding began, ended, or changed its size.
 func (s *mediaSource) layersChanged() {
 	if s.owner.changes++; s.owner.changes <= changesPerTick {
-		s.owner.c.markAllDirty()
+		s.markWantedDirty()
+	}
+}
+
+// markWantedDirty is for changes of what a source can be had as. For those who
+// do not want it, nothing else changes by that.
+func (s *mediaSource) markWantedDirty() {
+	s.owner.c.videos.stale = true
+	for _, ep := range s.owner.c.order {
+		if ep.wants(s) {
+			ep.markDirty()
+		}
+	}
+}
+
+// markWantedDirty does so for all that an endpoint sends.
+func (ep *endpoint) markWantedDirty() {
+	for _, s := range ep.sources {
+		s.markWantedDirty()
+	}
+}
+
+// wants reports whether ep wants s at all, so far as that was decided.
+func (ep *endpoint) wants(s *mediaSource) bool {
+	height, decided := ep.heights[s]
+	return height != 0 || !decided
+}
+
+// decideNow is for a picture that is passing by: it does not wait for the end
+// of the turn for those who want the source, or for the first of them if they
+// are too many.
+func (s *mediaSource) decideNow() {
+	left := allocationsPerTurn
+	for _, ep := range s.owner.c.order {
+		if ep.dirty && ep.wants(s) {
+			ep.reallocate()
+			if left--; left == 0 {
+				return
+			}
+		}
 	}
 }
 
@@ -237,7 +284,7 @@ func (s *mediaSource) tellDemand(most int) {
 func (c *conference) watchLayers(now mono.Time) {
 	for _, ep := range c.order {
 		if ep.changes > changesPerTick {
-			c.markAllDirty()
+			ep.markWantedDirty()
 		}
 		ep.changes = 0
 	}

@@ -120,7 +120,7 @@ func (e *encoding) beat(ts uint32) {
 func (e *encoding) begun() {
 	e.wasLive, e.fresh = true, true
 	e.src.layersChanged()
-	e.src.owner.w.reallocate()
+	e.src.decideNow()
 }
 
 // looked is called when all is known of that packet.

@@ -1,9 +1,11 @@
 package bridge
 
 import (
+	"fmt"
 	"testing"
 	"time"
 
+	"github.com/plenum-conf/plenum/internal/mono"
 	"github.com/plenum-conf/plenum/internal/rtp"
 	"github.com/plenum-conf/plenum/internal/srtp"
 )
@@ -184,5 +186,72 @@ func TestRestlessSender(t *testing.T) {
 	n.later(2 * conferenceTick)
 	if got := n.w.conferences[meeting].videos.offered[0].Layers[0].Height; got != 199 {
 		t.Errorf("in the end the height is taken for %d", got)
+	}
+}
+
+// TestWhoHearsOfLayers: what changes about the layers of one source concerns
+// those who want it, and nobody else is decided about anew. They change with
+// the very first picture of a layer, however many others wait for a decision.
+func TestWhoHearsOfLayers(t *testing.T) {
+	const others = 3 * allocationsPerTurn
+	n := newBench(t, others+1, srtp.AEADAES128GCM)
+	all := n.w.conferences[meeting].order[1:]
+	keen := all[others]
+	for i := range 30 {
+		n.frame(t, 0, i == 0)
+		n.later(picture)
+	}
+	for _, ep := range all[:others] {
+		ep.message(want(0))
+	}
+	n.later(picture)
+	decided := make([]mono.Time, others)
+	for i, ep := range all[:others] {
+		decided[i] = ep.bw.decided
+	}
+	n.w.now++
+	n.frame(t, 1, true)
+	n.w.turnOver()
+	if got := keen.out[1001].sel.Current(); got != 1 {
+		t.Errorf("who wants the source gets encoding %d", got)
+	}
+	for i, ep := range all[:others] {
+		if ep.bw.decided != decided[i] {
+			t.Fatalf("number %d, who does not want the source, was decided about anew", i)
+		}
+	}
+	for _, ep := range all[:others] { // a crowd that waits for something else
+		ep.markDirty()
+	}
+	n.frame(t, 2, true)
+	if got := keen.out[1001].sel.Current(); got != 2 {
+		t.Errorf("gets encoding %d when many others wait", got)
+	}
+	if n.w.turnOver(); len(n.w.dirty) != 0 {
+		t.Errorf("%d still wait for a decision", len(n.w.dirty))
+	}
+}
+
+// BenchmarkLayerChange: what it costs when an encoding of one camera begins or
+// ends, by how many there are and how many of them want it.
+func BenchmarkLayerChange(b *testing.B) {
+	for _, people := range []int{40, 300, 1000} {
+		for _, keen := range []int{20, people} {
+			b.Run(fmt.Sprintf("%d/%d", people, keen), func(b *testing.B) {
+				n := newBench(b, people, srtp.AEADAES128GCM)
+				for i, ep := range n.w.conferences[meeting].order[1:] {
+					if i >= keen {
+						ep.message(want(0))
+					}
+				}
+				n.w.turnOver()
+				b.ReportAllocs()
+				for b.Loop() {
+					n.sender.changes = 0
+					n.sender.firstVideo().layersChanged()
+					n.w.turnOver()
+				}
+			})
+		}
 	}
 }

@@ -118,7 +118,7 @@ func (e *encoding) announced(heights [maxSpatialLayers]int, count int) {
 	}
 	e.fresh = true // this may be the key frame for it
 	e.src.layersChanged()
-	e.src.owner.w.reallocate()
+	e.src.decideNow()
 }
 
 // rollLayers ends a second of measuring. It reports whether other layers are
