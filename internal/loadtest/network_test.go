@@ -19,7 +19,7 @@ func TestBadNetwork(t *testing.T) {
 	}
 	plan := Simple{URL: serve(t, nil), Rooms: 1, Participants: 3, Audio: -1, Video: -1, Duration: 6 * time.Second, RoomPrefix: "bad"}.Plan()
 	plan.Roles[0].Network = shape.Profile{Loss: 0.05, Delay: 30 * time.Millisecond}
-	rep, err := Run(context.Background(), plan, Options{})
+	rep, err := runFully(plan)
 	if err != nil {
 		t.Fatal(err)
 	}
