@@ -12,7 +12,7 @@ var allowed = map[string][]string{
 	"cmd/plenum":              {"internal/app", "internal/config", "internal/loadtest", "internal/loadtest/..."},
 	"internal/app/memory":     {},
 	"internal/app":            {"internal/admin", "internal/bridge", "internal/cluster", "internal/colibri", "internal/config", "internal/focus", "internal/metrics", "internal/signal", "internal/signal/service/...", "internal/web", "internal/xmpp"},
-	"internal/signal":         {"internal/muc", "internal/xmpp", "internal/signal/service/...", "internal/quota"},
+	"internal/signal":         {"internal/muc", "internal/xmpp", "internal/signal/service/...", "internal/quota", "internal/netio/readable"},
 	"internal/signal/service": {"internal/muc", "internal/signal/service", "internal/xmpp"},
 	"internal/focus":          {"internal/colibri", "internal/jingle", "internal/xmpp", "internal/source", "internal/focus/placement", "internal/quota"},
 	"internal/bridge":         {"internal/colibri", "internal/ice", "internal/srtp", "internal/rtp", "internal/rtp/...", "internal/bwe", "internal/netio", "internal/source", "internal/bridge/..."},

@@ -49,7 +49,7 @@ type testClient struct {
 func connectTest(t testing.TB, s *Server, q query) *testClient {
 	here, there := net.Pipe()
 	c := &testClient{t: t, srv: s, nc: here, br: bufio.NewReader(here)}
-	go s.accept(there, bufio.NewReader(there), q, "pipe")
+	go s.accept(there, nil, q, "pipe")
 	t.Cleanup(func() { here.Close() })
 	return c
 }
@@ -57,6 +57,13 @@ func connectTest(t testing.TB, s *Server, q query) *testClient {
 // loginTest returns a client that is bound and has stream management on.
 func loginTest(t testing.TB, s *Server) *testClient {
 	c := connectTest(t, s, query{})
+	c.bind()
+	return c
+}
+
+// bind goes from the connection to stream management.
+func (c *testClient) bind() {
+	t := c.t
 	c.negotiate()
 	c.send(`<iq type="set" id="b" xmlns="jabber:client"><bind xmlns="urn:ietf:params:xml:ns:xmpp-bind"/></iq>`)
 	c.receive() // the early push
@@ -72,7 +79,6 @@ func loginTest(t testing.TB, s *Server) *testClient {
 		t.Fatal(err)
 	}
 	c.smID = el.AttrOr("id", "")
-	return c
 }
 
 // resumeTest returns a client that takes up where another left, which has

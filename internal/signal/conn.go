@@ -4,57 +4,134 @@ import (
 	"errors"
 	"io"
 	"net"
+	"os"
 	"sync"
+	"sync/atomic"
 	"time"
 
 	"github.com/gobwas/ws"
 
+	"github.com/plenum-conf/plenum/internal/mono"
+	"github.com/plenum-conf/plenum/internal/netio/readable"
 	"github.com/plenum-conf/plenum/internal/xmpp"
 )
 
-// conn is one socket and the stream on it, from the upgrade to its end. Its
-// reading goroutine runs the stream; a second one, started when stanzas may
-// flow, writes the session's outbox.
+// conn is one socket and the stream on it, from the upgrade to its end.
+//
+// It is read by a goroutine that exists only while there is something to read,
+// where the system tells when that is (package readable); else all the time.
+// The flusher writes its session's outbox, its timer looks after a client that
+// is silent.
 type conn struct {
 	srv     *Server
 	sock    *socket
+	watch   *readable.Watch // nil if the socket is read all the time
+	parked  atomic.Bool     // nobody reads: whoever makes it false does
 	stream  *xmpp.Stream
 	query   query
 	remote  string
 	client  string   // whom the connection is counted for
 	session *session // set by the reading goroutine once bound or resumed
-	pokes   chan struct{}
-	done    chan struct{}
-	writer  sync.WaitGroup
+
+	bound  atomic.Bool // session is set and its stanzas may flow
+	silent atomic.Bool // it ends because nothing was heard for too long
+	over   atomic.Bool
+	timer  *time.Timer // calls tick
+	writer sync.WaitGroup
+
+	writing bool // what waits is being written, or must not yet; guarded by session.mu
+	soon    bool // the timer runs to ask for acknowledgement; guarded by session.mu
 }
 
 // errFinished says that the stream is over and everything has been said.
 var errFinished = errors.New("stream finished")
 
-// poke wakes the writer.
-func (c *conn) poke() {
-	select {
-	case c.pokes <- struct{}{}:
-	default:
+// start begins to read. early is what has been read already.
+func (c *conn) start(early []byte) {
+	c.sock.open(early)
+	if c.watch == nil || len(early) > 0 || !c.park() {
+		go c.read()
 	}
 }
 
-// run reads until the socket ends.
-func (c *conn) run() {
-	defer c.srv.conns.remove(c)
-	limit := time.AfterFunc(c.srv.opt.Negotiation, c.sock.drop)
-	defer limit.Stop()
-	c.sock.throttle = c.throttle()
-	err := c.serve(limit)
-	c.finish(err)
-	close(c.done)
-	c.writer.Wait()
+// Readable implements readable.Waiter.
+func (c *conn) Readable() { c.rouse() }
+
+// rouse begins to read, unless somebody reads.
+func (c *conn) rouse() {
+	if c.parked.CompareAndSwap(true, false) {
+		go c.read()
+	}
 }
 
-// serve handles message after message. Nearly all the time it waits for the
-// next, ten thousand times in a full server, and its stack with it: so what is
-// large is in the frame of handle, and the runtime can halve the stack.
-func (c *conn) serve(limit *time.Timer) error {
+// park leaves waiting for the client to the server's Set. False means that
+// there is a reason to go on reading. After true, somebody else may be reading
+// already.
+func (c *conn) park() bool {
+	c.sock.shut()
+	c.parked.Store(true)
+	// Looked at after parked was set: who ends a connection rouses it last.
+	if !c.sock.isParting() && c.watch.Arm() == nil {
+		return true
+	}
+	return !c.parked.CompareAndSwap(true, false)
+}
+
+// drop ends the socket at once, also under a write that hangs.
+func (c *conn) drop() {
+	c.sock.drop()
+	c.rouse()
+}
+
+// cut is drop unless our goodbye has been said.
+func (c *conn) cut() {
+	c.sock.cut()
+	c.rouse()
+}
+
+// close says goodbye with a status code.
+func (c *conn) close(code ws.StatusCode) {
+	c.sock.close(code, "")
+	c.rouse()
+}
+
+// read reads until there is nothing to read, or the socket ends.
+func (c *conn) read() {
+	for {
+		if c.sock.br == nil {
+			c.sock.open(nil)
+		}
+		err := c.serve()
+		if err != errIdle {
+			c.end(err)
+			return
+		}
+		if c.park() {
+			return
+		}
+	}
+}
+
+func (c *conn) end(err error) {
+	c.over.Store(true)
+	c.timer.Stop()
+	if c.silent.Load() {
+		err = os.ErrDeadlineExceeded
+	}
+	c.finish(err)
+	if c.watch != nil {
+		c.watch.Forget()
+	}
+	c.writer.Wait() // the session is no more ours: nobody begins to write
+	c.sock.shut()
+	c.srv.conns.remove(c)
+}
+
+// serve handles message after message. Where sockets are not watched it waits
+// for the next nearly all the time, ten thousand times in a full server, and
+// its stack with it: so what is large is in the frame of handle, and the
+// runtime can halve the stack.
+func (c *conn) serve() error {
 	for {
 		frame, err := c.sock.readMessage()
 		if err != nil {
@@ -63,10 +140,45 @@ func (c *conn) serve(limit *time.Timer) error {
 		if err := c.handle(frame); err != nil {
 			return err
 		}
-		if c.session != nil {
-			limit.Stop()
-			c.sock.max = c.srv.opt.MaxFrame
+		if c.sock.idle() {
+			return errIdle
 		}
+	}
+}
+
+// askAfter is how long what was written may remain unacknowledged when nothing
+// follows it: until then it is kept.
+const askAfter = 5 * time.Second
+
+// tick is called by the timer: it ends a connection that is not bound in time
+// or has been silent too long, and asks one that is silent for a sign of life.
+func (c *conn) tick() {
+	opt := &c.srv.opt
+	if !c.bound.Load() {
+		c.drop()
+		return
+	}
+	silence := mono.Now().Sub(mono.Time(c.sock.heard.Load()))
+	asked := c.session.askQuietly(c)
+	switch {
+	case silence >= opt.ReadTimeout:
+		c.silent.Store(true)
+		c.drop()
+		return
+	case silence < opt.PingEvery:
+		c.again(opt.PingEvery - silence)
+		return
+	case !asked:
+		c.ping()
+	}
+	c.again(min(opt.PingEvery, opt.ReadTimeout-silence))
+}
+
+// again lets the timer tick after d.
+func (c *conn) again(d time.Duration) {
+	c.timer.Reset(d)
+	if c.over.Load() {
+		c.timer.Stop()
 	}
 }
 
@@ -135,12 +247,14 @@ func (c *conn) settle(err error) {
 	}
 }
 
+func isClosed(err error) bool { return errors.Is(err, net.ErrClosed) }
+
 func reasonOf(err error) string {
 	var nerr net.Error
 	switch {
 	case err == nil:
 		return ""
-	case errors.Is(err, io.EOF), errors.Is(err, net.ErrClosed), err == errPeerClose:
+	case errors.Is(err, io.EOF), isClosed(err), err == errPeerClose:
 		return "closed"
 	case errors.As(err, &nerr) && nerr.Timeout():
 		return "timeout"
@@ -232,11 +346,13 @@ func (c *conn) bind() error {
 	return nil
 }
 
-// establish starts the writer of a session on this socket.
+// establish lets the session's stanzas flow on this socket.
 func (c *conn) establish(s *session) {
 	c.session = s
-	c.writer.Go(func() { c.write(s) })
-	c.poke()
+	c.sock.max = c.srv.opt.MaxFrame
+	c.bound.Store(true)
+	c.again(c.srv.opt.PingEvery)
+	s.flow(c)
 }
 
 func (c *conn) resume(ev xmpp.Event) error {
@@ -295,56 +411,4 @@ func (c *conn) deliver(st xmpp.Stanza) error {
 	c.srv.route(s, st)
 	s.handled()
 	return nil
-}
-
-// maxBatch is how much is written at once, bytes.
-const maxBatch = 64 << 10
-
-var batches = sync.Pool{New: func() any { b := make([]byte, 0, 8<<10); return &b }}
-
-// write is the writing goroutine: it turns what waits into as few writes as
-// possible, and pings when it is time.
-func (c *conn) write(s *session) {
-	ping := time.NewTicker(c.srv.opt.PingEvery)
-	defer ping.Stop()
-	for {
-		select {
-		case <-c.done:
-			return
-		case <-ping.C:
-			if err := c.sock.write(appendFrame(nil, ws.OpPing, nil)); err != nil {
-				c.writeFailed(err)
-				return
-			}
-		case <-c.pokes:
-			if !c.drain(s) {
-				return
-			}
-		}
-	}
-}
-
-// drain writes until nothing waits. False means that the socket is dead; the
-// reader will find out.
-func (c *conn) drain(s *session) bool {
-	buf := batches.Get().(*[]byte)
-	defer batches.Put(buf)
-	for {
-		*buf = s.batch(c, (*buf)[:0], maxBatch)
-		if len(*buf) == 0 {
-			return true
-		}
-		if err := c.sock.write(*buf); err != nil {
-			c.writeFailed(err)
-			return false
-		}
-	}
-}
-
-// writeFailed drops the socket, unless our goodbye has been said on it: the
-// peer is then still being given time to read it.
-func (c *conn) writeFailed(err error) {
-	if !errors.Is(err, net.ErrClosed) {
-		c.sock.drop()
-	}
 }

@@ -5,11 +5,14 @@
 // other services inside this deployment speak XMPP through it as an
 // xmpp.Router; room services (signal/service/...) are handed to it as Services.
 //
-// One goroutine owns one room. A session has a goroutine that reads its socket
-// and one that writes it; the session itself outlives the socket, so that a
-// client that lost its connection may resume (XEP-0198). Nothing that runs in
-// a room's goroutine may block: delivering to a session only appends to its
-// outbox.
+// One goroutine owns one room. A socket that is silent has none: it is watched
+// with all others (netio/readable), and read by a goroutine of its own while
+// there is something to read. All outboxes are written by a flusher; a socket
+// that does not take everything at once gets a goroutine until it has. Where
+// sockets cannot be watched (TLS, or not Linux), a goroutine reads each.
+// A session outlives its socket, so that a client that lost its connection may
+// resume (XEP-0198). Nothing that runs in a room's goroutine may block:
+// delivering to a session only appends to its outbox.
 //
 // The package never decides about media or conferences, and never keeps a
 // stanza's body in a log.

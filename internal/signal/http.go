@@ -1,15 +1,16 @@
 package signal
 
 import (
-	"bufio"
-	"bytes"
-	"io"
 	"net"
 	"net/http"
 	"strings"
+	"sync"
+	"syscall"
+	"time"
 
 	"github.com/gobwas/ws"
 
+	"github.com/plenum-conf/plenum/internal/netio/readable"
 	"github.com/plenum-conf/plenum/internal/quota"
 	"github.com/plenum-conf/plenum/internal/xmpp"
 )
@@ -100,40 +101,68 @@ func (s *Server) upgrade(w http.ResponseWriter, r *http.Request) {
 		s.log.Debug("upgrade failed", "remote", r.RemoteAddr, "error", err)
 		return
 	}
-	s.accept(nc, ownReader(nc, rw.Reader), readQuery(r), r.RemoteAddr)
+	s.accept(nc, earlyBytes(rw.Reader), readQuery(r), r.RemoteAddr)
 }
 
-// readAhead is enough for the headers of some frames; what is longer is read
-// straight to where it belongs.
-const readAhead = 512
-
-// ownReader goes on where br has stopped reading nc, without br: net/http's
-// reader is eight times as large as needed, keeps what else the server knows of
-// the connection, and stands on the stack of the goroutine that waits in it.
-func ownReader(nc net.Conn, br *bufio.Reader) *bufio.Reader {
-	early, _ := br.Peek(br.Buffered()) // what is buffered is there
-	if len(early) == 0 {
-		return bufio.NewReaderSize(nc, readAhead)
-	}
-	return bufio.NewReaderSize(io.MultiReader(bytes.NewReader(bytes.Clone(early)), nc), readAhead)
-}
-
-// accept serves an upgraded connection. br may already hold the client's first
-// frames. It returns at once, which lets net/http free what it keeps for the
-// request.
-func (s *Server) accept(nc net.Conn, br *bufio.Reader, q query, remote string) {
+// accept serves an upgraded connection, of which early has been read. It
+// returns at once, which lets net/http free what it keeps for the request.
+func (s *Server) accept(nc net.Conn, early []byte, q query, remote string) {
 	c := &conn{
 		srv: s, query: q, remote: remote, client: quota.Client(remote),
-		sock: newSocket(nc, br, min(s.opt.MaxFrame, maxEarlyFrame), s.opt.ReadTimeout, s.opt.WriteTimeout),
-		stream: xmpp.NewStream(xmpp.StreamConfig{
-			Domain: s.opt.Domain, Mechanisms: []string{"ANONYMOUS"}, NewID: newStreamID,
-		}),
-		pokes: make(chan struct{}, 1), done: make(chan struct{}),
+		sock:    newSocket(nc, min(s.opt.MaxFrame, maxEarlyFrame), s.opt.WriteTimeout),
+		stream:  xmpp.NewStream(s.stream),
+		writing: true,
 	}
+	c.watch = s.watches.add(nc, c)
+	c.sock.watched = c.watch != nil
+	c.sock.throttle = c.throttle()
 	if !s.conns.add(c) {
+		c.sock.open(nil)
 		c.sock.close(statusTryAgain, "")
 		c.sock.linger()
 		return
 	}
-	go c.run()
+	c.timer = time.AfterFunc(s.opt.Negotiation, c.tick)
+	c.start(early)
+}
+
+// watches is the server's Set. It is made for the first connection that can be
+// watched.
+type watches struct {
+	mu     sync.Mutex
+	set    *readable.Set
+	failed bool
+}
+
+// add returns nil for a connection that must be read all the time.
+func (w *watches) add(nc net.Conn, c *conn) *readable.Watch {
+	if _, ok := nc.(syscall.Conn); !ok {
+		return nil
+	}
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	if w.set == nil && !w.failed {
+		var err error
+		w.set, err = readable.New()
+		w.failed = err != nil
+	}
+	if w.failed {
+		return nil
+	}
+	watch, err := w.set.Add(nc, c)
+	if err != nil {
+		return nil
+	}
+	return watch
+}
+
+// stop is for when no connection is left, and none comes.
+func (w *watches) stop() {
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	if w.set != nil {
+		w.set.Close()
+		w.set = nil
+	}
+	w.failed = true
 }

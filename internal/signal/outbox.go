@@ -15,7 +15,7 @@ type outbox struct {
 	urgent []*xmpp.Shared
 	queue  []*xmpp.Shared
 	first  int            // queue[:first] has been taken
-	index  map[string]int // Shared.Replaces -> place in queue
+	index  map[string]int // Shared.Replaces -> place in queue; nil while that is short
 	bytes  int            // of everything that waits
 }
 
@@ -27,19 +27,45 @@ func (o *outbox) push(sh *xmpp.Shared) (replaced bool) {
 		return false
 	}
 	o.compact()
-	if sh.Replaces != "" {
-		if at, ok := o.index[sh.Replaces]; ok && at >= o.first {
-			o.bytes -= o.queue[at].Size("") + o.to
-			o.queue[at] = sh
-			return true
-		}
-		if o.index == nil {
-			o.index = make(map[string]int)
-		}
+	if at := o.find(sh.Replaces); at >= 0 {
+		o.bytes -= o.queue[at].Size("") + o.to
+		o.queue[at] = sh
+		return true
+	}
+	if sh.Replaces != "" && o.index != nil {
 		o.index[sh.Replaces] = len(o.queue)
 	}
 	o.queue = append(o.queue, sh)
 	return false
+}
+
+// indexFrom is the length from which a queue is worth an index.
+const indexFrom = 8
+
+// find returns the place of a waiting stanza of that name, -1 if there is none.
+func (o *outbox) find(name string) int {
+	switch {
+	case name == "":
+		return -1
+	case o.index == nil && len(o.queue) < indexFrom:
+		for at := o.first; at < len(o.queue); at++ {
+			if o.queue[at].Replaces == name {
+				return at
+			}
+		}
+		return -1
+	case o.index == nil:
+		o.index = make(map[string]int)
+		for at := o.first; at < len(o.queue); at++ {
+			if has := o.queue[at].Replaces; has != "" {
+				o.index[has] = at
+			}
+		}
+	}
+	if at, ok := o.index[name]; ok && at >= o.first {
+		return at
+	}
+	return -1
 }
 
 // compact gives back what was taken when it is the larger part: the queue of
@@ -83,13 +109,12 @@ func (o *outbox) pop() *xmpp.Shared {
 	return sh
 }
 
-// rewind reuses the memory of a queue that has been emptied, unless a burst
-// made it large.
+// rewind reuses the memory of a queue that has been emptied, unless it is more
+// than a session should hold while nothing happens.
 func (o *outbox) rewind() {
-	o.queue, o.first = o.queue[:0], 0
-	clear(o.index)
-	if cap(o.queue) > 1024 {
-		o.queue, o.index = nil, nil
+	o.queue, o.first, o.index = o.queue[:0], 0, nil
+	if cap(o.queue) > 8 {
+		o.queue = nil
 	}
 	if len(o.urgent) == 0 {
 		o.urgent = nil

@@ -2,6 +2,7 @@ package signal
 
 import (
 	"errors"
+	"maps"
 	"sync"
 
 	"github.com/plenum-conf/plenum/internal/xmpp"
@@ -40,7 +41,8 @@ type port struct {
 	deliver func([]byte)
 
 	mu     sync.Mutex
-	rooms  map[*room]struct{}
+	rooms  map[*room]struct{} // it may be in, and some that are over
+	sweep  int                // how many there may be until those that are over are forgotten
 	closed bool
 }
 
@@ -128,7 +130,11 @@ func (p *port) entered(r *room) bool {
 	if p.closed {
 		return false
 	}
-	noteRoom(p.rooms, r)
+	if len(p.rooms) >= p.sweep {
+		maps.DeleteFunc(p.rooms, func(r *room, _ struct{}) bool { return r.over.Load() })
+		p.sweep = max(64, 2*len(p.rooms))
+	}
+	p.rooms[r] = struct{}{}
 	return true
 }
 

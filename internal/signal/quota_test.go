@@ -1,7 +1,6 @@
 package signal
 
 import (
-	"bufio"
 	"io"
 	"net"
 	"net/http"
@@ -18,7 +17,7 @@ func TestOneAddressDoesNotUseUpConnections(t *testing.T) {
 		here, there := net.Pipe()
 		t.Cleanup(func() { _ = here.Close() })
 		go func() { _, _ = io.Copy(io.Discard, here) }()
-		s.accept(there, bufio.NewReader(there), query{}, remote)
+		s.accept(there, nil, query{}, remote)
 		return here
 	}
 	upgrade := func(remote string) int {

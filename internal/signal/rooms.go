@@ -193,6 +193,9 @@ func (r *room) gone(who sender, status string) {
 	r.post(event{kind: evGone, from: who, host: status}, false)
 }
 
+// keptEvents is for how many events a quiet room keeps memory.
+const keptEvents = 8
+
 // run is the room's goroutine.
 func (r *room) run() {
 	r.build()
@@ -200,6 +203,9 @@ func (r *room) run() {
 	for {
 		var ok bool
 		clear(batch)
+		if cap(batch) > keptEvents {
+			batch = nil
+		}
 		if batch, ok = r.box.take(batch[:0]); !ok {
 			return
 		}

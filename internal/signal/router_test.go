@@ -319,7 +319,7 @@ func TestRoomsOfASessionAreLimited(t *testing.T) {
 				t.Fatalf("%+v: %s", step, got)
 			}
 		}
-		for r := range c.session().rooms {
+		for _, r := range c.session().rooms {
 			r.over.Store(true)
 		}
 		if got := outcome("d"); got != "in" {

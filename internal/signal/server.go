@@ -30,6 +30,9 @@ type Server struct {
 	services map[string]Service // by address
 	confHost string             // conference.<domain>
 	focus    xmpp.JID           // bare; who opens rooms
+	stream   xmpp.StreamConfig  // of every client
+	watches  watches
+	flusher  flusher
 }
 
 // sender is whoever a stanza came from: a session or an attached service. It
@@ -55,6 +58,7 @@ func New(opt Options) *Server {
 		sessions: newSessions(), services: make(map[string]Service),
 		confHost: "conference." + opt.Domain,
 		focus:    xmpp.JID{Local: "focus", Domain: "auth." + opt.Domain},
+		stream:   xmpp.StreamConfig{Domain: opt.Domain, Mechanisms: []string{"ANONYMOUS"}, NewID: newStreamID},
 	}
 	if s.log == nil {
 		s.log = slog.New(slog.DiscardHandler)
@@ -86,6 +90,7 @@ func (s *Server) Shutdown(ctx context.Context) error {
 	go func() {
 		s.conns.wait()
 		s.rooms.wait()
+		s.watches.stop()
 		close(done)
 	}()
 	select {
@@ -143,7 +148,7 @@ func (cs *conns) closeAll(code ws.StatusCode) {
 	defer cs.mu.Unlock()
 	cs.closed = true
 	for c := range cs.set {
-		go c.sock.close(code, "")
+		go c.close(code)
 	}
 }
 

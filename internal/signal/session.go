@@ -1,7 +1,7 @@
 package signal
 
 import (
-	"maps"
+	"slices"
 	"sync"
 	"time"
 
@@ -47,10 +47,10 @@ type session struct {
 	backlog int    // bytes that had gathered when it was resumed, less what was written since
 	control []byte // framed bytes that go first and are not counted
 	acks    xmpp.Acks
-	asked   bool   // an <r/> is unanswered
-	doomed  bool   // its end is under way
-	smID    string // "" if the session cannot be resumed
-	rooms   map[*room]struct{}
+	asked   bool    // an <r/> is unanswered
+	doomed  bool    // its end is under way
+	smID    string  // "" if the session cannot be resumed
+	rooms   []*room // it may be in
 	expiry  *time.Timer
 }
 
@@ -59,7 +59,7 @@ func newSession(srv *Server, c *conn, jid xmpp.JID) *session {
 	to := string(xmpp.EscapeAttr(nil, full))
 	return &session{
 		srv: srv, jid: jid, full: full, to: to, query: c.query, conn: c,
-		out: outbox{to: len(to)}, rooms: make(map[*room]struct{}),
+		out: outbox{to: len(to)},
 	}
 }
 
@@ -96,13 +96,25 @@ func (s *session) tooSlow() {
 	s.srv.log.Info("client too slow", "session", s.full, "outbox", s.out.bytes)
 	c := s.conn
 	s.detachLocked()
-	go c.sock.drop()
+	go c.drop()
 }
 
-// wake tells the writer that there is something to do. The caller holds mu.
+// wake lets what waits be written. The caller holds mu.
 func (s *session) wake() {
-	if s.conn != nil {
-		s.conn.poke()
+	if c := s.conn; c != nil && !c.writing {
+		c.writing = true
+		c.writer.Add(1)
+		s.srv.flusher.add(c)
+	}
+}
+
+// flow lets stanzas be written to c, which has said what must come before them.
+func (s *session) flow(c *conn) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	c.writing = false
+	if s.conn == c {
+		s.wake()
 	}
 }
 
@@ -131,7 +143,10 @@ func (s *session) entered(r *room) bool {
 	if s.state == gone || s.crowdedLocked(r) {
 		return false
 	}
-	noteRoom(s.rooms, r)
+	if !slices.Contains(s.rooms, r) {
+		s.forgetOver()
+		s.rooms = append(s.rooms, r)
+	}
 	return true
 }
 
@@ -140,7 +155,7 @@ func (s *session) entered(r *room) bool {
 func (s *session) left(r *room) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	delete(s.rooms, r)
+	s.rooms = slices.DeleteFunc(s.rooms, func(x *room) bool { return x == r })
 }
 
 func (s *session) crowded(r *room) bool {
@@ -152,21 +167,16 @@ func (s *session) crowded(r *room) bool {
 // crowdedLocked is crowded for those who hold mu.
 func (s *session) crowdedLocked(r *room) bool {
 	limit := s.srv.opt.MaxRooms
-	if _, in := s.rooms[r]; in || limit <= 0 || len(s.rooms) < limit {
+	if slices.Contains(s.rooms, r) || limit <= 0 || len(s.rooms) < limit {
 		return false
 	}
-	forgetOver(s.rooms)
+	s.forgetOver()
 	return len(s.rooms) >= limit
 }
 
-// noteRoom adds a room to the set and forgets those that are over.
-func noteRoom(set map[*room]struct{}, r *room) {
-	forgetOver(set)
-	set[r] = struct{}{}
-}
-
-func forgetOver(set map[*room]struct{}) {
-	maps.DeleteFunc(set, func(r *room, _ struct{}) bool { return r.over.Load() })
+// forgetOver forgets rooms that are over. The caller holds mu.
+func (s *session) forgetOver() {
+	s.rooms = slices.DeleteFunc(s.rooms, func(r *room) bool { return r.over.Load() })
 }
 
 // meantRoom returns the room that a stanza without a room is about: the only
@@ -176,7 +186,7 @@ func (s *session) meantRoom() *room {
 	defer s.mu.Unlock()
 	var found *room
 	n := 0
-	for r := range s.rooms {
+	for _, r := range s.rooms {
 		if r.over.Load() {
 			continue
 		}
@@ -291,7 +301,7 @@ func (s *session) resume(c *conn, h uint32) (uint32, bool) {
 		s.expiry.Stop()
 	}
 	if old := s.conn; old != nil {
-		go old.sock.drop()
+		go old.drop()
 	}
 	s.srv.metrics.state(s.state, connected)
 	s.state, s.conn, s.query = connected, c, c.query
@@ -339,17 +349,18 @@ func (s *session) endLocked(reason string) {
 	}
 	s.mu.Unlock()
 	if c != nil {
-		go c.sock.cut()
+		go c.cut()
 	}
 	s.srv.sessions.remove(s)
-	for r := range rooms {
+	for _, r := range rooms {
 		r.gone(s, "Disconnected: "+reason)
 	}
 	s.srv.log.Debug("session ended", "session", s.full, "reason", reason)
 }
 
-// batch moves what may be written into b, framed, and counts it as sent. It
-// returns nothing if c is no longer the session's socket.
+// batch moves what may be written into b, which is empty, framed, and counts it
+// as sent. It returns nothing if there is nothing, or c is no longer the
+// session's socket; then c is not being written any more.
 func (s *session) batch(c *conn, b []byte, max int) []byte {
 	s.mu.Lock()
 	defer s.mu.Unlock()
@@ -358,7 +369,8 @@ func (s *session) batch(c *conn, b []byte, max int) []byte {
 	}
 	tracing := s.srv.tracing()
 	b = append(b, s.control...)
-	s.control = s.control[:0]
+	s.control = nil
+	sent := 0
 	for len(b) < max && s.mayWrite() {
 		sh := s.out.pop()
 		if sh == nil {
@@ -370,10 +382,39 @@ func (s *session) batch(c *conn, b []byte, max int) []byte {
 			s.srv.trace("out", s.full, sh.AppendTo(nil, s.to))
 		}
 		s.acks.Sent(sh)
-		s.srv.metrics.out.Inc()
+		sent++
 	}
 	s.backlog = min(s.backlog, s.out.bytes)
-	return s.askForAck(b)
+	if b = s.askForAck(b); len(b) == 0 {
+		c.writing = false
+		s.askLater(c)
+		return b
+	}
+	s.srv.metrics.out.Add(float64(sent))
+	return b
+}
+
+// askLater sees to it that c's client is asked to acknowledge what is kept for
+// it, if by then it still is. The caller holds mu.
+func (s *session) askLater(c *conn) {
+	if n, _ := s.acks.Pending(); n > 0 && !s.asked && !c.soon {
+		c.soon = true
+		c.again(askAfter)
+	}
+}
+
+// askQuietly asks to acknowledge what is kept, and reports whether it did.
+func (s *session) askQuietly(c *conn) bool {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	c.soon = false
+	n, _ := s.acks.Pending()
+	if s.conn != c || n == 0 || s.asked {
+		return false
+	}
+	s.asked = true
+	s.queueControl([][]byte{xmpp.AckRequest})
+	return true
 }
 
 // mayWrite reports whether the queue of unacknowledged stanzas has room. The

@@ -336,3 +336,28 @@ func (c *testClient) frameOut(f ws.Frame) {
 		c.t.Fatal(err)
 	}
 }
+
+// TestAcksAreAskedForInTheEnd: what is kept for a client that has gone silent
+// is not kept for long.
+func TestAcksAreAskedForInTheEnd(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		s := newTestServer(t, nil)
+		c := loginTest(t, s)
+		c.session().Deliver(shared("0", ""))
+		c.receive()
+		start := time.Now()
+		if got := c.receive(); !strings.HasPrefix(got, "<r ") || time.Since(start) != askAfter {
+			t.Fatal(got, time.Since(start))
+		}
+		c.send(`<a xmlns="urn:xmpp:sm:3" h="1"/>`)
+		synctest.Wait()
+		if st := c.session().describe(); st.Unacked != 0 {
+			t.Error(st.Unacked)
+		}
+		// The next thing it hears is a ping.
+		f, err := c.frame()
+		if err != nil || f.Header.OpCode != ws.OpPing || time.Since(start) != askAfter+s.opt.PingEvery {
+			t.Error(f.Header.OpCode, err, time.Since(start))
+		}
+	})
+}

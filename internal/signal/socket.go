@@ -9,36 +9,44 @@ import (
 	"net"
 	"sync"
 	"sync/atomic"
+	"syscall"
 	"time"
 
 	"github.com/gobwas/ws"
+
+	"github.com/plenum-conf/plenum/internal/mono"
 )
 
 // socket is one WebSocket as the server sees it: whole messages in, bytes of
 // framed messages out. One goroutine reads; any may write.
 type socket struct {
 	nc        net.Conn
-	br        *bufio.Reader
+	br        *bufio.Reader // nil while nobody reads
+	pooled    bool          // br is one of readers
+	watched   bool          // reading may end whenever br is empty: somebody is told of more
 	header    [ws.MaxHeaderSize]byte
 	max       int           // longest message, bytes
-	readLimit time.Duration // longest silence
 	sendLimit time.Duration // longest single write
 	throttle  func(int)     // called with the length of each frame read; may wait; nil for none
+	heard     atomic.Int64  // mono.Time of the last frame's beginning
 
 	wmu    sync.Mutex
-	closed atomic.Bool // a closing frame went out; set under wmu
+	raw    syscall.RawConn // nil if nc stands for no descriptor
+	closed atomic.Bool     // a closing frame went out; set under wmu
 
 	part    sync.Once
 	parting chan struct{} // closed when close is called
 	until   time.Time     // all must be done by then; set before parting is closed
 }
 
-// newSocket serves nc. br may hold what has been read of it already.
-func newSocket(nc net.Conn, br *bufio.Reader, max int, readLimit, sendLimit time.Duration) *socket {
-	return &socket{
-		nc: nc, br: br, max: max, readLimit: readLimit, sendLimit: sendLimit,
-		parting: make(chan struct{}),
+// newSocket serves nc.
+func newSocket(nc net.Conn, max int, sendLimit time.Duration) *socket {
+	s := &socket{nc: nc, max: max, sendLimit: sendLimit, parting: make(chan struct{})}
+	if sc, ok := nc.(syscall.Conn); ok {
+		s.raw, _ = sc.SyscallConn() // without it writes only take longer
 	}
+	s.heard.Store(int64(mono.Now()))
+	return s
 }
 
 // closeError ends a socket with a WebSocket status code (RFC 6455 §7.4).
@@ -54,13 +62,15 @@ var (
 	errNotText   = &closeError{ws.StatusUnsupportedData, "text expected"}
 	errFraming   = &closeError{ws.StatusProtocolError, "framing"}
 	errPeerClose = errors.New("closed by peer")
+	errIdle      = errors.New("nothing to read") // of a socket that is watched
 )
 
 // statusTryAgain is "try again later" of the IANA registry of RFC 6455.
 const statusTryAgain ws.StatusCode = 1013
 
 // readMessage returns the next text message, in memory of its own. Control
-// frames in between are dealt with here.
+// frames in between are dealt with here. A watched socket does not wait for a
+// message after a control frame: the error is errIdle.
 func (s *socket) readMessage() ([]byte, error) {
 	var msg []byte
 	for started := false; ; {
@@ -71,6 +81,9 @@ func (s *socket) readMessage() ([]byte, error) {
 		if h.OpCode.IsControl() {
 			if err := s.control(h); err != nil {
 				return nil, err
+			}
+			if !started && s.idle() {
+				return nil, errIdle
 			}
 			continue
 		}
@@ -90,16 +103,11 @@ func (s *socket) readMessage() ([]byte, error) {
 }
 
 func (s *socket) readHeader() (ws.Header, error) {
-	if err := s.nc.SetReadDeadline(time.Now().Add(s.readLimit)); err != nil {
-		return ws.Header{}, err
-	}
-	if s.isParting() { // looked at after setting: close does it the other way round
-		_ = s.nc.SetReadDeadline(s.until)
-	}
 	h, err := ws.ReadHeaderBuffer(s.br, s.header[:0:len(s.header)])
 	if err != nil {
 		return h, err
 	}
+	s.heard.Store(int64(mono.Now()))
 	if h.Rsv != 0 || !h.Masked || h.OpCode.IsReserved() ||
 		h.OpCode.IsControl() && (h.Length > ws.MaxControlFramePayloadSize || !h.Fin) {
 		return h, errFraming
@@ -137,23 +145,6 @@ func (s *socket) control(h ws.Header) error {
 		return errPeerClose
 	}
 	return nil
-}
-
-// write sends framed bytes.
-func (s *socket) write(b []byte) error {
-	s.wmu.Lock()
-	defer s.wmu.Unlock()
-	if s.closed.Load() {
-		return net.ErrClosed
-	}
-	if err := s.nc.SetWriteDeadline(time.Now().Add(s.sendLimit)); err != nil {
-		return err
-	}
-	if s.isParting() { // as in readHeader
-		_ = s.nc.SetWriteDeadline(s.until)
-	}
-	_, err := s.nc.Write(b)
-	return err
 }
 
 // pause waits, but not beyond the end of a socket that is being closed.

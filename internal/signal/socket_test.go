@@ -36,7 +36,8 @@ func FuzzSocket(f *testing.F) {
 	f.Add([]byte{0x81, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 1, 2, 3, 4})
 	f.Fuzz(func(t *testing.T, b []byte) {
 		const most = 64
-		s := newSocket(nowhere{}, bufio.NewReader(bytes.NewReader(b)), most, time.Second, time.Second)
+		s := newSocket(nowhere{}, most, time.Second)
+		s.br = bufio.NewReader(bytes.NewReader(b))
 		want := plainMessages(b)
 		for i := 0; ; i++ {
 			msg, err := s.readMessage()

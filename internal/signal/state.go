@@ -84,7 +84,7 @@ func (s *session) describe() SessionState {
 	if s.conn != nil {
 		d.Remote = s.conn.remote
 	}
-	for r := range s.rooms {
+	for _, r := range s.rooms {
 		if !r.over.Load() {
 			d.Rooms = append(d.Rooms, r.public.String())
 		}

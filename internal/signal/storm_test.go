@@ -8,6 +8,7 @@ import (
 	"net"
 	"sync"
 	"testing"
+	"time"
 
 	"github.com/gobwas/ws"
 
@@ -36,7 +37,7 @@ type stormClient struct {
 
 func stormLogin(b *testing.B, s *Server) *stormClient {
 	here, there := net.Pipe()
-	go s.accept(there, bufio.NewReader(there), query{}, "pipe")
+	go s.accept(there, nil, query{}, "pipe")
 	t := &testClient{t: b, srv: s, nc: here, br: bufio.NewReaderSize(here, 64<<10)}
 	t.negotiate()
 	t.send(`<iq type="set" id="b" xmlns="jabber:client"><bind xmlns="urn:ietf:params:xml:ns:xmpp-bind"/></iq>`)
@@ -121,7 +122,7 @@ func joinStorm(b *testing.B, rooms, people int) {
 // pays to put it on the wire.
 func BenchmarkDeliver(b *testing.B) {
 	s := newTestServer(b, nil)
-	c := &conn{srv: s, pokes: make(chan struct{}, 1)}
+	c := &conn{srv: s, writing: true, timer: time.AfterFunc(time.Hour, func() {})}
 	ses := newSession(s, c, xmpp.JID{Local: newUUID(), Domain: testDomain, Resource: newResource()})
 	st, err := xmpp.Scan([]byte(`<presence to="x"><x xmlns="http://jabber.org/protocol/muc"/>` + presenceChildren + `</presence>`))
 	if err != nil {

@@ -63,6 +63,9 @@ func (a *Acks) Ack(h uint32) error {
 func (a *Acks) compact() {
 	if a.first == len(a.queue) {
 		a.queue, a.first = a.queue[:0], 0
+		if cap(a.queue) > 8 { // most sessions are silent most of the time
+			a.queue = nil
+		}
 	} else if a.first > 64 && a.first > len(a.queue)/2 {
 		n := copy(a.queue, a.queue[a.first:])
 		clear(a.queue[n:])
