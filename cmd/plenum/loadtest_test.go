@@ -109,13 +109,17 @@ func TestLoadtest(t *testing.T) {
 	})
 	t.Run("2 % loss", func(t *testing.T) {
 		status, text, errors, page, sum := loadtestRun(t, base+" --network loss=2% --assert audio.loss<0.5%,failed=0 --assert video.loss<1%")
-		if status != 1 || !strings.Contains(errors, "audio.loss<0.5% is not met: it is ") || strings.Contains(errors, "failed") || strings.Contains(errors, "video") {
+		if status != 1 || !strings.Contains(errors, "audio.loss<0.5% is not met: it is ") || strings.Contains(errors, "failed") {
 			t.Errorf("status %d, %s\n%s", status, errors, text)
 		}
-		if loss := sum.Audio.Loss(); loss < 0.02 || loss > 0.06 { // 2 % on each of two ways
+		busy := len(sum.Generator.Limited) > 0                             // then more is lost than was asked for
+		if loss := sum.Audio.Loss(); loss < 0.02 || loss > 0.06 && !busy { // 2 % on each of two ways
 			t.Errorf("%v of audio lost", loss)
 		}
-		if sum.Video.Recovered == 0 || sum.Video.Loss() > sum.Video.Repaired() {
+		if strings.Contains(errors, "video") && !busy {
+			t.Errorf("%s\n%s", errors, text)
+		}
+		if sum.Video.Recovered == 0 || sum.Video.Loss() > sum.Video.Repaired() && !busy {
 			t.Errorf("%d packets of video came again, %d did not", sum.Video.Recovered, sum.Video.Lost)
 		}
 		if !strings.Contains(text, "FAILED  audio.loss<0.5%") || !strings.Contains(text, "of the audio packets") || !strings.Contains(page, `<span class="no">no</span>`) {
