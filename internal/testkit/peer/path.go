@@ -21,6 +21,7 @@ type path struct {
 	ufrag, pwd string
 	remote     *media.Transport
 	deaf       bool
+	moved      bool // it was connected, at another address
 }
 
 func (p *Peer) newPath() (*path, error) {
@@ -88,6 +89,9 @@ func (x *path) usable() bool {
 
 func (x *path) write(pkt []byte) error {
 	to, ok := x.agent.Selected()
+	if !ok && x.moved {
+		return nil // lost on the way, as it is from an address nobody knows
+	}
 	if !ok {
 		return errors.New("not connected")
 	}
@@ -110,7 +114,7 @@ func (p *Peer) Move() error {
 	defer p.mu.Unlock()
 	x := p.here()
 	x.conn.Close()
-	x.conn, x.agent = conn, x.newAgent()
+	x.conn, x.agent, x.moved = conn, x.newAgent(), true
 	x.begin(x.remote)
 	return nil
 }
