@@ -99,10 +99,12 @@ func (ep *endpoint) sound(slot *slots.Slot) *audioStream {
 }
 
 // prepared reports whether there are as many audio slots that nobody speaks in
-// as there should be.
+// as there should be, or can be: every microphone has one, or there may be no
+// more.
 func (ep *endpoint) prepared() bool {
 	t := ep.maps.audio
-	return t.Here() >= earlyAudio && t.Free() >= freeAudio
+	here := t.Here()
+	return here >= earlyAudio && t.Free() >= freeAudio || here >= min(len(ep.audioOut), ep.w.b.opt.Limits.Slots)
 }
 
 // prepare finds a slot for a source that may be heard some time.

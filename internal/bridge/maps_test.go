@@ -477,3 +477,52 @@ func TestFilledGapOfSlot(t *testing.T) {
 		t.Errorf("%d empty packets", m.filled)
 	}
 }
+
+// TestSlotsBeforeTheyAreNeeded: microphones have a slot before they are heard,
+// ten of them in any case; who comes gets that of who has left; and as people
+// begin to speak, there stay some slots that nobody speaks in.
+func TestSlotsBeforeTheyAreNeeded(t *testing.T) {
+	l := newLab(t, 14, 0)
+	for _, c := range l.clients {
+		c.quiet, c.still = true, true
+	}
+	m := l.joinMapped()
+	m.open()
+	audio := m.ep.maps.audio
+	slots := func(want int) {
+		t.Helper()
+		l.run(2 * time.Second)
+		if n := len(audio.Slots()); n != want || audio.changed {
+			t.Errorf("%d slots, want %d; untold: %v", n, want, audio.changed)
+		}
+	}
+	slots(earlyAudio)
+	for range 5 {
+		c := l.clients[3]
+		c.ep.c.setSources(c.ep, source.Set{})
+		if audio.Here() != earlyAudio-1 {
+			t.Errorf("%d microphones have a slot after one has gone", audio.Here())
+		}
+		c.ep.c.setSources(c.ep, sourcesOf(c.ep.id, c.base))
+		slots(earlyAudio)
+		if !m.ep.prepared() {
+			t.Error("there should be more slots")
+		}
+	}
+	for i := range earlyAudio - freeAudio {
+		l.clients[i].quiet = false
+	}
+	slots(earlyAudio)
+	l.clients[10].quiet = false // for whom there is a slot of another's
+	slots(earlyAudio + 1)
+	if audio.Free() != freeAudio || l.w.count.own[dropUntold] != 0 {
+		t.Errorf("%d slots that nobody speaks in, %d packets waited", audio.Free(), l.w.count.own[dropUntold])
+	}
+	for _, c := range l.clients[:14] {
+		c.quiet = false
+	}
+	slots(14)
+	if !m.ep.prepared() {
+		t.Error("there is no other microphone, and yet a slot is looked for")
+	}
+}

@@ -18,7 +18,7 @@ type sending struct {
 	audio     audioWish
 	audioOut  map[uint32]*audioSub // by SSRC, whether subscribed or not
 	out       map[uint32]*videoSub // by the SSRC the receiver knows
-	ended     map[uint32]rtp.Mark  // streams whose source has gone
+	ended     map[uint32]rtp.Mark  // streams whose source has gone; the sealer bounds how many can be
 	sounding  []*audioStream       // audio it was sent in the last seconds
 	worn      bool                 // its keys have to be replaced
 	resent    int                  // packets in this second
