@@ -54,24 +54,46 @@ type form struct {
 
 // encode writes one presence. The second result is where f.ext stands in it.
 func (o *Occupant) encode(f *form) (*xmpp.Shared, []byte) {
-	n := 200 + len(o.item) + 26*len(f.codes) + len(f.reason) + len(f.destroy) + len(f.decls) + len(f.ext) + len(f.server)
-	b := make([]byte, 0, n)
-	b = append(b, '"')
-	b = appendAttr(b, "type", f.kind)
-	b = appendAttr(b, "id", f.id)
-	b = append(b, f.decls...)
-	b = append(b, '>')
-	b = o.appendUser(b, f)
+	b := o.appendStart(make([]byte, 0, o.startLen(f)+len(f.ext)+len(f.server)+len(endPresence)), f)
 	lo := len(b)
 	b = append(b, f.ext...)
 	hi := len(b)
 	b = append(b, f.server...)
-	b = append(b, "</presence>"...)
+	b = append(b, endPresence...)
 	sh := &xmpp.Shared{Head: o.head, Tail: b}
 	if f.kind == "" { // a leave keeps its place behind what was said before it
 		sh.Replaces = o.replaces
 	}
 	return sh, b[lo:hi:hi]
+}
+
+// encodeOwn is encode for somebody who gets what all get, but for its start:
+// the rest is not copied.
+func (o *Occupant) encodeOwn(f *form) *xmpp.Shared {
+	b := o.appendStart(make([]byte, 0, o.startLen(f)), f)
+	return &xmpp.Shared{Head: o.head, Tail: b, Rest: o.rest, Replaces: o.replaces}
+}
+
+const endPresence = "</presence>"
+
+// startLen is how long appendStart becomes, or a little more: presences are
+// what most of a room's memory is.
+func (o *Occupant) startLen(f *form) int {
+	n := 104 + len(o.item) + 24*len(f.codes) + len(f.destroy) + len(f.decls)
+	if f.kind != "" || f.id != "" || f.actor != "" || f.reason != "" {
+		n += 64 + len(f.kind) + len(f.id) + len(f.actor) + len(f.reason)
+	}
+	return n
+}
+
+// appendStart writes what precedes the children that the occupant sent.
+func (o *Occupant) appendStart(b []byte, f *form) []byte {
+	b = append(b, '"')
+	b = appendAttr(b, "type", f.kind)
+	b = appendAttr(b, "id", f.id)
+	b = append(b, f.decls...)
+	b = append(b, '>')
+	return o.appendUser(b, f)
 }
 
 // appendUser writes the muc#user element. It must stay the first child.

@@ -92,6 +92,7 @@ type Occupant struct {
 	replaces string       // names its presences to outboxes
 	shown    *xmpp.Shared // its presence as the others get it
 	ext      []byte       // the children it sent: a part of shown.Tail
+	rest     []byte       // shown.Tail from ext to its end
 	decls    []byte       // prefixes that ext needs (see relay.go)
 }
 

@@ -68,16 +68,23 @@ func (r *Room) update(now time.Time, o *Occupant, st *xmpp.Stanza, resync bool, 
 // is copied and may be what the occupant shows already.
 func (r *Room) show(o *Occupant, ext, decls []byte) {
 	o.decls = decls
-	o.shown, o.ext = o.encode(&form{
-		aff: o.aff, role: o.role, decls: decls, ext: ext,
-		server: r.children(r.hooks.PresenceChildren, o, nil),
-	})
+	server := r.children(r.hooks.PresenceChildren, o, nil)
+	o.shown, o.ext = o.encode(&form{aff: o.aff, role: o.role, decls: decls, ext: ext, server: server})
+	end := len(o.shown.Tail)
+	o.rest = o.shown.Tail[end-len(o.ext)-len(server)-len(endPresence):]
 }
 
 // selfPresence encodes the copy of an occupant's presence that goes to itself.
+// It shares what it can with what the others got.
 func (r *Room) selfPresence(o *Occupant, id string, codes []string) *xmpp.Shared {
-	server := r.children(r.hooks.SelfChildren, o, r.children(r.hooks.PresenceChildren, o, nil))
-	sh, _ := o.encode(&form{id: id, aff: o.aff, role: o.role, codes: codes, decls: o.decls, ext: o.ext, server: server})
+	f := &form{id: id, aff: o.aff, role: o.role, codes: codes, decls: o.decls}
+	own := r.children(r.hooks.SelfChildren, o, nil)
+	if len(own) == 0 {
+		return o.encodeOwn(f)
+	}
+	shared := o.rest[len(o.ext) : len(o.rest)-len(endPresence)]
+	f.ext, f.server = o.ext, append(append([]byte(nil), shared...), own...)
+	sh, _ := o.encode(f)
 	return sh
 }
 

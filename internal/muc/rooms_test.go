@@ -449,3 +449,27 @@ func TestWireIsExplicit(t *testing.T) {
 		t.Errorf("on the wire:\n%s\nwant\n%s", b, want)
 	}
 }
+
+// An occupant's own copy of its presence shares the larger part with that of
+// the others, and none takes more memory than it needs.
+func TestPresencesShareMemory(t *testing.T) {
+	r, all := meeting(t, nil, "aaaaaaaa", "bbbbbbbb")
+	a, b := all[1], all[2]
+	ext := "<nick xmlns='http://jabber.org/protocol/nick'>" + strings.Repeat("N", 700) + "</nick>"
+	a.take()
+	b.take()
+	r.send(a, "<presence id='x' to='$R/aaaaaaaa'>"+ext+"</presence>")
+	own, shown := a.raw[len(a.raw)-1], b.raw[len(b.raw)-1]
+	if len(own.Rest) < 700 || &own.Rest[len(own.Rest)-1] != &shown.Tail[len(shown.Tail)-1] {
+		t.Error("nothing is shared")
+	}
+	if got := string(own.AppendTo(nil, "x")); !strings.HasSuffix(got, `<status code="110"/></x>`+ext+"</presence>") || strings.Count(got, ext) != 1 {
+		t.Error(got)
+	}
+	for name, tail := range map[string][]byte{"own": own.Tail, "shown": shown.Tail} {
+		// One allocation, which the runtime rounds up by an eighth.
+		if spare := cap(tail) - len(tail); spare > 100+len(tail)/8 {
+			t.Errorf("%s: %d of %d bytes are not used", name, spare, cap(tail))
+		}
+	}
+}

@@ -6,6 +6,7 @@ package xmpp
 type Shared struct {
 	Head []byte // through `to="`
 	Tail []byte // from the `"` that ends the to attribute
+	Rest []byte // what follows Tail, where that is shared with others; else empty
 	// Replaces names what this stanza is the newest state of (for a presence:
 	// the occupant JID). A later Shared with the same non-empty name makes
 	// this one pointless while it still waits in an outbox.
@@ -15,12 +16,13 @@ type Shared struct {
 }
 
 // Size returns the encoded length for one recipient, in bytes.
-func (s *Shared) Size(to string) int { return len(s.Head) + len(to) + len(s.Tail) }
+func (s *Shared) Size(to string) int { return len(s.Head) + len(to) + len(s.Tail) + len(s.Rest) }
 
 // AppendTo appends the stanza as addressed to one recipient, whose JID must
 // already be escaped for an attribute value.
 func (s *Shared) AppendTo(b []byte, to string) []byte {
 	b = append(b, s.Head...)
 	b = append(b, to...)
-	return append(b, s.Tail...)
+	b = append(b, s.Tail...)
+	return append(b, s.Rest...)
 }
