@@ -71,16 +71,17 @@ type conference struct {
 	ready  time.Time                                 // when a request was last answered with ready
 	lonely *timer                                    // too few are left
 
-	people  map[string]*participant // by nick
-	sources *source.Ledger
-	flush   *timer // receivers will be told of changes
-	stay    *stay  // nil while there is no bridge
-	down    bool   // the last thing heard of a bridge was a failure
-	broken  int    // failures of bridges, not long apart
-	lastBad time.Time
-	repair  *timer // another bridge will be tried
-	tickets uint64 // given out so far
-	shown   ownPresence
+	people    map[string]*participant // by nick
+	ownerNick string                  // of an owner of the room who was there when last looked at, "" if none
+	sources   *source.Ledger
+	flush     *timer // receivers will be told of changes
+	stay      *stay  // nil while there is no bridge
+	down      bool   // the last thing heard of a bridge was a failure
+	broken    int    // failures of bridges, not long apart
+	lastBad   time.Time
+	repair    *timer // another bridge will be tried
+	tickets   uint64 // given out so far
+	shown     ownPresence
 }
 
 // question is an IQ whose answer is waited for.
@@ -387,9 +388,13 @@ func (c *conference) electOwner() {
 	if !c.opts.AutoOwner || c.room.Domain == c.opts.BreakoutDomain {
 		return
 	}
+	if p := c.people[c.ownerNick]; p != nil && p.owner() {
+		return // as nearly always; others need not be looked for at every join
+	}
 	var heir *participant
 	for _, p := range c.people {
 		if p.owner() {
+			c.ownerNick = p.nick
 			return
 		}
 		if p.eligible() && !p.crowned && (heir == nil || p.order < heir.order) {
