@@ -37,6 +37,7 @@ type loadtestCmd struct {
 	Ramp           string        `group:"Who comes" placeholder:"RATE" help:"How fast participants come: 20/s, within 30s, or all at once (the default)."`
 	Layout         string        `group:"Who comes" enum:",tile,stage,mixed" default:"" placeholder:"LAYOUT" help:"What participants look at: tile (the default), stage or mixed."`
 	Codec          string        `group:"Who comes" enum:",vp8,vp9" default:"" placeholder:"CODEC" help:"Codec of the cameras: vp8 (simulcast, the default) or vp9."`
+	FullBitrate    bool          `group:"Who comes" help:"Fill the layers of simulcast up to a real camera's bitrates: without it they have about half."`
 	Churn          string        `group:"Who comes" placeholder:"SHARE" help:"Which share leaves and comes back, such as 10%/min."`
 	Network        string        `group:"Who comes" placeholder:"SPEC" help:"What the network of each participant does to media, each way: loss=2%,delay=50ms,jitter=10ms,rate=600k."`
 	SignallingOnly bool          `group:"Who comes" help:"Join rooms, and decline media."`
@@ -133,7 +134,7 @@ func unknownScenario(name string) error {
 func (l *loadtestCmd) scenario() (*scenario.Scenario, error) {
 	over := scenario.Over{
 		Duration: l.Duration, Ramp: l.Ramp, Layout: l.Layout, Codec: l.Codec, Churn: l.Churn, Network: l.Network,
-		BreakEvery: l.BreakEvery, Signalling: l.SignallingOnly,
+		BreakEvery: l.BreakEvery, Signalling: l.SignallingOnly, FullBitrate: l.FullBitrate,
 	}
 	var s *scenario.Scenario
 	if l.Scenario == "" {

@@ -99,7 +99,7 @@ func split(m Member) []Member {
 func (b *builder) role(m *Member) string {
 	r := loadtest.Role{
 		Name: m.Name, Audio: m.Audio, Video: m.Video, Screen: m.Screen, Codec: media.Codec(strings.ToUpper(m.Codec)), Layout: loadtest.Layout(m.Layout),
-		Height: m.Height, LastN: m.LastN, Signalling: m.Signalling, Stay: m.Stay, BreakEvery: m.BreakEvery,
+		Height: m.Height, LastN: m.LastN, Signalling: m.Signalling, FullBitrate: m.FullBitrate, Stay: m.Stay, BreakEvery: m.BreakEvery,
 	}
 	r.Churn, _ = parseChurn(m.Churn)
 	if m.Network != "" {

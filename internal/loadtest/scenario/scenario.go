@@ -38,8 +38,10 @@ type Member struct {
 	Signalling bool   `yaml:"signalling"`
 	Layout     string `yaml:"layout"` // stage, tile, or mixed: half of them each
 	Codec      string `yaml:"codec"`  // vp8 or vp9
-	Height     int    `yaml:"height"` // highest picture asked for, 0 for what the layout wants
-	LastN      *int   `yaml:"last-n"` // videos asked for, -1 for all; absent: what the deployment says
+	// FullBitrate fills the layers of cameras up to a real one's bitrates.
+	FullBitrate bool `yaml:"full-bitrate"`
+	Height      int  `yaml:"height"` // highest picture asked for, 0 for what the layout wants
+	LastN       *int `yaml:"last-n"` // videos asked for, -1 for all; absent: what the deployment says
 	// At is when they begin to come, and Over how long that takes; without
 	// them they come as Ramp says.
 	At   *time.Duration `yaml:"at"`
@@ -95,6 +97,7 @@ func Equal(s Shape) *Scenario {
 
 // Over is what flags change in a scenario. Zero values change nothing.
 type Over struct {
+	FullBitrate    bool // true for everybody
 	Duration       time.Duration
 	Ramp           string
 	Rooms          int // of a scenario with one group of rooms
@@ -163,6 +166,7 @@ func (o *Over) member(m *Member) {
 		m.BreakEvery = o.BreakEvery
 	}
 	m.Signalling = m.Signalling || o.Signalling
+	m.FullBitrate = m.FullBitrate || o.FullBitrate
 }
 
 // Participants is how many there are altogether.

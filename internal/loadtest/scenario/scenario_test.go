@@ -95,7 +95,7 @@ rooms:
   - name: large
     count: 2
     members:
-      - {name: a, count: 2, audio: true, video: true, screen: true, layout: stage, codec: vp9, height: 360, last-n: 0}
+      - {name: a, count: 2, audio: true, video: true, screen: true, layout: stage, codec: vp9, height: 360, last-n: 0, full-bitrate: true}
       - {count: 5, layout: mixed, churn: 10%/min, network: "loss=2%,rate=600k", stay: 20s, break-every: 30s}
   - name: small
     members:
@@ -110,7 +110,7 @@ rooms:
 	}
 	text, _ := json.Marshal(p)
 	for _, want := range []string{
-		`"name":"t-large-2"`, `"name":"t-small-1"`, `"codec":"VP9"`, `"last_n":0`, `"churn":0.1`, `"network":{"loss":0.02,"rate":600000}`,
+		`"name":"t-large-2"`, `"name":"t-small-1"`, `"codec":"VP9"`, `"full_bitrate":true`, `"last_n":0`, `"churn":0.1`, `"network":{"loss":0.02,"rate":600000}`,
 		`{"role":"signalling","count":1,"at":5000000000,"over":2000000000}`, `"name":"listener 2"`, `"layout":"tile"`, `"stay":20000000000`, `"break_every":30000000000`,
 	} {
 		if !strings.Contains(string(text), want) {
