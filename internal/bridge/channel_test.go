@@ -8,8 +8,10 @@ import (
 	"io"
 	"net"
 	"net/http"
+	"strconv"
 	"strings"
 	"testing"
+	"testing/synctest"
 	"time"
 
 	"github.com/gobwas/ws"
@@ -367,5 +369,71 @@ func FuzzFrames(f *testing.F) {
 			}
 			_, _ = colibri.ParseMessage(msg)
 		}
+	})
+}
+
+// TestSilentChannelHasNoWriter: a channel that nothing is said on costs the
+// goroutine that reads it and no other, pings included; what is said is written
+// in order whoever starts to write; and the end is said once.
+func TestSilentChannelHasNoWriter(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		here, there := net.Pipe()
+		b := &Bridge{opt: Options{Limits: Limits{ChannelMessage: 200, ChannelOutbox: 1 << 20}}, sockets: map[*wsLink]struct{}{}}
+		l := newWSLink(b, there, bufio.NewReader(there), nil)
+		l.send([]byte("0")) // too early to be written
+		if !b.trackSocket(l) {
+			t.Fatal("refused")
+		}
+		b.channels.Done() // nobody reads in this test
+		l.begin()
+		writes := func() bool {
+			synctest.Wait()
+			l.mu.Lock()
+			defer l.mu.Unlock()
+			return l.writing
+		}
+		next := func() (ws.OpCode, string) {
+			h, err := ws.ReadHeader(here)
+			if err != nil {
+				t.Fatal(err)
+			}
+			b := make([]byte, h.Length)
+			if _, err := io.ReadFull(here, b); err != nil {
+				t.Fatal(err)
+			}
+			return h.OpCode, string(b)
+		}
+		for i, more := range []string{"1", "2", ""} {
+			if !writes() {
+				t.Fatal("nobody writes")
+			}
+			if more != "" {
+				l.send([]byte(more)) // meanwhile
+			}
+			if _, got := next(); got != strconv.Itoa(i) {
+				t.Fatalf("%d: %q", i, got)
+			}
+		}
+		if writes() {
+			t.Error("somebody writes nothing")
+		}
+		start := time.Now()
+		for range 3 {
+			if op, _ := next(); op != ws.OpPing {
+				t.Fatal(op)
+			}
+		}
+		if got := time.Since(start); got != 3*wsPingEvery || writes() {
+			t.Error(got)
+		}
+		l.close(ws.StatusGoingAway, "end")
+		l.close(ws.StatusProtocolError, "")
+		if op, got := next(); op != ws.OpClose || !strings.HasSuffix(got, "end") {
+			t.Error(op, got)
+		}
+		if _, err := ws.ReadHeader(here); err == nil {
+			t.Error("it goes on")
+		}
+		b.channels.Wait()
 	})
 }

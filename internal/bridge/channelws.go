@@ -2,6 +2,7 @@ package bridge
 
 import (
 	"bufio"
+	"bytes"
 	"crypto/subtle"
 	"errors"
 	"io"
@@ -78,14 +79,29 @@ func (b *Bridge) serveChannel(rw http.ResponseWriter, r *http.Request) {
 	if err != nil {
 		return // Upgrade has answered
 	}
-	l := newWSLink(b, conn, buf.Reader, ep)
+	l := newWSLink(b, conn, ownReader(conn, buf.Reader), ep)
 	if !b.trackSocket(l) {
 		l.close(ws.StatusGoingAway, "the bridge stops")
 		conn.Close()
 		return
 	}
-	go l.write()
+	l.begin()
 	go l.read()
+}
+
+// channelReadAhead is enough for the headers of some frames; what is longer is
+// read straight to where it belongs.
+const channelReadAhead = 512
+
+// ownReader goes on where br has stopped reading nc, without br: net/http's
+// reader is eight times as large as needed and keeps what else the server knows
+// of the connection.
+func ownReader(nc net.Conn, br *bufio.Reader) *bufio.Reader {
+	early, _ := br.Peek(br.Buffered()) // what is buffered is there
+	if len(early) == 0 {
+		return bufio.NewReaderSize(nc, channelReadAhead)
+	}
+	return bufio.NewReaderSize(io.MultiReader(bytes.NewReader(bytes.Clone(early)), nc), channelReadAhead)
 }
 
 // trackSocket remembers l until it ends, so that Stop can end it.
@@ -115,7 +131,8 @@ func (b *Bridge) closeChannels() {
 }
 
 // wsLink is one WebSocket of an endpoint: a goroutine that reads, one that
-// writes, and a bounded queue between the worker and the latter.
+// writes while there is something to write, and a bounded queue between the
+// worker and the latter.
 type wsLink struct {
 	b    *Bridge
 	ep   *endpoint
@@ -129,11 +146,37 @@ type wsLink struct {
 	ponged bool
 	ending []byte // the close frame's payload, once somebody has closed
 	closed bool
-	kick   chan struct{}
+	due    bool        // a ping is to be written
+	ping   *time.Timer // makes it due
+	// writing: somebody writes, or nobody may, not yet (begin) or not any more.
+	writing bool
 }
 
 func newWSLink(b *Bridge, conn net.Conn, in *bufio.Reader, ep *endpoint) *wsLink {
-	return &wsLink{b: b, ep: ep, conn: conn, in: in, kick: make(chan struct{}, 1)}
+	return &wsLink{b: b, ep: ep, conn: conn, in: in, writing: true}
+}
+
+// begin lets what waits be written from now on.
+func (l *wsLink) begin() {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	l.writing = false
+	l.wake()
+	if !l.closed {
+		l.ping = time.AfterFunc(wsPingEvery, l.pingNow)
+	}
+}
+
+// pingNow is called by the timer.
+func (l *wsLink) pingNow() {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	if l.closed {
+		return
+	}
+	l.due = true
+	l.ping.Reset(wsPingEvery)
+	l.wake()
 }
 
 // send queues a message. It reports false when the message cannot be taken;
@@ -152,8 +195,8 @@ func (l *wsLink) send(msg []byte) bool {
 	}
 	l.queue = append(l.queue, msg)
 	l.bytes += len(msg)
-	l.mu.Unlock()
 	l.wake()
+	l.mu.Unlock()
 	return true
 }
 
@@ -165,21 +208,25 @@ func (l *wsLink) close(code ws.StatusCode, reason string) {
 		l.closed = true
 		l.ending = ws.NewCloseFrameBody(code, reason)
 		l.conn.SetWriteDeadline(time.Now().Add(wsCloseTimeout)) // of a write that waits, too
+		if l.ping != nil {
+			l.ping.Stop()
+		}
+		l.wake()
 	}
 	l.mu.Unlock()
-	l.wake()
 }
 
+// wake starts the writing goroutine unless there is one. The caller holds mu.
 func (l *wsLink) wake() {
-	select {
-	case l.kick <- struct{}{}:
-	default:
+	if !l.writing {
+		l.writing = true
+		go l.write()
 	}
 }
 
-// take returns all frames to write now, and whether they are the last. It
-// sets the deadline of the write, in one step with looking whether the link is
-// being closed.
+// take returns all frames to write now, and whether they are the last. If there
+// are none, the writing goroutine is to end. It sets the deadline of the write,
+// in one step with looking whether the link is being closed.
 func (l *wsLink) take(out *net.Buffers) (last bool) {
 	l.mu.Lock()
 	defer l.mu.Unlock()
@@ -194,9 +241,14 @@ func (l *wsLink) take(out *net.Buffers) (last bool) {
 		l.ponged = false
 		appendFrame(out, ws.OpPong, l.pong)
 	}
+	if l.due {
+		l.due = false
+		appendFrame(out, ws.OpPing, nil)
+	}
 	if l.closed {
 		appendFrame(out, ws.OpClose, l.ending)
 	}
+	l.writing = len(*out) > 0
 	return l.closed
 }
 
@@ -221,21 +273,18 @@ func (h *frameHead) Write(p []byte) (int, error) {
 	return n, nil
 }
 
-// write is the writing goroutine; it owns the end of the connection.
+// write is the writing goroutine. Whoever writes last, or in vain, owns the end
+// of the connection: nobody writes after it.
 func (l *wsLink) write() {
-	defer l.b.channels.Done()
-	defer l.conn.Close()
-	ping := time.NewTicker(wsPingEvery)
-	defer ping.Stop()
 	for {
 		var out net.Buffers
-		select {
-		case <-l.kick:
-		case <-ping.C:
-			appendFrame(&out, ws.OpPing, nil)
-		}
 		last := l.take(&out)
+		if len(out) == 0 {
+			return
+		}
 		if _, err := out.WriteTo(l.conn); err != nil || last {
+			l.conn.Close()
+			l.b.channels.Done()
 			return
 		}
 	}
@@ -323,8 +372,8 @@ func (l *wsLink) control(op ws.OpCode, body []byte) error {
 	case ws.OpPing:
 		l.mu.Lock()
 		l.pong, l.ponged = body, true
-		l.mu.Unlock()
 		l.wake()
+		l.mu.Unlock()
 	case ws.OpClose:
 		return errClose
 	}
