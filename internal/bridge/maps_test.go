@@ -362,6 +362,8 @@ func mapOverTheWire(t *testing.T, how func(*colibri.EndpointModify), audioMID, v
 		a.allVideo(true)
 	}
 	b.until("voice and picture", both, func() bool { return len(b.packets(audio)) > 5 && len(b.packets(video)) > 5 })
+	b.mu.Lock() // more may come
+	defer b.mu.Unlock()
 	for ssrc, want := range map[uint32]string{audio: audioMID, video: videoMID} {
 		for _, h := range b.packets(ssrc) {
 			if mid, has := h.Extension(extMIDNumber); has != (want != "") || string(mid) != want {
