@@ -251,32 +251,63 @@ func (s *mediaSource) decideNow() {
 type demand struct {
 	alloc.Demand
 	told  int
-	known bool // told is valid
+	known bool      // told is valid
+	lower mono.Time // since when less is wanted than was told, 0 if it is not
 }
+
+// lowerAfter is how long less must have been wanted before the sender is told.
+// Receivers turn pages, and ask one after the other: a sender that stops an
+// encoding and begins it again pays with a key frame for everybody.
+const lowerAfter = time.Second
 
 // setHeight notes how large ep wants s.
 func (ep *endpoint) setHeight(s *mediaSource, height int) {
 	before := ep.heights[s]
 	ep.heights[s] = height
-	most, _ := s.demand.Change(before, height)
-	s.tellDemand(most)
+	s.demand.Change(before, height)
+	s.watchDemand()
 }
 
 // dropHeights takes back everything a receiver wanted.
 func (ep *endpoint) dropHeights() {
 	for s, h := range ep.heights {
 		delete(ep.heights, s)
-		most, _ := s.demand.Change(h, 0)
-		s.tellDemand(most)
+		s.demand.Change(h, 0)
+		s.watchDemand()
 	}
 }
 
-// tellDemand tells the sender when the greatest height has changed.
-func (s *mediaSource) tellDemand(most int) {
-	if s.demand.known && s.demand.told == most {
-		return
+// watchDemand tells the sender at once when more is wanted. That less is wanted
+// is told by settleDemand, if it lasts.
+func (s *mediaSource) watchDemand() {
+	d, most := &s.demand, s.demand.Height()
+	told := d.told
+	if !d.known {
+		told = 0
 	}
-	s.demand.told, s.demand.known = most, true
+	switch {
+	case larger(most, told):
+		s.tellDemand(most)
+	case d.known && most == told:
+		d.lower = 0
+	case d.lower == 0:
+		d.lower = s.owner.w.now
+	}
+}
+
+// larger compares heights of which one may be alloc.Unlimited.
+func larger(a, b int) bool {
+	return b != alloc.Unlimited && (a == alloc.Unlimited || a > b)
+}
+
+func (s *mediaSource) settleDemand(now mono.Time) {
+	if d := &s.demand; d.lower != 0 && now.Sub(d.lower) >= lowerAfter {
+		s.tellDemand(d.Height())
+	}
+}
+
+func (s *mediaSource) tellDemand(most int) {
+	s.demand.told, s.demand.known, s.demand.lower = most, true, 0
 	s.owner.sendChannel(s.demandMessage())
 }
 
@@ -289,6 +320,7 @@ func (c *conference) watchLayers(now mono.Time) {
 		ep.changes = 0
 	}
 	for _, s := range c.ordered {
+		s.settleDemand(now)
 		changed := false
 		for _, e := range s.encodings {
 			if live := e.live(now); s.kind == media.Video && live != e.wasLive {
