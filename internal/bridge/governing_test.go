@@ -3,6 +3,7 @@ package bridge
 import (
 	"bytes"
 	"log/slog"
+	"net"
 	"strings"
 	"testing"
 	"time"
@@ -10,7 +11,9 @@ import (
 	"github.com/prometheus/client_golang/prometheus"
 
 	"github.com/plenum-conf/plenum/internal/bridge/stress"
+	"github.com/plenum-conf/plenum/internal/bwe"
 	"github.com/plenum-conf/plenum/internal/colibri"
+	"github.com/plenum-conf/plenum/internal/mono"
 	"github.com/plenum-conf/plenum/internal/rtp"
 	"github.com/plenum-conf/plenum/internal/srtp"
 )
@@ -110,6 +113,9 @@ func TestOverload(t *testing.T) {
 		}
 	}
 	for _, c := range s.clients[4:] {
+		if d := c.describe().Details; d.Ideal != d.Target {
+			t.Errorf("%s is to be probed for %d bit/s, and gets %d", c.ep.id, d.Ideal, d.Target)
+		}
 		for _, other := range []uint32{1001, 2001, 3001} {
 			if stage, got := c.bytes[4001], c.bytes[other]; stage < 400_000/8*seconds || got > stage {
 				t.Errorf("%s got %d bytes of who is on stage, %d of %d", c.ep.id, stage, got, other)
@@ -214,11 +220,74 @@ func TestThrift(t *testing.T) {
 		w.stress.Read(9*time.Millisecond, 0)
 		w.govern()
 	}
+	before := w.stress.Governor
 	if got := repeats(); got != 30 || !w.stress.Thrifty() || w.stress.Limit() != stress.Unlimited {
 		t.Errorf("%d repeats in a second under stress, limit %v", got, w.stress.Limit())
 	}
+	padded := w.count.own[cPadding]
+	ep.pad(&bwe.Probe{Bytes: 5000})
+	if got := w.count.own[cPadding] - padded; got != 0 {
+		t.Errorf("%d packets of padding under stress", got)
+	}
+	w.stress.Governor = stress.New(w.now)
+	if ep.pad(&bwe.Probe{Bytes: 5000}); w.count.own[cPadding] == padded {
+		t.Error("no padding at all")
+	}
+	w.stress.Governor = before
 	if got := w.stress.words(); got != "no probing, few repeats" {
 		t.Error(got)
+	}
+}
+
+// TestMorePacketsNeedRoom: what a receiver does not have yet costs it more than
+// it takes, so that it does not come and go.
+func TestMorePacketsNeedRoom(t *testing.T) {
+	s := newSlowServer(t, 1, 1)
+	s.run(5 * time.Second)
+	ep, a := s.clients[1].ep, &s.w.alloc
+	ep.c.offer(a, ep)
+	ep.setVideo(a.sources[0], quality{encoding: 1, temporal: 7})
+	ep.priceChanges(a)
+	for _, l := range a.offered[0].Layers {
+		want := 0.0
+		if l.Encoding == 2 {
+			want = l.Packets * packetMargin
+		}
+		if l.Packets < 25 || l.ExtraPackets != want {
+			t.Errorf("%d: %v packets, %v besides; want %v", l.Encoding, l.Packets, l.ExtraPackets, want)
+		}
+	}
+}
+
+// TestTurnWatchesStress: a turn tells how long what it has read had waited.
+func TestTurnWatchesStress(t *testing.T) {
+	o := DefaultOptions()
+	o.Listen, o.Workers = freePort(t), 1
+	b, err := New(o)
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() {
+		b.Start()
+		_ = b.Stop(t.Context())
+	})
+	conn, err := net.DialUDP("udp4", nil, net.UDPAddrFromAddrPort(o.Listen))
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer conn.Close()
+	w := b.workers[0]
+	w.stress.Governor = stress.New(mono.Now())
+	if _, err := conn.Write(make([]byte, 20)); err != nil {
+		t.Fatal(err)
+	}
+	time.Sleep(150 * time.Millisecond) // it waits that long, and a window is over
+	w.turn()
+	if !w.sock.Stats().Stamps {
+		t.Skip("the kernel does not say")
+	}
+	if got := w.stress.Wait(); got < 140*time.Millisecond {
+		t.Errorf("waited %v", got)
 	}
 }
 

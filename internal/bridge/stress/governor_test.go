@@ -230,6 +230,54 @@ func TestAudioIsTooMuch(t *testing.T) {
 	}
 }
 
+// steps drives a Governor window by window.
+func steps(g *Governor, from mono.Time, n int, busy float64, wait func(i int) time.Duration) (now mono.Time, cuts int) {
+	now = from
+	for i := range n {
+		now = now.Add(window)
+		g.Read(time.Duration((1-busy)*float64(window)), wait(i))
+		if g.Next(now, uint64(now), uint64(now)) == Cut {
+			cuts++
+		}
+	}
+	return now, cuts
+}
+
+func TestWhatMakesACut(t *testing.T) {
+	for name, tc := range map[string]struct {
+		busy float64
+		wait func(i int) time.Duration
+		cut  bool
+	}{
+		"a queue that gets shorter":   {1, func(i int) time.Duration { return max(0, time.Duration(900-40*i)) * time.Millisecond }, false},
+		"a queue that stands":         {1, func(int) time.Duration { return 100 * time.Millisecond }, true},
+		"a queue for no other reason": {0.5, func(int) time.Duration { return 100 * time.Millisecond }, true},
+		"too little time left":        {0.95, func(int) time.Duration { return 0 }, true},
+		"some time left":              {0.9, func(int) time.Duration { return 0 }, false},
+	} {
+		if _, cuts := steps(New(0), 0, 20, tc.busy, tc.wait); (cuts > 0) != tc.cut {
+			t.Errorf("%s: %d cuts wanted", name, cuts)
+		}
+	}
+}
+
+func TestPatienceComesBack(t *testing.T) {
+	g, all := New(0), []float64{100}
+	apply := func(a Action, now mono.Time) { g.Apply(a, now, all, true) }
+	second := mono.Time(time.Second)
+	apply(Cut, second)
+	apply(Raise, 5*second)
+	apply(Cut, 6*second)
+	if g.patient != 2*raiseEvery {
+		t.Errorf("after a rise in vain: %v", g.patient)
+	}
+	apply(Raise, 20*second)
+	apply(Raise, 40*second)
+	if g.patient != raiseEvery {
+		t.Errorf("after rises that were right: %v", g.patient)
+	}
+}
+
 func TestLevelIsTwin(t *testing.T) {
 	r := rand.New(rand.NewPCG(1, 2))
 	for range 2000 {
