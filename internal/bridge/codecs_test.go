@@ -150,3 +150,28 @@ func checkRepeats(t *testing.T, b *client, tc *codecCase, sent []rtp.Header) {
 		}
 	}
 }
+
+// TestHeightOfH264: the set of parameters that comes with a key frame says how
+// large pictures are; without one they are as large as they were.
+func TestHeightOfH264(t *testing.T) {
+	set := []byte{0x67, 0x42, 0x4e, 0x2f, 0x0a, 0x9e, 0x70, 0x80, 0x1e, 0x02, 0x2f, 0xda} // 960x540
+	for _, tc := range []struct {
+		name    string
+		payload []byte
+		want    int
+	}{
+		{"alone", set, 540},
+		{"with others", append(append([]byte{0x78, 0, byte(len(set))}, set...), 0, 2, 0x68, 0xce), 540},
+		{"cut off", set[:6], 0},
+		{"delta", []byte{0x41, 1, 2, 3}, 0},
+	} {
+		h, err := rtp.Parse(append([]byte{0x80, ptH264, 0, 1, 0, 0, 0, 0, 0, 0, 0, 1}, tc.payload...))
+		if err != nil {
+			t.Fatal(err)
+		}
+		p := videoPacket{h: &h}
+		if !p.readH264() || p.height != tc.want {
+			t.Errorf("%s: %d lines, want %d", tc.name, p.height, tc.want)
+		}
+	}
+}

@@ -65,6 +65,7 @@ func (p *videoPacket) readVP9() bool {
 
 func (p *videoPacket) readH264() bool {
 	d, err := codec.ParseH264(p.h.Payload())
+	p.height = int(d.Height)
 	p.info = simulcast.FrameInfo{Timestamp: p.h.Timestamp, StartOfFrame: d.SPS, KeyFrame: d.SPS}
 	return err == nil
 }

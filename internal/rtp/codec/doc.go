@@ -1,6 +1,6 @@
 // Package codec reads what video codecs say about a packet in the clear: VP8
 // and VP9 payload descriptors, the AV1 dependency descriptor, H.264 NAL unit
-// headers. With end-to-end encryption these are all a server can see.
+// headers and the picture size of its parameter sets. With end-to-end encryption these are all a server can see.
 //
 // Parsers take a payload (or the content of a header extension), return a
 // plain value and keep no reference to it. The rewriters change only

@@ -11,6 +11,8 @@ type H264 struct {
 	// KeyFrame is SPS or IDR: packets with which decoding can begin. A picture
 	// may have several of them; only if SPS is set it is surely the first.
 	KeyFrame bool
+	// Width and Height are the size that a whole SPS tells, 0 if there is none.
+	Width, Height uint16
 }
 
 // NAL unit types (RFC 6184 §5.2, ITU-T H.264 table 7-1).
@@ -30,7 +32,7 @@ func ParseH264(payload []byte) (H264, error) {
 		return H264{}, ErrMalformed
 	}
 	var h H264
-	switch t := payload[0] & nalType; t {
+	switch payload[0] & nalType {
 	case nalSTAPA:
 		if !h.aggregate(payload[1:]) {
 			return H264{}, ErrMalformed
@@ -43,7 +45,7 @@ func ParseH264(payload []byte) (H264, error) {
 			h.note(payload[1] & nalType)
 		}
 	default:
-		h.note(t)
+		h.unit(payload)
 	}
 	h.KeyFrame = h.SPS || h.IDR
 	return h, nil
@@ -59,10 +61,19 @@ func (h *H264) aggregate(b []byte) bool {
 		if n == 0 || len(b) < 2+n {
 			return false
 		}
-		h.note(b[2] & nalType)
+		h.unit(b[2 : 2+n])
 		b = b[2+n:]
 	}
 	return true
+}
+
+// unit notes a whole NAL unit.
+func (h *H264) unit(b []byte) {
+	t := b[0] & nalType
+	h.note(t)
+	if t == nalSPS {
+		h.Width, h.Height = pictureSize(b)
+	}
 }
 
 func (h *H264) note(t uint8) {
