@@ -27,11 +27,19 @@ type bridgeState struct {
 }
 
 type bridgeEndpoint struct {
-	ID       string
-	ICE      string
-	SRTP     string
-	Channel  string
-	Asked    *askedFor
+	ID        string
+	ICE       string
+	SRTP      string
+	Channel   string
+	Asked     *askedFor
+	Bandwidth struct {
+		Details struct{ Estimate int64 } `json:"estimator"`
+	}
+	Sources []struct {
+		Name   string
+		Kind   string
+		Wanted int `json:"wanted_height"`
+	}
 	BitsIn   uint64 `json:"bits_per_second_in"`
 	BitsOut  uint64 `json:"bits_per_second_out"`
 	Receives []struct {

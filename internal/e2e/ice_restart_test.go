@@ -3,9 +3,7 @@ package e2e
 import (
 	"fmt"
 	"net"
-	"net/netip"
 	"slices"
-	"sync"
 	"testing"
 	"time"
 
@@ -13,127 +11,6 @@ import (
 	"github.com/plenum-conf/plenum/internal/config"
 	"github.com/plenum-conf/plenum/internal/testkit/browser"
 )
-
-// relay is a NAT between a page and the bridge: a UDP port of its own, and
-// behind it a socket for each address that comes by.
-type relay struct {
-	front  *net.UDPConn
-	bridge netip.AddrPort
-	done   sync.WaitGroup
-
-	mu   sync.Mutex
-	ways map[netip.AddrPort]*way
-}
-
-// way is what the NAT knows of one address.
-type way struct {
-	back *net.UDPConn
-	dead bool
-}
-
-func newRelay(t *testing.T, bridge netip.AddrPort) *relay {
-	t.Helper()
-	r := &relay{front: loopback(t), bridge: bridge, ways: map[netip.AddrPort]*way{}}
-	r.done.Add(1)
-	go r.forth()
-	t.Cleanup(func() {
-		r.front.Close()
-		r.mu.Lock()
-		for _, w := range r.ways {
-			w.back.Close()
-		}
-		r.mu.Unlock()
-		r.done.Wait()
-	})
-	return r
-}
-
-func loopback(t *testing.T) *net.UDPConn {
-	t.Helper()
-	c, err := net.ListenUDP("udp4", &net.UDPAddr{IP: net.IPv4(127, 0, 0, 1)})
-	if err != nil {
-		t.Fatal(err)
-	}
-	return c
-}
-
-func (r *relay) addr() netip.AddrPort { return r.front.LocalAddr().(*net.UDPAddr).AddrPort() }
-
-// forth carries what pages send.
-func (r *relay) forth() {
-	defer r.done.Done()
-	buf := make([]byte, 2048)
-	for {
-		n, page, err := r.front.ReadFromUDPAddrPort(buf)
-		if err != nil {
-			return
-		}
-		r.mu.Lock()
-		if w := r.way(page); w != nil && !w.dead {
-			_, _ = w.back.WriteToUDPAddrPort(buf[:n], r.bridge)
-		}
-		r.mu.Unlock()
-	}
-}
-
-// way finds or makes the way of an address; r.mu is held.
-func (r *relay) way(page netip.AddrPort) *way {
-	w := r.ways[page]
-	if w == nil {
-		w = &way{}
-		r.ways[page] = w
-		r.open(w, page)
-	}
-	return w
-}
-
-// open gives a way a new socket; r.mu is held.
-func (r *relay) open(w *way, page netip.AddrPort) {
-	back, err := net.ListenUDP("udp4", &net.UDPAddr{IP: net.IPv4(127, 0, 0, 1)})
-	if err != nil {
-		w.dead = true
-		return
-	}
-	w.back = back
-	r.done.Add(1)
-	go r.home(w, back, page)
-}
-
-// home carries what the bridge sends to one page.
-func (r *relay) home(w *way, back *net.UDPConn, page netip.AddrPort) {
-	defer r.done.Done()
-	buf := make([]byte, 2048)
-	for {
-		n, err := back.Read(buf)
-		if err != nil {
-			return
-		}
-		r.mu.Lock()
-		if !w.dead {
-			_, _ = r.front.WriteToUDPAddrPort(buf[:n], page)
-		}
-		r.mu.Unlock()
-	}
-}
-
-// rebind forgets all bindings: the bridge sees everybody at another address.
-func (r *relay) rebind() {
-	r.mu.Lock()
-	defer r.mu.Unlock()
-	for page, w := range r.ways {
-		w.back.Close()
-		r.open(w, page)
-	}
-}
-
-// kill lets nothing through any more for addresses that have been seen.
-func (r *relay) kill() {
-	r.mu.Lock()
-	defer r.mu.Unlock()
-	for _, w := range r.ways {
-		w.dead = true
-	}
-}
 
 // onlyBy lets a page know no other way to the bridge than by a port, and the
 // bridge no way to the page.
