@@ -121,10 +121,14 @@ func TestLibJitsiMeet(t *testing.T) {
 	js, from := library(t)
 	t.Logf("lib-jitsi-meet from %s", from)
 	b := browser.StartChromium(t)
-	t.Run("rewriting", func(t *testing.T) { libraryMeets(t, b, js, from != libraryPackage, withoutMID) })
-	if from == libraryPackage {
-		return // it knows nothing of rewriting, so that all are the same
+	if from == libraryPackage { // it knows nothing of rewriting
+		t.Run("no rewriting", func(t *testing.T) { libraryMeets(t, b, js, false, withoutMID) })
+		t.Run("rewriting", func(t *testing.T) {
+			t.Skip("SKIPPED lib-jitsi-meet with SSRC rewriting: set PLENUM_LIB_JITSI_MEET to a current build")
+		})
+		return
 	}
+	t.Run("rewriting", func(t *testing.T) { libraryMeets(t, b, js, true, withoutMID) })
 	t.Run("by MID", func(t *testing.T) {
 		pages, a := libraryMeets(t, b, js, true, func(c *config.Config) { c.Focus.RTPMIDDemux = true })
 		for i, p := range pages {
