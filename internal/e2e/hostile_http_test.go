@@ -128,7 +128,7 @@ func wrongPasswords(t *testing.T, c *call) {
 // attackRooms asks for thousands of rooms in which nobody ever is. The focus
 // keeps a bounded number of them, for a bounded time.
 func attackRooms(t *testing.T, c *call) {
-	const rooms, atOnce, most = 2500, 12, 1000
+	const rooms, atOnce, most = 2500, 12, 4000
 	before := scrape(t, c.app)
 	client := newClient(t)
 	var next, ready, refused atomic.Int64
@@ -169,7 +169,7 @@ func attackRooms(t *testing.T, c *call) {
 // attackHoarder is one connection that opens rooms and stays in all of them,
 // which would keep them for good.
 func attackHoarder(t *testing.T, c *call) {
-	const rooms, most = 150, 64
+	const rooms, most = 95, 64
 	a := login(t, c.host)
 	a.sendAll(2*rooms, func(i int) ws.Frame {
 		room := fmt.Sprintf("hoard%d%s", i/2, conference)
