@@ -18,11 +18,12 @@ import (
 	"github.com/plenum-conf/plenum/internal/loadtest/record"
 	"github.com/plenum-conf/plenum/internal/loadtest/report"
 	"github.com/plenum-conf/plenum/internal/loadtest/scenario"
+	"github.com/plenum-conf/plenum/internal/loadtest/site"
 	"github.com/plenum-conf/plenum/internal/loadtest/verdict"
 )
 
 type loadtestCmd struct {
-	URL string `arg:"" optional:"" help:"The deployment: https://meet.example or http://localhost:8080."`
+	URL string `arg:"" optional:"" help:"The deployment: https://meet.example or http://localhost:8080. With --signalling-only also the WebSocket of a bare XMPP server: ws://localhost:5280/xmpp-websocket."`
 
 	Scenario string `group:"Who comes" placeholder:"NAME|FILE" help:"A scenario that is shipped (--list) or a file of your own; flags go over it."`
 	List     bool   `group:"Who comes" help:"List the scenarios that are shipped."`
@@ -60,6 +61,8 @@ type loadtestCmd struct {
 	RoomPassword string `group:"How to get in" help:"Password of the rooms."`
 	Insecure     bool   `group:"How to get in" short:"k" help:"Accept any TLS certificate."`
 
+	Domain    string  `group:"Details" placeholder:"DOMAIN" help:"Of a bare XMPP server: the domain to log in at. Default: the host of its URL."`
+	MUC       string  `group:"Details" name:"muc" placeholder:"DOMAIN" help:"Of a bare XMPP server: where its rooms are. Default: conference.DOMAIN."`
 	Request   string  `group:"Details" default:"auto" enum:"auto,http,iq" help:"How to ask for the conference: auto does what config.js says."`
 	Channel   string  `group:"Details" default:"auto" enum:"auto,websocket,sctp" help:"Kind of the bridge channel."`
 	Rewriting string  `group:"Details" default:"auto" enum:"auto,on,off" help:"Advertise SSRC rewriting."`
@@ -188,7 +191,8 @@ func readScenario(name string) (*scenario.Scenario, error) {
 
 // plan makes the plan that flags and file describe.
 func (l *loadtestCmd) plan() (*scenario.Scenario, loadtest.Plan, error) {
-	if u, err := url.Parse(l.URL); err != nil || u.Host == "" || u.Scheme != "http" && u.Scheme != "https" {
+	u, err := url.Parse(l.URL)
+	if err != nil || u.Host == "" || u.Scheme != "http" && u.Scheme != "https" && !site.IsBare(u) {
 		return nil, loadtest.Plan{}, fmt.Errorf("%q is not the URL of a deployment, such as https://meet.example", l.URL)
 	}
 	s, err := l.scenario()
@@ -204,6 +208,7 @@ func (l *loadtestCmd) plan() (*scenario.Scenario, loadtest.Plan, error) {
 	p.Token, p.User, p.Password, p.RoomPassword = l.Token, l.User, l.Password, l.RoomPassword
 	p.Insecure, p.OpenOneIn = l.Insecure, l.OpenOneIn
 	p.PrivateOnly = !l.IRunThisServer
+	p.Domain, p.MUC = l.Domain, l.MUC
 	return s, p, nil
 }
 

@@ -42,7 +42,7 @@ type participant struct {
 	deadline  atomic.Int64 // of the client: a mono.Time
 	view      atomic.Int64 // when what it looks at has to be told again: a mono.Time, 0 for never
 	statsNext atomic.Int64 // when the others are to be told how the connection is: a mono.Time, 0 for never
-	keepNext  atomic.Int64 // when the keepalive is due: a mono.Time
+	keepNext  atomic.Int64 // when the keepalive is due: a mono.Time, 0 for never
 
 	mu      sync.Mutex
 	client  *wire.Client
@@ -76,6 +76,9 @@ type remote struct {
 var resumeWaits = [][2]time.Duration{
 	{1500 * time.Millisecond, 3 * time.Second}, {3 * time.Second, 9 * time.Second}, {4500 * time.Millisecond, 27 * time.Second},
 }
+
+// keepFirst is when the first keepalive is due after a stream was opened.
+const keepFirst = 5 * time.Second
 
 // live is the participant's goroutine.
 func (p *participant) live(ctx context.Context) {
@@ -150,7 +153,7 @@ func (p *participant) wireConfig() wire.Config {
 		Domain: s.Domain, Main: s.Domain, MUC: s.MUC, Focus: s.Focus, FocusUser: s.FocusUser,
 		Room: p.room.name, Nick: p.name, User: plan.User, Password: plan.Password, RoomPassword: plan.RoomPassword,
 		Token: plan.Token, MachineID: fmt.Sprintf("%016x%016x", rand.Uint64(), rand.Uint64()),
-		RequestByIQ: s.Request == "", Codecs: []string{"vp8", "vp9", "h264"}, Rewriting: s.Rewriting,
+		RequestByIQ: s.Request == "" && !s.Bare, Codecs: []string{"vp8", "vp9", "h264"}, Rewriting: s.Rewriting,
 		Signalling: p.role.Signalling, Resume: true, PingEvery: 10 * time.Second,
 		EndpointID: fmt.Sprintf("%08x", rand.Uint32()),
 	}
@@ -193,7 +196,9 @@ func (p *participant) connect(ctx context.Context) error {
 	now := mono.Now()
 	p.client.Open(now)
 	p.drain(now)
-	p.keepNext.Store(int64(now.Add(5 * time.Second)))
+	if p.r.site.KeepAlive != "" {
+		p.keepNext.Store(int64(now.Add(keepFirst)))
+	}
 	return nil
 }
 
@@ -277,7 +282,7 @@ func (p *participant) event(now mono.Time, e *wire.Event) {
 	case wire.Requested:
 		p.story.step(record.Request)
 	case wire.Joined:
-		p.story.cameIn(p.client.Occupants() <= 2) // itself and the focus
+		p.story.cameIn(p.client.Occupants() <= p.r.site.Least())
 		p.story.step(record.Room)
 		p.story.become(record.InRoom)
 		if p.role.Signalling {
@@ -454,9 +459,7 @@ func (p *participant) tend(now mono.Time) {
 	if d := p.keepNext.Load(); d != 0 && int64(now) >= d {
 		every := p.r.site.Every
 		p.keepNext.Store(int64(now.Add(every + rand.N(every))))
-		if p.r.site.KeepAlive != "" {
-			go p.keepAlive()
-		}
+		go p.keepAlive()
 	}
 }
 

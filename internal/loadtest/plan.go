@@ -8,14 +8,21 @@ import (
 
 	"github.com/plenum-conf/plenum/internal/loadtest/media"
 	"github.com/plenum-conf/plenum/internal/loadtest/shape"
+	"github.com/plenum-conf/plenum/internal/loadtest/site"
 	"github.com/plenum-conf/plenum/internal/srtp"
 )
 
 // Plan says what a run does.
 type Plan struct {
 	// URL is the deployment, as people type it: https://meet.example or
-	// https://meet.example/tenant.
+	// https://meet.example/tenant. A ws or wss URL is that of the WebSocket of
+	// a bare XMPP server: there is neither config.js nor a focus, so nobody
+	// asks for a conference, and all roles have to be Signalling.
 	URL string `json:"url"`
+	// Domain and MUC are of a bare XMPP server: whom to log in at, "" for the
+	// host of the URL, and where its rooms are, "" for conference.DOMAIN.
+	Domain string `json:"domain,omitempty"`
+	MUC    string `json:"muc,omitempty"`
 	// Duration is how long the run lasts from its beginning.
 	Duration time.Duration `json:"duration"`
 	Roles    []Role        `json:"roles"`
@@ -211,8 +218,11 @@ func (p *Plan) role(name string) (*Role, bool) {
 // Check says what is wrong with a plan.
 func (p *Plan) Check() error {
 	u, err := url.Parse(p.URL)
-	if err != nil || u.Host == "" || u.Scheme != "http" && u.Scheme != "https" {
+	if err != nil || u.Host == "" || u.Scheme != "http" && u.Scheme != "https" && !site.IsBare(u) {
 		return fmt.Errorf("%q is not the URL of a deployment, such as https://meet.example", p.URL)
+	}
+	if !site.IsBare(u) && p.Domain+p.MUC != "" {
+		return errors.New("domain and muc are for the WebSocket of an XMPP server (ws or wss); a deployment's stand in its config.js")
 	}
 	if p.Duration <= 0 {
 		return errors.New("the duration must be longer than nothing")
@@ -229,6 +239,8 @@ func (p *Plan) Check() error {
 	}
 	for _, r := range p.Roles {
 		switch {
+		case site.IsBare(u) && !r.Signalling:
+			return fmt.Errorf("role %s has media, and a bare XMPP server has none: signalling only", r.Name)
 		case r.Codec != "" && r.Codec != media.VP8 && r.Codec != media.VP9:
 			return fmt.Errorf("role %s: there are no samples of %s, only of VP8 and VP9", r.Name, r.Codec)
 		case r.Layout != "" && r.Layout != Stage && r.Layout != Tile:

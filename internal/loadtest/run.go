@@ -93,7 +93,7 @@ func (r *run) prepare(ctx context.Context) error {
 	}
 	r.site = s
 	r.override()
-	r.dialer = dialer{net: tcp, tls: r.http.Transport.(*http.Transport).TLSClientConfig, origin: base.Scheme + "://" + base.Host}
+	r.dialer = dialer{net: tcp, tls: r.http.Transport.(*http.Transport).TLSClientConfig, origin: s.Origin()}
 	if r.identity, err = dial.NewIdentity(); err != nil {
 		return err
 	}
@@ -107,8 +107,12 @@ func (r *run) prepare(ctx context.Context) error {
 	return nil
 }
 
-// learn reads config.js. A deployment without one is taken for a usual one.
+// learn reads config.js. A deployment without one is taken for a usual one,
+// and a bare XMPP server is not asked.
 func (r *run) learn(ctx context.Context, base *url.URL) (*site.Site, error) {
+	if site.IsBare(base) {
+		return site.Bare(base, r.plan.Domain, r.plan.MUC), nil
+	}
 	guess := site.Guess(base)
 	ctx, cancel := context.WithTimeout(ctx, dialTimeout)
 	defer cancel()
@@ -144,6 +148,9 @@ func (r *run) learn(ctx context.Context, base *url.URL) (*site.Site, error) {
 
 // override lets the plan have its way.
 func (r *run) override() {
+	if r.site.Bare {
+		return
+	}
 	switch r.plan.Request {
 	case "iq":
 		r.site.Request = ""

@@ -1,6 +1,7 @@
 package site
 
 import (
+	"cmp"
 	"errors"
 	"net/url"
 	"strings"
@@ -20,6 +21,7 @@ type Site struct {
 	Request   string // conferenceRequestUrl, "" for requests by IQ
 	KeepAlive string // URL of the keepalive GET; "" for none
 	Every     time.Duration
+	Bare      bool // an XMPP server without a focus: nobody is asked for a conference
 
 	PreferSCTP bool // bridgeChannel.preferSctp
 	Rewriting  bool // flags.ssrcRewritingEnabled
@@ -40,6 +42,35 @@ func Guess(base *url.URL) *Site {
 		Base: &b, Domain: host, MUC: "conference." + host, Focus: "focus." + host,
 		WebSocket: socket(&b, "xmpp-websocket"), Every: time.Minute, PreferSCTP: true, Rewriting: true, LastN: -1,
 	}
+}
+
+// IsBare reports whether a URL is that of the WebSocket of an XMPP server,
+// and not of a deployment.
+func IsBare(u *url.URL) bool { return u.Scheme == "ws" || u.Scheme == "wss" }
+
+// Bare is an XMPP server that has its WebSocket at ws and no config.js. An
+// empty domain is the host of the URL, an empty muc conference.DOMAIN.
+func Bare(ws *url.URL, domain, muc string) *Site {
+	domain = cmp.Or(domain, ws.Hostname())
+	return &Site{Base: ws, Domain: domain, MUC: strings.ToLower(cmp.Or(muc, "conference."+domain)), WebSocket: ws.String(), Bare: true, LastN: -1}
+}
+
+// Least is how many occupants a room has when one participant is in it: the
+// focus is another.
+func (s *Site) Least() int {
+	if s.Bare {
+		return 1
+	}
+	return 2
+}
+
+// Origin is what a page of the deployment sends as its origin (RFC 6454 §7).
+func (s *Site) Origin() string {
+	scheme := s.Base.Scheme
+	if o := map[string]string{"ws": "http", "wss": "https"}[scheme]; o != "" {
+		scheme = o
+	}
+	return scheme + "://" + s.Base.Host
 }
 
 // socket is a path below base as a WebSocket URL.

@@ -255,7 +255,7 @@ func (c *Client) smIn(now mono.Time, st xmpp.Stanza) {
 		}
 	case st.Name == "enabled" && c.phase == enabling:
 		c.sm.enabled = true
-		if st.Element().AttrOr("resume", "") == "true" {
+		if r := st.Element().AttrOr("resume", ""); r == "true" || r == "1" { // xs:boolean has two spellings
 			c.sm.id = strings.Clone(st.Element().AttrOr("id", ""))
 		}
 		c.established(now)
@@ -263,7 +263,11 @@ func (c *Client) smIn(now mono.Time, st xmpp.Stanza) {
 		c.resumed(now, uint32(h), err == nil)
 	case st.Name == "failed":
 		c.sm.id = ""
-		c.fatal("the stream could not be resumed or managed")
+		reason := "no reason given"
+		if el, ok := st.First(); ok {
+			reason = shorten(el.Name)
+		}
+		c.fatal("the stream could not be resumed or managed: " + reason)
 	default:
 		c.count.Ignored++
 	}
