@@ -8,6 +8,8 @@ import (
 
 	"github.com/plenum-conf/plenum/internal/loadtest"
 	"github.com/plenum-conf/plenum/internal/loadtest/record"
+	"github.com/plenum-conf/plenum/internal/loadtest/report"
+	"github.com/plenum-conf/plenum/internal/loadtest/verdict"
 	"github.com/plenum-conf/plenum/internal/testkit/browser"
 )
 
@@ -67,6 +69,6 @@ func TestPageAmongSyntheticParticipants(t *testing.T) {
 		}
 	}
 	if sees < 15 || hears < 15 {
-		t.Errorf("of 20 synthetic participants %d see the page and %d hear it\n%s", sees, hears, r.rep.Sum().Text())
+		t.Errorf("of 20 synthetic participants %d see the page and %d hear it\n%s", sees, hears, report.Text(verdict.Judge(r.rep), nil))
 	}
 }

@@ -240,7 +240,7 @@ func (p *Plan) Check() error {
 	for _, r := range p.Roles {
 		switch {
 		case site.IsBare(u) && !r.Signalling:
-			return fmt.Errorf("role %s has media, and a bare XMPP server has none: signalling only", r.Name)
+			return fmt.Errorf("role %s has media, and a bare XMPP server has none: signalling only (--signalling-only)", r.Name)
 		case r.Codec != "" && r.Codec != media.VP8 && r.Codec != media.VP9:
 			return fmt.Errorf("role %s: there are no samples of %s, only of VP8 and VP9", r.Name, r.Codec)
 		case r.Layout != "" && r.Layout != Stage && r.Layout != Tile:

@@ -13,6 +13,8 @@ import (
 	"github.com/plenum-conf/plenum/internal/config"
 	"github.com/plenum-conf/plenum/internal/loadtest/media"
 	"github.com/plenum-conf/plenum/internal/loadtest/record"
+	"github.com/plenum-conf/plenum/internal/loadtest/report"
+	"github.com/plenum-conf/plenum/internal/loadtest/verdict"
 	"github.com/plenum-conf/plenum/internal/srtp"
 )
 
@@ -76,16 +78,24 @@ func runFully(plan Plan) (*record.Report, error) {
 }
 
 // carryOut runs a plan and fails the test if anybody failed or anything was
-// lost.
+// lost. Of a machine that had no time for the test the losses say nothing:
+// server and generator share it, and packets grow old in queues.
 func carryOut(t *testing.T, plan Plan) *record.Report {
 	t.Helper()
 	rep, err := runFully(plan)
 	if err != nil {
 		t.Fatal(err)
 	}
-	sum := rep.Sum()
-	if problems := sum.Problems(0); len(problems) > 0 {
-		t.Errorf("%q\n%s", problems, sum.Text())
+	sum := verdict.Judge(rep)
+	if sum.Joined < plan.Participants() || sum.Failed > 0 {
+		t.Errorf("%d of %d joined, %d failed\n%s", sum.Joined, plan.Participants(), sum.Failed, report.Text(sum, nil))
+	}
+	switch lost := sum.Audio.Lost + sum.Video.Lost; {
+	case lost == 0:
+	case len(sum.Generator.Limited) > 0:
+		t.Logf("the machine is too busy to judge losses: %s", sum.Generator.Limited)
+	default:
+		t.Errorf("%d packets were lost\n%s", lost, report.Text(sum, nil))
 	}
 	for _, p := range rep.Participants {
 		if p.State != record.InCall || len(p.Errors) > 0 {
