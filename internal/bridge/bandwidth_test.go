@@ -128,21 +128,27 @@ func (l *lab) join(base uint32, change ...func(*colibri.EndpointModify)) *labCli
 }
 
 func (c *labClient) listen() {
-	t := c.l.t
-	sink, err := net.ListenUDP("udp4", &net.UDPAddr{IP: net.IPv4(127, 0, 0, 1)})
-	if err != nil {
-		t.Fatal(err)
-	}
-	t.Cleanup(func() { sink.Close() })
-	sink.SetReadBuffer(4 << 20)
+	c.sink = listen(c.l.t)
+	c.l.t.Cleanup(func() { c.sink.Close() })
+	c.raw = readerOf(c.l.t, c.sink, c.l.w)
+}
+
+// readerOf reads what the worker sent to a socket, one datagram at a time; 0 or
+// less if there is none. Others are not heard: the port may have been another's
+// a moment ago.
+func readerOf(t testing.TB, sink *net.UDPConn, w *worker) func(buf []byte) int {
 	rc, err := sink.SyscallConn()
 	if err != nil {
 		t.Fatal(err)
 	}
-	c.sink = sink
-	c.raw = func(buf []byte) (n int) {
+	from := &unix.SockaddrInet4{Port: int(w.sock.LocalAddr().Port()), Addr: [4]byte{127, 0, 0, 1}}
+	rc.Control(func(fd uintptr) { err = unix.Connect(int(fd), from) })
+	if err != nil {
+		t.Fatal(err)
+	}
+	return func(buf []byte) (n int) {
 		rc.Read(func(fd uintptr) bool {
-			n, _, err = unix.Recvfrom(int(fd), buf, unix.MSG_DONTWAIT)
+			n, _, _ = unix.Recvfrom(int(fd), buf, unix.MSG_DONTWAIT)
 			return true
 		})
 		return n

@@ -23,7 +23,8 @@ type mappedClient struct {
 	told    int                   // entries of maps
 	used    map[[2]uint32]bool    // SSRC and number
 	streams map[uint32]*labStream
-	heard   map[uint32]int // packets by sender
+	heard   map[uint32]int // audio packets by sender
+	seen    map[uint32]int // video packets by sender
 	repeats map[uint32]int
 	filled  int // empty packets
 	newest  map[uint32]uint16
@@ -56,7 +57,7 @@ func (l *lab) joinMappedAs(how func(*colibri.EndpointModify)) *mappedClient {
 	c := l.join(0, how)
 	m := &mappedClient{
 		labClient: c, demux: c.ep.maps.demux, maps: map[uint32]labMapping{}, rtxOf: map[uint32]uint32{},
-		used: map[[2]uint32]bool{}, streams: map[uint32]*labStream{}, heard: map[uint32]int{}, repeats: map[uint32]int{},
+		used: map[[2]uint32]bool{}, streams: map[uint32]*labStream{}, heard: map[uint32]int{}, seen: map[uint32]int{}, repeats: map[uint32]int{},
 		newest: map[uint32]uint16{},
 	}
 	m.check = m.watchMapped
@@ -176,7 +177,11 @@ func (m *mappedClient) watchMapped(h *rtp.Header) {
 		m.repeats[sender]++
 		return
 	}
-	m.heard[sender]++
+	if h.PayloadType == ptOpus {
+		m.heard[sender]++
+	} else {
+		m.seen[sender]++
+	}
 	m.newest[h.SSRC] = h.Seq
 	m.watchStream(h, sender)
 }
@@ -233,6 +238,6 @@ func (m *mappedClient) show(c *labClient) {
 
 func (m *mappedClient) sees(c *labClient) {
 	m.l.t.Helper()
-	before := m.heard[c.base]
-	m.l.within(3*time.Second, "video of "+c.ep.id, func() bool { return m.heard[c.base] > before+20 })
+	before := m.seen[c.base]
+	m.l.within(3*time.Second, "video of "+c.ep.id, func() bool { return m.seen[c.base] > before+20 })
 }

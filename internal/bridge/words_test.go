@@ -8,8 +8,6 @@ import (
 	"testing"
 	"time"
 
-	"golang.org/x/sys/unix"
-
 	"github.com/plenum-conf/plenum/internal/colibri"
 	"github.com/plenum-conf/plenum/internal/rtp"
 )
@@ -34,17 +32,7 @@ func newWordClient(t *testing.T, people int, change func(*Options), how func(*co
 		crowd: newCrowdFor(t, people, change, how), owner: map[uint32]int{}, packet: map[int]map[uint16]bool{},
 		last: map[uint32]rtp.Header{}, slots: map[uint32]time.Duration{},
 	}
-	rc, err := c.ear.SyscallConn()
-	if err != nil {
-		t.Fatal(err)
-	}
-	c.raw = func(buf []byte) (n int) {
-		rc.Read(func(fd uintptr) bool {
-			n, _, _ = unix.Recvfrom(int(fd), buf, unix.MSG_DONTWAIT)
-			return true
-		})
-		return n
-	}
+	c.raw = readerOf(t, c.ear, c.w)
 	c.start = time.Duration(c.w.now)
 	ours, theirs := net.Pipe()
 	t.Cleanup(func() { ours.Close(); theirs.Close() })
