@@ -2,8 +2,10 @@ package bridge
 
 import (
 	"encoding/binary"
+	"flag"
 	"net"
 	"net/netip"
+	"runtime"
 	"testing"
 	"time"
 
@@ -16,6 +18,11 @@ import (
 	"github.com/plenum-conf/plenum/internal/srtp"
 	"github.com/plenum-conf/plenum/internal/testkit/netem"
 )
+
+// labStart is when simulated time begins. What happens is the same each time it
+// begins at the same; how the timers of all who take part lie beside each other
+// depends on it.
+var labStart = flag.Duration("lab.start", time.Hour, "when simulated time begins")
 
 // lab is a bridge whose only worker is driven in simulated time. What it sends
 // goes through real sockets, is opened by clients, and crosses a simulated
@@ -89,7 +96,8 @@ func newLab(t testing.TB, senders, receivers int) *lab {
 	}
 	t.Cleanup(b.closeSockets)
 	l := &lab{t: t, w: b.workers[0]}
-	l.w.now = mono.Now()
+	l.w.now = mono.Time(*labStart)
+	l.w.wheel = mono.NewWheel(l.w.now)
 	for i := range senders + receivers {
 		base := uint32(0)
 		if i < senders {
@@ -130,7 +138,14 @@ func (l *lab) join(base uint32, change ...func(*colibri.EndpointModify)) *labCli
 func (c *labClient) listen() {
 	c.sink = listen(c.l.t)
 	c.l.t.Cleanup(func() { c.sink.Close() })
-	c.raw = readerOf(c.l.t, c.sink, c.l.w)
+	read := readerOf(c.l.t, c.sink, c.l.w)
+	c.raw = func(buf []byte) int {
+		n := read(buf)
+		if n > 0 {
+			c.l.read++
+		}
+		return n
+	}
 }
 
 // readerOf reads what the worker sent to a socket, one datagram at a time; 0 or
@@ -211,10 +226,21 @@ func (l *lab) step() {
 	}
 	l.w.wheel.Advance(l.w.now, l.w.fire)
 	l.w.turnOver()
-	if n := l.w.count.own[cPacketsOut]; n != l.read {
-		l.read = n
+	l.collect(func() {
 		for _, c := range l.clients {
 			c.collect()
+		}
+	})
+}
+
+// collect waits until the kernel has delivered all that was sent; take reads
+// the sockets. On a busy machine it does so some time after the system call,
+// and what was late for simulated time would look like a fault of the bridge.
+func (l *lab) collect(take func()) {
+	l.t.Helper()
+	for end := mono.Now().Add(patience); l.read != l.w.count.own[cPacketsOut]; runtime.Gosched() {
+		if take(); mono.Now() > end {
+			l.t.Fatalf("%d packets of %d came", l.read, l.w.count.own[cPacketsOut])
 		}
 	}
 }

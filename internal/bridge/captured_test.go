@@ -67,9 +67,10 @@ func readCapture(t testing.TB, name string) (out []captured) {
 // cinema plays a capture to receivers that are in simulated time.
 type cinema struct {
 	*lab
-	packets []captured
-	tcc     uint16
-	start   mono.Time
+	packets   []captured
+	tcc       uint16
+	start     mono.Time
+	receivers []*screened
 }
 
 // screened is a receiver that notes everything it got.
@@ -87,6 +88,7 @@ func newCinema(t testing.TB, packets []captured, receivers int) (c *cinema, out 
 		r.ep.bw.started = 1 // it has not reported on anything for long: no limit
 		out = append(out, s)
 	}
+	c.receivers = out
 	return c, out
 }
 
@@ -125,9 +127,19 @@ func (c *cinema) until(ts uint32) {
 	}
 }
 
-// collect takes what was sent to a receiver.
+// collect takes what was sent to the receivers.
+func (c *cinema) collect() {
+	c.t.Helper()
+	c.w.flush()
+	c.lab.collect(func() {
+		c.clients[0].collect()
+		for _, s := range c.receivers {
+			s.collect()
+		}
+	})
+}
+
 func (s *screened) collect() {
-	s.l.w.flush()
 	var buf [2000]byte
 	for n := s.raw(buf[:]); n > 0; n = s.raw(buf[:]) {
 		if buf[0] < 128 || rtp.IsRTCP(buf[:n]) {
@@ -297,11 +309,9 @@ func TestCaptures(t *testing.T) {
 					}
 				}
 				c.send(&packets[i], false)
-				for _, s := range receivers {
-					s.collect()
-				}
+				c.collect()
 				if i%50 == 49 {
-					askAgain(receivers[r.IntN(len(receivers))], r)
+					askAgain(c, receivers[r.IntN(len(receivers))], r)
 				}
 			}
 			for _, s := range receivers {
@@ -319,7 +329,7 @@ func TestCaptures(t *testing.T) {
 }
 
 // askAgain lets a receiver ask for some of its newest packets once more.
-func askAgain(s *screened, r *rand.Rand) {
+func askAgain(c *cinema, s *screened, r *rand.Rand) {
 	if len(s.got) < 20 {
 		return
 	}
@@ -328,7 +338,7 @@ func askAgain(s *screened, r *rand.Rand) {
 		seqs = append(seqs, s.got[len(s.got)-1-r.IntN(20)].Seq)
 	}
 	s.sendRTCP(rtp.AppendNACK(rtp.AppendReceiverReport(nil, 2001, nil), 2001, 1001, seqs))
-	s.collect()
+	c.collect()
 }
 
 // announces reports whether a descriptor says no more than another, besides
@@ -441,9 +451,7 @@ func lossyCapture(t *testing.T, packets []captured, seed uint64) {
 		for _, j := range pending[i] {
 			c.send(&packets[j], r.IntN(3) > 0)
 		}
-		for _, s := range receivers {
-			s.collect()
-		}
+		c.collect()
 	}
 	for _, s := range receivers {
 		first := s.got[0].Seq

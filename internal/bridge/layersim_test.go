@@ -345,9 +345,7 @@ func TestTemporalLayersByDescriptor(t *testing.T) {
 						}
 					}
 					c.send(&p, false)
-					for _, s := range receivers {
-						s.collect()
-					}
+					c.collect()
 				}
 			}
 			all := len(receivers[0].got)

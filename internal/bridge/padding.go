@@ -26,7 +26,7 @@ func (ep *endpoint) pad(p *bwe.Probe) {
 		return
 	}
 	left, packets := p.Bytes, maxPadding
-	for _, v := range ep.out {
+	for _, v := range ep.streams {
 		for left > 0 && packets > 0 {
 			n := v.padRepeat()
 			if n == 0 {

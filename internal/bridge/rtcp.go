@@ -203,7 +203,7 @@ const maxReportBytes = 1100
 // conference.
 func (ep *endpoint) sendSenderReports(now mono.Time) {
 	buf := ep.reportAudio(ep.w.rtcpBuf[:0], now)
-	for _, v := range ep.out {
+	for _, v := range ep.streams {
 		if v.src == nil || !v.src.owner.clock.known || !v.src.heardWithin(now, reportRecent) {
 			continue
 		}

@@ -3,6 +3,7 @@ package bridge
 import (
 	"errors"
 	"net/netip"
+	"slices"
 
 	"github.com/plenum-conf/plenum/internal/bridge/alloc"
 	"github.com/plenum-conf/plenum/internal/bwe"
@@ -18,6 +19,7 @@ type sending struct {
 	audio     audioWish
 	audioOut  map[uint32]*audioSub // by SSRC, whether subscribed or not
 	out       map[uint32]*videoSub // by the SSRC the receiver knows
+	streams   []*videoSub          // the same, the oldest first
 	ended     map[uint32]rtp.Mark  // streams whose source has gone; the sealer bounds how many can be
 	sounding  []*audioStream       // audio it was sent in the last seconds
 	worn      bool                 // its keys have to be replaced
@@ -55,6 +57,7 @@ func (ep *endpoint) forget(s *mediaSource) {
 			ep.ended[r.ssrc] = rtp.Mark{Seq: r.seq}
 		}
 		delete(ep.out, s.ssrc)
+		ep.streams = slices.DeleteFunc(ep.streams, func(o *videoSub) bool { return o == v })
 	}
 	if a := ep.audioOut[s.ssrc]; a != nil && (a.src == nil || a.src == s) {
 		a.stop()

@@ -268,7 +268,7 @@ func (ep *endpoint) state() EndpointState {
 	for _, src := range ep.sources {
 		s.Sources = append(s.Sources, src.state(now))
 	}
-	for _, v := range ep.out {
+	for _, v := range ep.streams {
 		if v.src != nil {
 			s.Receives = append(s.Receives, v.state())
 		}

@@ -52,6 +52,7 @@ func (ep *endpoint) stream(ssrc, rtx uint32) *videoSub {
 		v.seq.Init(videoClock, minVideoStep)
 	}
 	ep.out[ssrc] = v
+	ep.streams = append(ep.streams, v)
 	return v
 }
 

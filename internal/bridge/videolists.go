@@ -116,7 +116,7 @@ func (c *conference) unsubscribeAll(ep *endpoint) {
 	for _, a := range ep.audioOut {
 		a.stop()
 	}
-	for _, v := range ep.out {
+	for _, v := range ep.streams {
 		v.stop()
 	}
 }
