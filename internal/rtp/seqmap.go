@@ -14,11 +14,13 @@ import (
 // per receiver and stream, feeds it every packet of the encoding that is being
 // forwarded, and calls Switch with the first packet of another.
 //
-// It remembers the last [renumber.Window] outgoing packets and the last
-// [renumber.Epochs] switches, in about 500 bytes, and 2 KiB more once it had to
-// leave out a packet.
+// It remembers the outgoing packets of the last [RingKeep], [renumber.MaxWindow]
+// at most, and the last [renumber.Epochs] switches, in about 500 bytes, and 128
+// bytes to 2 KiB more once it had to leave out a packet.
 type SeqMap struct {
 	numbers  renumber.Map
+	paced    int64     // the newest number when the pace was last looked at
+	pacedAt  mono.Time // and when that was
 	epochs   [renumber.Epochs]seqEpoch
 	lastTime mono.Time // when the newest timestamp went out
 	lastTS   uint32    // newest outgoing timestamp
@@ -116,11 +118,25 @@ func (m *SeqMap) Forward(seq uint16, ts uint32, now mono.Time) (outSeq uint16, o
 	if !ok {
 		return 0, 0, false
 	}
+	m.watchPace(now)
 	outTS = ts + m.epochs[e%renumber.Epochs].tsOffset
 	if m.lastTime == 0 || int32(outTS-m.lastTS) > 0 {
 		m.lastTS, m.lastTime = outTS, now
 	}
 	return uint16(out), outTS, true
+}
+
+// watchPace widens the window before it is shorter than packets are kept: as
+// soon as half of it takes less than half of that time.
+func (m *SeqMap) watchPace(now mono.Time) {
+	newest := m.numbers.NewestOut()
+	if newest-m.paced < m.numbers.Window()/2 {
+		return
+	}
+	if m.pacedAt != 0 && now.Sub(m.pacedAt) < RingKeep/2 {
+		m.numbers.Widen()
+	}
+	m.paced, m.pacedAt = newest, now
 }
 
 // extend unwraps a sequence number of the current encoding.

@@ -147,6 +147,38 @@ func TestSeqMapAllocatesOnlyOnFirstDrop(t *testing.T) {
 	}
 }
 
+// TestSeqMapRemembersASecond: whatever the pace, what a Ring still has can be
+// found, and a slow stream takes little memory for it.
+func TestSeqMapRemembersASecond(t *testing.T) {
+	for _, c := range []struct {
+		perSecond int
+		window    int64
+	}{{30, 64}, {60, 64}, {120, 128}, {250, 256}, {500, 512}, {900, 1024}} {
+		m := newSeqMap()
+		m.Switch(0, 0, 0, at(0), 0)
+		sent := map[int]uint16{} // by time in milliseconds
+		for i := range 3 * c.perSecond {
+			ms := i * 1000 / c.perSecond
+			if i%3 == 1 {
+				m.Drop(uint16(i))
+				continue
+			}
+			out, _, _ := m.Forward(uint16(i), 0, at(ms*2/3)) // at the pace of what is forwarded
+			sent[ms*2/3] = out
+			for ago := 0; ago < 1000; ago += 90 {
+				if old, ok := sent[ms*2/3-ago]; ok {
+					if _, found := m.Source(old); !found {
+						t.Fatalf("%d a second: what went out %d ms ago is forgotten", c.perSecond, ago)
+					}
+				}
+			}
+		}
+		if w := m.numbers.Window(); w != c.window {
+			t.Errorf("%d a second: a window of %d, want %d", c.perSecond, w, c.window)
+		}
+	}
+}
+
 func BenchmarkSeqMapForward(b *testing.B) {
 	m := newSeqMap()
 	m.Switch(0, 0, 0, at(0), 0)

@@ -8,7 +8,8 @@
 //
 // # Limits
 //
-// A [Map] answers for the last [Window] outgoing numbers and the last
-// [Epochs] changes of the incoming stream. It takes about 250 bytes, and 2 KiB
-// more from the first item that is left out.
+// A [Map] answers for the last [MinWindow] to [MaxWindow] outgoing numbers, as
+// its owner wishes, and the last [Epochs] changes of the incoming stream. It
+// takes about 250 bytes, and two for each number of its window from the first
+// item on that is left out: 128 bytes to 2 KiB.
 package renumber

@@ -1,9 +1,10 @@
 package renumber
 
 const (
-	// Window is how many outgoing numbers, counted from the newest, can be
-	// mapped back. It is a power of two.
-	Window = 1024
+	// MinWindow is how many outgoing numbers, counted from the newest, a Map can
+	// map back at first, and MaxWindow how many at most. Both are powers of two.
+	MinWindow = 64
+	MaxWindow = 1024
 	// Epochs is how many epochs, counted from the newest, are remembered.
 	Epochs = 8
 )
@@ -23,12 +24,19 @@ const (
 // It works by the difference between incoming and outgoing number, which grows
 // by one with every item dropped. Until the first drop it is constant in an
 // epoch; afterwards it is kept for each of the newest outgoing numbers, modulo
-// 2^16. An epoch must therefore not drop 2^16 items while Window are forwarded.
+// 2^16. An epoch must therefore not drop 2^16 items while a window of them is
+// forwarded.
+//
+// A server has one for each pair of a receiver and a source, most of which pass
+// a few numbers a second: so the window is small at first, and whoever knows
+// the pace calls Widen.
 type Map struct {
 	epochs    [Epochs]epoch
 	count     uint32 // of epochs ever begun
+	widened   uint8  // how often
 	forwarded bool   // the newest incoming item got a number
 	newestIn  int64  // in the current epoch, forwarded or not
+	known     int64  // first outgoing number that diffs was wide enough for
 	diffs     []uint16
 }
 
@@ -47,6 +55,31 @@ func (m *Map) Begin(in, out int64) uint32 {
 	m.newestIn, m.forwarded = in-1, false
 	return m.count - 1
 }
+
+// Window is how many outgoing numbers, counted from the newest, can be mapped
+// back now.
+func (m *Map) Window() int64 { return MinWindow << m.widened }
+
+// Widen doubles the window, unless it is MaxWindow. It comes true as numbers are
+// assigned: those that were out of the window stay unknown.
+func (m *Map) Widen() {
+	if m.Window() == MaxWindow {
+		return
+	}
+	old, low := m.diffs, m.NewestOut()-m.Window()+1
+	m.widened++
+	if old == nil {
+		return
+	}
+	m.known = max(m.known, low)
+	m.diffs = make([]uint16, m.Window())
+	for o := m.known; o <= m.NewestOut(); o++ {
+		*m.diff(o) = old[o&int64(len(old)-1)]
+	}
+}
+
+// diff is where the difference for an outgoing number stands.
+func (m *Map) diff(out int64) *uint16 { return &m.diffs[out&int64(len(m.diffs)-1)] }
 
 func (m *Map) at(number uint32) *epoch { return &m.epochs[number%Epochs] }
 
@@ -114,8 +147,8 @@ func (m *Map) advance(in int64) {
 	e := m.at(m.count - 1)
 	out := in - e.diff
 	if m.diffs != nil {
-		for o := max(e.lastOut+1, out-Window+1); o <= out; o++ {
-			m.diffs[o&(Window-1)] = uint16(e.diff)
+		for o := max(e.lastOut+1, out-m.Window()+1); o <= out; o++ {
+			*m.diff(o) = uint16(e.diff)
 		}
 	}
 	m.newestIn, m.forwarded, e.lastOut = in, true, out
@@ -124,11 +157,11 @@ func (m *Map) advance(in int64) {
 // keepDiffs starts to keep the difference for each outgoing number. Nothing
 // was dropped before, or it would have been called before.
 func (m *Map) keepDiffs() {
-	m.diffs = make([]uint16, Window)
+	m.diffs = make([]uint16, m.Window())
 	for n := m.oldest(); n < m.count; n++ {
 		low, high := m.bounds(n)
 		for o := low; o <= high; o++ {
-			m.diffs[o&(Window-1)] = uint16(m.at(n).diff)
+			*m.diff(o) = uint16(m.at(n).diff)
 		}
 	}
 }
@@ -139,7 +172,7 @@ func (m *Map) oldest() uint32 { return m.count - min(m.count, Epochs) }
 // bounds returns the outgoing numbers of an epoch that can be mapped back.
 func (m *Map) bounds(number uint32) (low, high int64) {
 	e := m.at(number)
-	return max(e.firstOut, m.NewestOut()-Window+1), e.lastOut
+	return max(e.firstOut, m.NewestOut()-m.Window()+1, m.known), e.lastOut
 }
 
 // Source returns which item has an outgoing number: its epoch and incoming
@@ -183,5 +216,5 @@ func (m *Map) diffOf(number uint32, out int64) int64 {
 		return newest
 	}
 	// The difference only grows within an epoch.
-	return newest - int64(uint16(newest)-m.diffs[out&(Window-1)])
+	return newest - int64(uint16(newest)-*m.diff(out))
 }

@@ -11,7 +11,23 @@ type twin struct {
 	source    map[int64][2]int64
 	newestIn  int64
 	newestOut int64
+	window    int64
+	known     int64 // what is older was out of the window once
+	dropped   bool  // from then on
 }
+
+// widen begins to remember twice as much.
+func (t *twin) widen() {
+	if t.window < MaxWindow {
+		if t.dropped {
+			t.known = max(t.known, t.newestOut-t.window+1)
+		}
+		t.window *= 2
+	}
+}
+
+// forgotten reports whether an outgoing number may be unknown.
+func (t *twin) forgotten(out int64) bool { return out <= t.newestOut-t.window || out < t.known }
 
 func (t *twin) begin(in, out int64) {
 	if t.source == nil {
@@ -32,13 +48,14 @@ func (t *twin) next(in int64) (int64, bool) {
 		t.assign(t.newestIn + 1)
 	}
 	out, ok := t.epochs[len(t.epochs)-1][in]
-	return out, ok && out > t.newestOut-Window
+	return out, ok && !t.forgotten(out)
 }
 
 func (t *twin) drop(in int64) {
 	if in <= t.newestIn {
 		return
 	}
+	t.dropped = true
 	for ; t.newestIn < in-1; t.newestIn++ {
 		t.assign(t.newestIn + 1)
 	}
@@ -51,7 +68,7 @@ func TestMapAgainstTwin(t *testing.T) {
 	for seed := range uint64(60) {
 		r := rand.New(rand.NewPCG(seed, 1))
 		var m Map
-		var w twin
+		w := twin{window: MinWindow}
 		in, dropRate := int64(1000), r.IntN(100)
 		if seed%4 == 0 {
 			dropRate = 0 // the differences are never kept
@@ -62,6 +79,10 @@ func TestMapAgainstTwin(t *testing.T) {
 				in, out = r.Int64N(1<<40), out+r.Int64N(3)
 				m.Begin(in, out)
 				w.begin(in, out)
+			}
+			if r.IntN(700) == 0 {
+				m.Widen()
+				w.widen()
 			}
 			in += step3(r)
 			n := in - max(0, r.Int64N(40)-30) // sometimes late
@@ -80,7 +101,7 @@ func TestMapAgainstTwin(t *testing.T) {
 					m.NewestIn(), m.NewestOut(), w.newestIn, w.newestOut)
 			}
 			out = m.NewestOut() + 1
-			compareSource(t, &m, &w, m.NewestOut()-r.Int64N(Window+10)+5)
+			compareSource(t, &m, &w, m.NewestOut()-r.Int64N(w.window+10)+5)
 		}
 	}
 }
@@ -100,7 +121,7 @@ func compareSource(t *testing.T, m *Map, w *twin, out int64) {
 	t.Helper()
 	e, in, ok := m.Source(out)
 	want, wantOK := w.source[out]
-	if out <= w.newestOut-Window || int64(len(w.epochs))-want[0] > Epochs {
+	if w.forgotten(out) || int64(len(w.epochs))-want[0] > Epochs {
 		wantOK = false
 	}
 	if ok != wantOK || ok && (int64(e) != want[0] || in != want[1]) {
@@ -130,6 +151,12 @@ func TestMapBeforeFirstEpoch(t *testing.T) {
 
 func TestMapUnknownEpoch(t *testing.T) {
 	var m Map
+	for range 10 {
+		m.Widen()
+	}
+	if m.Window() != MaxWindow {
+		t.Fatal(m.Window())
+	}
 	for n := range int64(Epochs + 2) {
 		m.Begin(n*100, n*100)
 		m.Next(n * 100)
