@@ -17,7 +17,7 @@ import (
 type pair struct {
 	t       testing.TB
 	session *Session
-	client  pipe
+	client  *pipe
 	id      *Identity // the client's
 	conn    *dtls.Conn
 
@@ -83,7 +83,7 @@ func newPair(t testing.TB, withChannel bool) *pair {
 		}
 	}
 	p.session = NewSession(cfg)
-	p.client.init(func(b []byte) { p.over(&p.toServer, b, p.session.Push) })
+	p.client = newPipe(func(b []byte) { p.over(&p.toServer, b, p.session.Push) }, new(traffic))
 	return p
 }
 
@@ -105,7 +105,7 @@ func (p *pair) dial(profiles ...dtls.SRTPProtectionProfile) error {
 
 func (p *pair) dialWith(options ...dtls.ClientOption) error {
 	options = append(options, dtls.WithInsecureSkipVerify(true), dtls.WithLoggerFactory(quiet{}))
-	conn, err := dtls.ClientWithOptions(&p.client, peerAddr{}, options...)
+	conn, err := dtls.ClientWithOptions(p.client, peerAddr{}, options...)
 	if err != nil {
 		p.t.Fatal(err)
 	}

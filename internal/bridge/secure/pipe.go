@@ -4,6 +4,7 @@ import (
 	"net"
 	"os"
 	"sync"
+	"sync/atomic"
 	"time"
 )
 
@@ -27,19 +28,26 @@ type pipe struct {
 	queue       [][]byte
 	closed      bool
 	interrupted bool // a read deadline in the past is set
-	received    uint64
-	dropped     uint64
+	unplugged   bool // nobody reads any more, but what comes is kept
 
 	// sending is held while send runs, so that close can promise that no
 	// call of send outlives it.
 	sending    sync.Mutex
 	sendClosed bool
-	sent       uint64
+	last       []byte // the newest datagram sent
+
+	count *traffic
 }
 
-func (p *pipe) init(send func([]byte)) {
-	p.send = send
+// traffic counts datagrams.
+type traffic struct {
+	received, dropped, sent atomic.Uint64
+}
+
+func newPipe(send func([]byte), count *traffic) *pipe {
+	p := &pipe{send: send, count: count}
 	p.wake.L = &p.mu
+	return p
 }
 
 // push copies datagram into the queue. It never waits; it drops and counts
@@ -47,9 +55,8 @@ func (p *pipe) init(send func([]byte)) {
 func (p *pipe) push(datagram []byte, welcome bool) {
 	p.mu.Lock()
 	defer p.mu.Unlock()
-	p.received++
 	if !welcome || p.closed || len(datagram) > MaxDatagram || len(p.queue) >= maxQueue {
-		p.dropped++
+		p.count.dropped.Add(1)
 		return
 	}
 	p.queue = append(p.queue, append([]byte(nil), datagram...))
@@ -60,11 +67,11 @@ func (p *pipe) push(datagram []byte, welcome bool) {
 func (p *pipe) ReadFrom(b []byte) (int, net.Addr, error) {
 	p.mu.Lock()
 	defer p.mu.Unlock()
-	for len(p.queue) == 0 && !p.closed && !p.interrupted {
+	for len(p.queue) == 0 && !p.closed && !p.interrupted && !p.unplugged {
 		p.wake.Wait()
 	}
 	switch {
-	case p.closed:
+	case p.closed || p.unplugged:
 		return 0, nil, net.ErrClosed
 	case p.interrupted:
 		return 0, nil, os.ErrDeadlineExceeded
@@ -85,18 +92,46 @@ func (p *pipe) WriteTo(b []byte, _ net.Addr) (int, error) {
 	if p.sendClosed {
 		return 0, net.ErrClosed
 	}
-	p.sent++
+	p.count.sent.Add(1)
+	p.last = append(p.last[:0], b...)
 	p.send(b)
 	return len(b), nil
+}
+
+// unplug takes the pipe away from the library: what it still wants to send goes
+// nowhere, and what comes from now on waits for take. It returns the newest
+// datagram that was sent; false if the library has closed the pipe by itself.
+func (p *pipe) unplug() (last []byte, ok bool) {
+	p.sending.Lock()
+	p.sendClosed, last = true, p.last
+	p.sending.Unlock()
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	if p.closed {
+		return nil, false
+	}
+	p.unplugged = true
+	p.wake.Broadcast()
+	return last, true
+}
+
+// take ends a pipe that was unplugged and returns what has come since.
+func (p *pipe) take() [][]byte {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	queue := p.queue
+	p.closed, p.queue = true, nil
+	return queue
 }
 
 // Close implements net.PacketConn. When it returns, send does not run and
 // will not be called again.
 func (p *pipe) Close() error {
 	p.mu.Lock()
-	p.closed = true
-	p.queue = nil
-	p.wake.Broadcast()
+	if !p.unplugged {
+		p.closed, p.queue = true, nil
+		p.wake.Broadcast()
+	}
 	p.mu.Unlock()
 
 	p.sending.Lock()
@@ -123,17 +158,6 @@ func (p *pipe) SetDeadline(t time.Time) error { return p.SetReadDeadline(t) }
 
 // LocalAddr implements net.PacketConn.
 func (p *pipe) LocalAddr() net.Addr { return peerAddr{} }
-
-// counters returns how many datagrams came, were dropped, and were sent.
-func (p *pipe) counters() (received, dropped, sent uint64) {
-	p.mu.Lock()
-	received, dropped = p.received, p.dropped
-	p.mu.Unlock()
-	p.sending.Lock()
-	sent = p.sent
-	p.sending.Unlock()
-	return received, dropped, sent
-}
 
 // peerAddr stands for the peer: where its datagrams go is ICE's business.
 type peerAddr struct{}

@@ -6,7 +6,9 @@ import "encoding/binary"
 // (RFC 6347 §4.1).
 const (
 	contentChangeCipherSpec = 20
+	contentAlert            = 21
 	contentHandshake        = 22
+	contentApplicationData  = 23
 	recordHeader            = 13
 )
 

@@ -131,13 +131,15 @@ type ChannelConfig struct {
 // goroutine and never wait.
 type Session struct {
 	cfg    Config
-	pipe   pipe
+	count  traffic
 	ctx    context.Context
 	cancel context.CancelCauseFunc
 	done   chan struct{}
 
 	mu      sync.Mutex
 	started bool
+	line    *pipe // of the library, nil while that is not at work
+	rest    *rest // nil unless the handshake is over and nobody has to wait
 	remote  fingerprint
 	known   chan struct{} // closed when remote is known
 	leaf    []byte        // the peer's certificate until it is verified
@@ -156,7 +158,6 @@ func NewSession(cfg Config) *Session {
 	}
 	s := &Session{cfg: cfg, done: make(chan struct{}), known: make(chan struct{}), phase: waiting}
 	s.ctx, s.cancel = context.WithCancelCause(context.Background())
-	s.pipe.init(cfg.Send)
 	return s
 }
 
@@ -167,14 +168,29 @@ func NewSession(cfg Config) *Session {
 func (s *Session) Push(datagram []byte) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
+	s.count.received.Add(1)
 	handshook := s.phase == authenticating || s.phase == established
-	s.pipe.push(datagram, !handshook || harmless(datagram))
-	if s.started {
-		return
+	welcome := !handshook || harmless(datagram)
+	if !s.started {
+		s.started = true
+		s.phase = handshaking
+		s.begin(s.serve)
 	}
-	s.started = true
-	s.phase = handshaking
-	go s.run()
+	switch {
+	case s.line != nil:
+		s.line.push(datagram, welcome)
+	case s.rest != nil && welcome && len(datagram) <= MaxDatagram:
+		s.restless(datagram)
+	default:
+		s.count.dropped.Add(1)
+	}
+}
+
+// begin puts the library to work in a goroutine. The caller holds mu.
+func (s *Session) begin(serve func(line *pipe) error) {
+	line := newPipe(s.cfg.Send, &s.count)
+	s.line = line
+	go s.run(serve, line)
 }
 
 // SetRemoteFingerprint says which certificate the peer must have: hash is
@@ -207,23 +223,27 @@ func (s *Session) Close() {
 	s.cancel(ErrClosed)
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	if s.started {
-		return
+	switch {
+	case s.rest != nil:
+		s.rouse(nil) // to say goodbye
+	case !s.started:
+		s.started = true
+		s.phase = ended
+		close(s.done)
 	}
-	s.started = true
-	s.phase = ended
-	_ = s.pipe.Close()
-	close(s.done)
 }
 
 // Done returns a channel that is closed when the session has ended and none
 // of its callbacks will be called again.
 func (s *Session) Done() <-chan struct{} { return s.done }
 
-// run is the session's goroutine.
-func (s *Session) run() {
+// run is the session's goroutine. It leaves a session that is at rest.
+func (s *Session) run(serve func(line *pipe) error, line *pipe) {
+	reason := serve(line)
+	if reason == nil {
+		return
+	}
 	defer close(s.done)
-	reason := s.serve()
 	s.setPhase(ended)
 	if !errors.Is(context.Cause(s.ctx), ErrClosed) && s.cfg.OnClosed != nil {
 		s.cfg.OnClosed(reason)
@@ -231,10 +251,11 @@ func (s *Session) run() {
 	s.cancel(reason)
 }
 
-// serve takes the session through its life and returns why it ended.
-func (s *Session) serve() error {
-	defer s.pipe.Close()
-	conn, err := dtls.ServerWithOptions(&s.pipe, peerAddr{}, s.options()...)
+// serve takes the session through its life and returns why it ended; nil if it
+// is at rest.
+func (s *Session) serve(line *pipe) error {
+	defer line.Close()
+	conn, err := dtls.ServerWithOptions(line, peerAddr{}, s.options()...)
 	if err != nil {
 		return fmt.Errorf("secure: %w", err)
 	}
@@ -248,6 +269,9 @@ func (s *Session) serve() error {
 	keys, err := exportKeys(conn)
 	if err != nil {
 		return err
+	}
+	if s.cfg.Channel == nil {
+		return s.retire(conn, line, keys)
 	}
 	s.established(keys)
 	return s.data(conn)

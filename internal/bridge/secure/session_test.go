@@ -1,6 +1,7 @@
 package secure
 
 import (
+	"io"
 	"math/rand/v2"
 	"reflect"
 	"strings"
@@ -381,15 +382,15 @@ func FuzzParseFingerprint(f *testing.F) {
 }
 
 func TestQueueBounds(t *testing.T) {
-	var p pipe
-	p.init(func([]byte) {})
+	var count traffic
+	p := newPipe(func([]byte) {}, &count)
 	p.push(make([]byte, MaxDatagram+1), true)
 	p.push([]byte{22}, false)
 	for range 2 * maxQueue {
 		p.push([]byte{22}, true)
 	}
-	if received, dropped, _ := p.counters(); received != 2*maxQueue+2 || dropped != maxQueue+2 {
-		t.Errorf("received %d, dropped %d", received, dropped)
+	if dropped := count.dropped.Load(); dropped != maxQueue+2 {
+		t.Errorf("dropped %d", dropped)
 	}
 }
 
@@ -449,6 +450,74 @@ func TestClose(t *testing.T) {
 				wantError(t, p.session.SendChannel([]byte("x")), ErrNoChannel)
 				p.finish()
 			})
+		})
+	}
+}
+
+// A session that waits for nothing but the peer's goodbye has no goroutine; it
+// helps a peer that has missed our last flight, but not for ever, says goodbye
+// itself, and is not ended by who has not the keys.
+func TestRest(t *testing.T) {
+	bubble(t, func(t *testing.T) {
+		p := newPair(t, false)
+		defer p.finish()
+		lose := 3 // times the last flight
+		p.rewire(nil, func(b []byte, deliver func([]byte)) {
+			if lose > 0 && b[0] == contentChangeCipherSpec {
+				lose--
+				return
+			}
+			deliver(b)
+		})
+		p.connect()
+		synctest.Wait()
+		if lose != 0 || p.session.rest == nil || p.session.rest.repeats != 3 {
+			t.Fatalf("%d to lose, %+v", lose, p.session.rest)
+		}
+		finished := []byte{contentHandshake, 0xfe, 0xfd, 0, 1, 0, 0, 0, 0, 0x77, 0, 0, 1, 1}
+		before := p.session.State()
+		for range 3 * maxRepeats {
+			p.session.Push(finished)
+		}
+		if n := p.session.State().Sent - before.Sent; n != maxRepeats-3 {
+			t.Errorf("%d datagrams for forged ones", n)
+		}
+		forged := append([]byte{contentAlert, 0xfe, 0xfd, 0, 1, 0, 0, 0, 0, 0x77, 0, 0, 26}, make([]byte, 26)...)
+		p.session.Push(forged)
+		synctest.Wait()
+		if after := p.session.State(); after.Phase != "established" {
+			t.Errorf("after a forged alert %+v", after)
+		}
+		p.session.Close()
+		<-p.session.Done()
+		if _, err := p.conn.Read(make([]byte, 10)); err != io.EOF {
+			t.Errorf("the peer was told %v", err)
+		}
+	})
+}
+
+// TestRestIsLeft: a peer's alert ends a session at rest, and one whose owner
+// closes it says goodbye.
+func TestRestIsLeft(t *testing.T) {
+	for _, ours := range []bool{true, false} {
+		bubble(t, func(t *testing.T) {
+			p := newPair(t, false)
+			p.connect()
+			synctest.Wait()
+			if p.session.rest == nil {
+				t.Fatal("no rest")
+			}
+			if ours {
+				p.session.Close()
+				if _, err := p.conn.Read(make([]byte, 10)); err != io.EOF {
+					t.Errorf("the peer was told %v", err)
+				}
+			} else {
+				_ = p.conn.Close()
+				wantError(t, <-p.closed, ErrRemoteClosed)
+			}
+			<-p.session.Done()
+			p.finish()
 		})
 	}
 }

@@ -29,7 +29,7 @@ type State struct {
 // State returns a snapshot.
 func (s *Session) State() State {
 	out := State{Channel: s.channel.Load() != nil, Discarded: s.discarded.Load()}
-	out.Received, out.Dropped, out.Sent = s.pipe.counters()
+	out.Received, out.Dropped, out.Sent = s.count.received.Load(), s.count.dropped.Load(), s.count.sent.Load()
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	out.Phase = string(s.phase)
