@@ -2,8 +2,9 @@ package renumber
 
 const (
 	// MinWindow is how many outgoing numbers, counted from the newest, a Map can
-	// map back at first, and MaxWindow how many at most. Both are powers of two.
+	// map back at first. It is a power of two, as MaxWindow is.
 	MinWindow = 64
+	// MaxWindow is how many numbers it can map back at most.
 	MaxWindow = 1024
 	// Epochs is how many epochs, counted from the newest, are remembered.
 	Epochs = 8
