@@ -2,11 +2,7 @@ package bridge
 
 import (
 	"encoding/binary"
-	"encoding/hex"
-	"fmt"
 	"math/rand/v2"
-	"os"
-	"path/filepath"
 	"slices"
 	"strings"
 	"testing"
@@ -16,11 +12,12 @@ import (
 	"github.com/plenum-conf/plenum/internal/mono"
 	"github.com/plenum-conf/plenum/internal/rtp"
 	"github.com/plenum-conf/plenum/internal/rtp/codec"
+	"github.com/plenum-conf/plenum/internal/testkit/capture"
 )
 
-// captured is a packet of a real sender, see the svc package's testdata. The
-// picture is not in the capture: behind the descriptor stand the packet's
-// number and noise, as if it were encrypted end to end.
+// captured is a packet of a real sender. The picture is not in the capture:
+// behind the descriptor stand the packet's number and noise, as if it were
+// encrypted end to end.
 type captured struct {
 	pt      uint8
 	seq     uint16
@@ -32,31 +29,11 @@ type captured struct {
 
 func readCapture(t testing.TB, name string) (out []captured) {
 	t.Helper()
-	text, err := os.ReadFile(filepath.Join("../rtp/svc/testdata", name))
-	if err != nil {
-		t.Fatal(err)
-	}
 	r := rand.New(rand.NewPCG(1, 2))
-	for line := range strings.Lines(string(text)) {
-		if line[0] == '#' {
-			continue
-		}
-		var kind, data string
-		var marker, size int
-		var p captured
-		if _, err := fmt.Sscan(line, &kind, &p.seq, &p.ts, &marker, &size, &data); err != nil {
-			t.Fatal(err)
-		}
-		descriptor, err := hex.DecodeString(data)
-		if err != nil {
-			t.Fatal(err)
-		}
-		p.pt, p.marker = ptVP9, marker != 0
-		if kind == "av1" {
-			p.pt, p.ext, descriptor = ptAV1, descriptor, nil
-		}
-		p.payload = binary.BigEndian.AppendUint32(descriptor, uint32(len(out)))
-		for len(p.payload) < min(size, 1100) {
+	for _, c := range capture.Read(t, name) {
+		p := captured{pt: map[string]uint8{"vp9": ptVP9, "av1": ptAV1}[c.Codec], seq: c.Seq, ts: c.TS, marker: c.Marker, ext: c.Dependency}
+		p.payload = binary.BigEndian.AppendUint32(c.Head, uint32(len(out)))
+		for len(p.payload) < min(c.Size, 1100) {
 			p.payload = append(p.payload, byte(r.Uint32()))
 		}
 		out = append(out, p)
@@ -288,10 +265,7 @@ func (v *viewer) needs(h *rtp.Header, f viewed) {
 	}
 }
 
-var captures = []string{
-	"av1_l1t3.txt", "av1_l2t3_key.txt", "av1_l3t3.txt", "av1_l3t3_key.txt",
-	"firefox_vp9.txt", "vp9_l1t3.txt", "vp9_l2t3_key.txt", "vp9_l3t3.txt", "vp9_l3t3_key.txt",
-}
+var captures = append(capture.Names("av1_"), capture.Names("vp9_")...)
 
 // TestCaptures plays what real browsers sent to receivers that change their
 // minds all the time, and lets each of them look at what it got.

@@ -88,7 +88,7 @@ func (s *Selector) Forward(encoding int, info FrameInfo) (forward, switched bool
 	}
 	if info.StartOfFrame && info.KeyFrame && s.accepts(encoding) {
 		s.current = int8(encoding + 1)
-		s.limit = s.wanted()
+		s.limit, s.pending = s.wanted(), 0
 		s.frame, s.seen = info.Timestamp, true
 		return true, true
 	}
@@ -133,10 +133,10 @@ func (s *Selector) adjust(info FrameInfo) {
 	s.frame, s.seen = info.Timestamp, true
 	wanted := s.wanted()
 	switch {
-	case s.pending > s.limit: // the last frame allowed more from here on
-		s.limit = min(s.pending, wanted)
 	case info.KeyFrame, wanted < s.limit, !info.HasTID:
 		s.limit = wanted
+	case s.pending > s.limit: // the last frame allowed more from here on
+		s.limit = min(s.pending, wanted)
 	}
 	s.pending = 0
 	if wanted <= s.limit || info.TID > wanted {

@@ -19,6 +19,7 @@ type packet struct {
 	ts       uint32
 	marker   bool
 	vp8      codec.VP8
+	info     simulcast.FrameInfo
 }
 
 // encoding makes the packets of one VP8 encoding.
@@ -48,13 +49,19 @@ func (e *encoding) frame(key bool) []packet {
 	}
 	var all []packet
 	for i := range e.packets {
-		all = append(all, packet{e.index, e.frames, e.seq, e.ts, i == e.packets-1, codec.VP8{
+		d := codec.VP8{
 			PictureID: e.id, PictureIDBits: e.idBits, TL0PicIdx: e.tl0, HasTL0PicIdx: true,
 			HasTID: true, TID: tid, LayerSync: true, StartOfFrame: i == 0, KeyFrame: i == 0 && key,
-		}})
+		}
+		all = append(all, packet{e.index, e.frames, e.seq, e.ts, i == e.packets-1, d, infoOf(&d, e.ts)})
 		e.seq++
 	}
 	return all
+}
+
+// infoOf is what a descriptor says to a selector.
+func infoOf(d *codec.VP8, ts uint32) simulcast.FrameInfo {
+	return simulcast.FrameInfo{Timestamp: ts, StartOfFrame: d.StartOfFrame, KeyFrame: d.KeyFrame, HasTID: d.HasTID, TID: d.TID, LayerSync: d.LayerSync}
 }
 
 // sent is a packet as it went out.
@@ -68,44 +75,59 @@ type sent struct {
 // receiver is what a bridge keeps for one receiver, and what that got.
 type receiver struct {
 	sel  simulcast.Selector
+	twin *both
 	seq  rtp.SeqMap
 	vp8  codec.VP8Rewriter
 	got  map[uint16]sent
 	last uint16
 	n    int
+	// ended and switched: the newest packet was the last of its frame, and
+	// the first of another encoding.
+	ended, switched bool
 }
 
-func (v *receiver) packet(t *testing.T, p packet, now mono.Time) {
+func newReceiver(t *testing.T) *receiver {
+	v := &receiver{got: map[uint16]sent{}}
+	v.seq.Init(90000, 3000)
+	v.twin = newBoth(t, &v.sel)
+	return v
+}
+
+// packet gives a packet to the receiver and returns whether it went out.
+func (v *receiver) packet(t *testing.T, p packet, now mono.Time) bool {
 	t.Helper()
-	info := simulcast.FrameInfo{Timestamp: p.ts, StartOfFrame: p.vp8.StartOfFrame, KeyFrame: p.vp8.KeyFrame,
-		HasTID: true, TID: p.vp8.TID, LayerSync: p.vp8.LayerSync}
-	forward, switched := v.sel.Forward(p.encoding, info)
+	forward, switched := v.twin.forward(p.encoding, p.info)
 	if switched {
-		v.seq.Switch(uint8(p.encoding), p.seq, p.ts, now, 0)
+		skip := uint16(0)
+		if !v.ended {
+			skip = 1
+		}
+		v.seq.Switch(uint8(p.encoding), p.seq, p.ts, now, skip)
 		v.vp8.Switch(&p.vp8)
 	}
 	if v.sel.Current() != p.encoding {
-		return
+		return false
 	}
 	if !forward && !v.seq.Reserved(p.seq) {
 		v.seq.Drop(p.seq)
 		v.vp8.Drop(&p.vp8)
-		return
+		return false
 	}
 	seq, ts, ok := v.seq.Forward(p.seq, p.ts, now)
 	if !ok {
-		return
+		return false
 	}
 	id, tl0, ok := v.vp8.Forward(&p.vp8)
 	if !ok {
-		return
+		return false
 	}
 	if _, dup := v.got[seq]; dup && v.n < 60000 {
 		t.Fatalf("number %d goes out twice", seq)
 	}
 	v.got[seq] = sent{p, ts, id, tl0}
-	v.last = seq
+	v.last, v.ended, v.switched = seq, p.marker, switched
 	v.n++
+	return true
 }
 
 // Three encodings, targets that change all the time, nothing lost: what goes
@@ -118,16 +140,15 @@ func TestOneStreamOutOfThree(t *testing.T) {
 			encodings[i] = encoding{index: i, seq: uint16(r.Uint32()), ts: r.Uint32(), id: uint16(r.IntN(100)),
 				idBits: []uint8{7, 15, 15}[i], tl0: uint8(r.Uint32()), packets: i + 1}
 		}
-		v := receiver{got: map[uint16]sent{}}
-		v.seq.Init(90000, 3000)
-		v.sel.SetTarget(2, 2)
+		v := newReceiver(t)
+		v.twin.setTarget(2, 2)
 		now := mono.Time(time.Hour)
 		var first uint16
 		for n := range 2000 {
 			now = now.Add(33 * time.Millisecond)
 			key := n == 0 || r.IntN(30) == 0
 			if r.IntN(20) == 0 {
-				v.sel.SetTarget(r.IntN(4)-1, r.IntN(3))
+				v.twin.setTarget(r.IntN(4)-1, r.IntN(3))
 			}
 			for i := range encodings {
 				for _, p := range encodings[i].frame(key) {
@@ -135,7 +156,7 @@ func TestOneStreamOutOfThree(t *testing.T) {
 					if v.n == 1 {
 						first = v.last
 					}
-					checkRepeat(t, &v, r, first)
+					checkRepeat(t, v, r, first)
 				}
 			}
 		}

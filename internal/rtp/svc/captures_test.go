@@ -1,18 +1,16 @@
 package svc
 
 import (
-	"encoding/hex"
 	"fmt"
 	"math/rand/v2"
-	"os"
-	"path/filepath"
 	"strings"
 	"testing"
 
 	"github.com/plenum-conf/plenum/internal/rtp/codec"
+	"github.com/plenum-conf/plenum/internal/testkit/capture"
 )
 
-// captured is a packet of a real sender; see testdata/README.md.
+// captured is a packet of a real sender.
 type captured struct {
 	packet
 	size int
@@ -31,36 +29,20 @@ type frameName struct {
 
 func readCapture(t testing.TB, name string) (out []captured) {
 	t.Helper()
-	text, err := os.ReadFile(filepath.Join("testdata", name))
-	if err != nil {
-		t.Fatal(err)
-	}
 	var last *codec.AV1Structure
-	for i, line := range strings.Split(string(text), "\n") {
-		if line == "" || line[0] == '#' {
-			continue
-		}
-		var kind, data string
-		var p captured
-		var marker int
-		if _, err := fmt.Sscan(line, &kind, &p.seq, &p.ts, &marker, &p.size, &data); err != nil {
-			t.Fatalf("%s:%d: %v", name, i+1, err)
-		}
-		p.marker, p.av1 = marker != 0, kind == "av1"
-		if p.ext, err = hex.DecodeString(data); err == nil {
-			err = p.read(&last)
-		}
-		if err != nil {
-			t.Fatalf("%s:%d: %v", name, i+1, err)
+	for _, c := range capture.Read(t, name) {
+		p := captured{packet: packet{seq: c.Seq, ts: c.TS, marker: c.Marker}, size: c.Size, av1: c.Codec == "av1", ext: c.Dependency}
+		if err := p.read(c.Payload(), &last); err != nil {
+			t.Fatalf("%s, packet %d: %v", name, c.Seq, err)
 		}
 		out = append(out, p)
 	}
 	return out
 }
 
-func (p *captured) read(last **codec.AV1Structure) (err error) {
+func (p *captured) read(payload []byte, last **codec.AV1Structure) (err error) {
 	if !p.av1 {
-		p.vp9, err = codec.ParseVP9(append(p.ext, 0)) // a byte of payload
+		p.vp9, err = codec.ParseVP9(payload)
 		d := &p.vp9
 		p.name = frameName{d.PictureID, d.SID}
 		for _, diff := range d.ReferenceDiffs[:d.References] {
@@ -80,6 +62,9 @@ func (p *captured) read(last **codec.AV1Structure) (err error) {
 	}
 	return err
 }
+
+// scalable are the captures of streams that may have layers.
+func scalable() []string { return append(capture.Names("av1_"), capture.Names("vp9_")...) }
 
 // tap is a receiver of a capture.
 type tap struct {
@@ -169,7 +154,7 @@ func TestCaptures(t *testing.T) {
 		"av1_l2t3_key.txt": "22 41 79 35 62 123 35 62 123",
 		"av1_l3t3.txt":     "18 33 63 66 105 186 161 238 400",
 		"av1_l3t3_key.txt": "62 106 195 119 173 265 124 178 270",
-		"firefox_vp9.txt":  "40 40 40 40 40 40 40 40 40",
+		"vp9_firefox.txt":  "151 151 151 151 151 151 151 151 151",
 		"vp9_l1t3.txt":     "28 48 90 28 48 90 28 48 90",
 		"vp9_l2t3_key.txt": "49 92 176 80 125 208 80 125 208",
 		"vp9_l3t3.txt":     "17 33 65 60 105 193 154 268 500",
@@ -195,9 +180,8 @@ func TestCaptures(t *testing.T) {
 
 // Real streams, with layers that change all the time.
 func TestCapturesWithRandomTargets(t *testing.T) {
-	names, _ := filepath.Glob("testdata/*.txt")
-	for _, path := range names {
-		packets := readCapture(t, filepath.Base(path))
+	for _, name := range scalable() {
+		packets := readCapture(t, name)
 		for seed := range uint64(30) {
 			r := rand.New(rand.NewPCG(seed, 1))
 			v := newTap(t, packets)

@@ -31,7 +31,7 @@ func (m *Meter) add1(p *captured) {
 func TestMeterAgreesWithSelectors(t *testing.T) {
 	for name, from := range map[string]int{
 		"vp9_l3t3_key.txt": 400, "vp9_l3t3.txt": 472, "vp9_l2t3_key.txt": 133, "vp9_l1t3.txt": 0,
-		"av1_l3t3_key.txt": 0, "av1_l3t3.txt": 360, "av1_l2t3_key.txt": 0, "av1_l1t3.txt": 0, "firefox_vp9.txt": 0,
+		"av1_l3t3_key.txt": 0, "av1_l3t3.txt": 360, "av1_l2t3_key.txt": 0, "av1_l1t3.txt": 0, "vp9_firefox.txt": 0,
 	} {
 		packets := readCapture(t, name)
 		to := len(packets)
@@ -69,7 +69,7 @@ func TestMeter(t *testing.T) {
 	for name, want := range map[string]string{
 		"vp9_l3t3_key.txt": "S0T0 320x180 7 S0T1 320x180 12 S0T2 320x180 24 S1T0 640x360 5 S1T1 640x360 9 S1T2 640x360 17 S2T0 1280x720 5 S2T1 1280x720 9 S2T2 1280x720 17",
 		"av1_l3t3_key.txt": "S0T0 320x180 12 S0T1 320x180 23 S0T2 320x180 45 S1T0 640x360 12 S1T1 640x360 23 S1T2 640x360 45 S2T0 1280x720 0 inactive S2T1 1280x720 0 inactive S2T2 1280x720 0 inactive",
-		"firefox_vp9.txt":  "S0T0 960x540 22",
+		"vp9_firefox.txt":  "S0T0 480x270 100",
 	} {
 		packets := readCapture(t, name)
 		m := meter(packets[:min(100, len(packets))])

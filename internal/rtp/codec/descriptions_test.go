@@ -10,7 +10,7 @@ import (
 
 // Every line of testdata/*.txt is read and described; the format stands in
 // testdata/handmade.txt.
-func TestCaptures(t *testing.T) {
+func TestDescriptions(t *testing.T) {
 	files, err := filepath.Glob("testdata/*.txt")
 	if err != nil || len(files) == 0 {
 		t.Fatal("no captures:", err)
