@@ -76,12 +76,6 @@ const (
 	defaultDuration                   = 30 * time.Second
 )
 
-// What goes to strangers' servers without leave.
-const (
-	freeParticipants = 10
-	freeDuration     = 10 * time.Minute
-)
-
 // Run carries the test out, shows how it goes, and at the end what came of it.
 // It fails when a condition is not met.
 func (l *loadtestCmd) Run(out io.Writer) error {
@@ -91,7 +85,7 @@ func (l *loadtestCmd) Run(out io.Writer) error {
 	if l.URL == "" {
 		return errors.New("which deployment? Give its URL, such as http://localhost:8080; plenum loadtest --help says what else there is")
 	}
-	s, plan, err := l.plan()
+	plan, err := l.plan()
 	if err != nil {
 		return err
 	}
@@ -103,7 +97,7 @@ func (l *loadtestCmd) Run(out io.Writer) error {
 	if err != nil {
 		return err
 	}
-	rep, interrupted, err := l.carryOut(out, s, plan, server)
+	rep, interrupted, err := l.carryOut(out, plan, server)
 	if err != nil {
 		return err
 	}
@@ -190,26 +184,26 @@ func readScenario(name string) (*scenario.Scenario, error) {
 }
 
 // plan makes the plan that flags and file describe.
-func (l *loadtestCmd) plan() (*scenario.Scenario, loadtest.Plan, error) {
+func (l *loadtestCmd) plan() (loadtest.Plan, error) {
 	u, err := url.Parse(l.URL)
 	if err != nil || u.Host == "" || u.Scheme != "http" && u.Scheme != "https" && !site.IsBare(u) {
-		return nil, loadtest.Plan{}, fmt.Errorf("%q is not the URL of a deployment, such as https://meet.example", l.URL)
+		return loadtest.Plan{}, fmt.Errorf("%q is not the URL of a deployment, such as https://meet.example", l.URL)
 	}
 	s, err := l.scenario()
 	if err != nil {
-		return nil, loadtest.Plan{}, err
+		return loadtest.Plan{}, err
 	}
 	p, err := s.Plan(l.URL, l.RoomPrefix)
 	if err != nil {
-		return nil, p, fmt.Errorf("the scenario: %w", err)
+		return p, fmt.Errorf("the scenario: %w", err)
 	}
 	auto := func(s string) string { return strings.TrimPrefix(s, "auto") }
 	p.Request, p.Channel, p.Rewriting = auto(l.Request), auto(l.Channel), auto(l.Rewriting)
 	p.Token, p.User, p.Password, p.RoomPassword = l.Token, l.User, l.Password, l.RoomPassword
 	p.Insecure, p.OpenOneIn = l.Insecure, l.OpenOneIn
-	p.PrivateOnly = !l.IRunThisServer
+	p.PrivateOnly = !l.IRunThisServer && !p.Modest()
 	p.Domain, p.MUC = l.Domain, l.MUC
-	return s, p, nil
+	return p, nil
 }
 
 // server is what can be known of the server's own use, nil for nothing.
@@ -223,9 +217,8 @@ func (l *loadtestCmd) server() (*probe.Source, error) {
 	return nil, nil
 }
 
-// carryOut runs the plan and shows it. A small test without media goes to
-// strangers too; larger ones need leave.
-func (l *loadtestCmd) carryOut(out io.Writer, s *scenario.Scenario, plan loadtest.Plan, server *probe.Source) (*record.Report, bool, error) {
+// carryOut runs the plan and shows it.
+func (l *loadtestCmd) carryOut(out io.Writer, plan loadtest.Plan, server *probe.Source) (*record.Report, bool, error) {
 	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt, syscall.SIGTERM)
 	defer stop()
 	go func() {
@@ -247,13 +240,8 @@ func (l *loadtestCmd) carryOut(out io.Writer, s *scenario.Scenario, plan loadtes
 	rep, err := loadtest.Run(running, plan, opt)
 	var refused *loadtest.NotPrivateError
 	if errors.As(err, &refused) {
-		if s.Media() || n > freeParticipants || plan.Duration > freeDuration || l.Churn != "" {
-			seen()
-			return nil, false, fmt.Errorf("%w. If it is yours to test, say --i-run-this-server; without it at most %d participants without media go there, for %v at most",
-				refused, freeParticipants, freeDuration)
-		}
-		plan.PrivateOnly = false
-		rep, err = loadtest.Run(running, plan, opt)
+		err = fmt.Errorf("%w. If it is yours to test, say --i-run-this-server; without it at most %d participants without media go there, for %v at most, who neither leave nor break their connections",
+			refused, loadtest.ModestParticipants, loadtest.ModestDuration)
 	}
 	watched := seen()
 	if err != nil {

@@ -173,6 +173,10 @@ func TestLoadtestRefuses(t *testing.T) {
 	if err := os.WriteFile(bad, []byte("duration: 1m\nrooms:\n  - members:\n      - {count: 3, vidoe: true}\n"), 0o600); err != nil {
 		t.Fatal(err)
 	}
+	churning := filepath.Join(t.TempDir(), "churn.yaml")
+	if err := os.WriteFile(churning, []byte("duration: 1m\nrooms:\n  - members:\n      - {count: 3, signalling: true, churn: 600%/min}\n"), 0o600); err != nil {
+		t.Fatal(err)
+	}
 	ln, err := net.Listen("tcp", "127.0.0.1:0")
 	if err != nil {
 		t.Fatal(err)
@@ -187,6 +191,8 @@ func TestLoadtestRefuses(t *testing.T) {
 		"http://192.0.2.1": "say --i-run-this-server",
 		"http://192.0.2.1 --signalling-only --participants 11": "say --i-run-this-server",
 		"http://192.0.2.1 --signalling-only --duration 11m":    "say --i-run-this-server",
+		"http://192.0.2.1 --signalling-only --break-every 10s": "say --i-run-this-server",
+		"http://192.0.2.1 --scenario " + churning:              "say --i-run-this-server",
 		closed + " --assert x<1":                               `there is no "x"`,
 		closed + " --scenario nope":                            "shipped are classroom",
 		closed + " --scenario " + bad:                          "line 4: vidoe",

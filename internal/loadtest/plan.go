@@ -1,14 +1,11 @@
 package loadtest
 
 import (
-	"errors"
 	"fmt"
-	"net/url"
 	"time"
 
 	"github.com/plenum-conf/plenum/internal/loadtest/media"
 	"github.com/plenum-conf/plenum/internal/loadtest/shape"
-	"github.com/plenum-conf/plenum/internal/loadtest/site"
 	"github.com/plenum-conf/plenum/internal/srtp"
 )
 
@@ -48,6 +45,8 @@ type Plan struct {
 	// Profiles are the SRTP profiles that are offered, none for both.
 	Profiles []srtp.Profile `json:"profiles,omitempty"`
 
+	// Share is which of the participants are carried out here.
+	Share Share `json:"share,omitzero"`
 	// OpenOneIn is of how many pictures, or audio packets, one is decrypted;
 	// 1 for all, 0 for DefaultOpenOneIn.
 	OpenOneIn int `json:"open_one_in"`
@@ -59,6 +58,20 @@ type Plan struct {
 
 // DefaultOpenOneIn is Plan.OpenOneIn unless it is set.
 const DefaultOpenOneIn = 8
+
+// Share says which participants of a plan are carried out here when machines
+// share one: of each room every Of-th, beginning with another one in each
+// room. The zero Share is all of them.
+type Share struct {
+	Index int `json:"index"` // from 0
+	Of    int `json:"of"`
+}
+
+// has reports whether the k-th participant of a room is in the share.
+func (s Share) has(room, k int) bool { return s.Of <= 1 || (room+k)%s.Of == s.Index }
+
+// step is how far the numbers of its participants are apart, at least.
+func (s Share) step() int { return max(s.Of, 1) }
 
 // Layout says what a participant looks at.
 type Layout string
@@ -95,10 +108,10 @@ type Role struct {
 	// Stay is how long it stays, 0 for until the end.
 	Stay time.Duration `json:"stay,omitempty"`
 	// BreakEvery lets its signalling connection break again and again, so
-	// that it has to resume; 0 for never.
+	// that it has to resume; 0 for never, else MinBreakEvery at least.
 	BreakEvery time.Duration `json:"break_every,omitempty"`
-	// Churn is the share of them, 0 to 1, that leaves in a minute; who left
-	// comes back after a few seconds, as somebody new.
+	// Churn is the share of them, 0 to MaxChurn, that leaves in a minute; who
+	// left comes back after a few seconds, as somebody new.
 	Churn float64 `json:"churn,omitempty"`
 	// Network is what the network is like for their media, each way.
 	Network shape.Profile `json:"network,omitzero"`
@@ -205,6 +218,23 @@ func (p *Plan) Participants() int {
 	return n
 }
 
+// Here is how many of them are carried out here: those of the plan's Share.
+func (p *Plan) Here() int {
+	n := 0
+	for i, r := range p.Rooms {
+		k := 0
+		for _, m := range r.Members {
+			for range m.Count {
+				if p.Share.has(i, k) {
+					n++
+				}
+				k++
+			}
+		}
+	}
+	return n
+}
+
 // role finds a role by name.
 func (p *Plan) role(name string) (*Role, bool) {
 	for i := range p.Roles {
@@ -213,39 +243,4 @@ func (p *Plan) role(name string) (*Role, bool) {
 		}
 	}
 	return nil, false
-}
-
-// Check says what is wrong with a plan.
-func (p *Plan) Check() error {
-	u, err := url.Parse(p.URL)
-	if err != nil || u.Host == "" || u.Scheme != "http" && u.Scheme != "https" && !site.IsBare(u) {
-		return fmt.Errorf("%q is not the URL of a deployment, such as https://meet.example", p.URL)
-	}
-	if !site.IsBare(u) && p.Domain+p.MUC != "" {
-		return errors.New("domain and muc are for the WebSocket of an XMPP server (ws or wss); a deployment's stand in its config.js")
-	}
-	if p.Duration <= 0 {
-		return errors.New("the duration must be longer than nothing")
-	}
-	if p.Participants() == 0 {
-		return errors.New("the plan has no participants")
-	}
-	for _, r := range p.Rooms {
-		for _, m := range r.Members {
-			if _, ok := p.role(m.Role); !ok {
-				return fmt.Errorf("room %s has members of an unknown role %q", r.Name, m.Role)
-			}
-		}
-	}
-	for _, r := range p.Roles {
-		switch {
-		case site.IsBare(u) && !r.Signalling:
-			return fmt.Errorf("role %s has media, and a bare XMPP server has none: signalling only (--signalling-only)", r.Name)
-		case r.Codec != "" && r.Codec != media.VP8 && r.Codec != media.VP9:
-			return fmt.Errorf("role %s: there are no samples of %s, only of VP8 and VP9", r.Name, r.Codec)
-		case r.Layout != "" && r.Layout != Stage && r.Layout != Tile:
-			return fmt.Errorf("role %s: a layout is stage or tile, not %q", r.Name, r.Layout)
-		}
-	}
-	return nil
 }

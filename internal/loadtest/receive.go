@@ -175,7 +175,7 @@ func (m *peer) look(s *lmedia.Stream, h *rtp.Header, stamp int64, at mono.Time) 
 	if key && !had {
 		m.story.stepAt(record.FirstKeyFrame, at)
 	}
-	if !ok {
+	if !ok || sent.Clock != lmedia.Here {
 		return
 	}
 	if stamp == 0 {
@@ -195,7 +195,7 @@ func (m *peer) stream(h *rtp.Header, f *format) *lmedia.Stream {
 		m.count.UnknownSSRC++
 		return nil
 	}
-	s := lmedia.NewStream(h.SSRC, f.video, f.codec, f.clock, 0)
+	s := lmedia.NewStream(h.SSRC, f.video, f.codec, f.clock)
 	m.streams[h.SSRC] = s
 	m.order = append(m.order, s)
 	if a, ok := m.known[h.SSRC]; ok {
@@ -219,11 +219,7 @@ func (m *peer) assign(s *lmedia.Stream, a announced) {
 
 // move decides whether a stream's gaps count as freezes.
 func (m *peer) move(s *lmedia.Stream) {
-	freeze := time.Duration(0)
-	if s.Video && !s.Desktop && s.Source != "" && (m.forwarded == nil || m.forwarded[s.Source]) && !m.sources.isMuted(s.Source) {
-		freeze = record.FreezeAfter
-	}
-	s.Moving(freeze)
+	s.Moving(s.Video && !s.Desktop && s.Source != "" && (m.forwarded == nil || m.forwarded[s.Source]) && !m.sources.isMuted(s.Source))
 }
 
 // rtxIn takes a retransmission (RFC 4588).
@@ -279,7 +275,7 @@ func (m *peer) withdraw(ssrcs []uint32) {
 	for _, ssrc := range ssrcs {
 		delete(m.known, ssrc)
 		if s := m.streams[ssrc]; s != nil {
-			s.Moving(0)
+			s.Moving(false)
 		}
 	}
 }

@@ -25,6 +25,10 @@ import (
 type Options struct {
 	// OnSecond is called at the end of each second, from one goroutine.
 	OnSecond func(record.Second)
+	// Begin, if not nil, is called when all is prepared: the deployment is
+	// known and answers. Its time begins when Begin returns; with an error
+	// nobody comes, and Run returns it.
+	Begin func(context.Context) error
 }
 
 // run is one run.
@@ -40,6 +44,7 @@ type run struct {
 
 	workers []*worker
 	all     []*participant
+	next    int // number of the next participant that comes back
 	errors  atomic.Int64
 	living  sync.WaitGroup
 }
@@ -64,16 +69,20 @@ func Run(ctx context.Context, plan Plan, opt Options) (*record.Report, error) {
 	if plan.Workers <= 0 {
 		plan.Workers = runtime.GOMAXPROCS(0)
 	}
-	r := &run{plan: &plan, start: time.Now(), began: mono.Now(), cpu: cpuTime()}
+	r := &run{plan: &plan}
 	if err := r.prepare(ctx); err != nil {
 		return nil, err
 	}
+	if opt.Begin != nil {
+		if err := opt.Begin(ctx); err != nil {
+			r.close()
+			return nil, err
+		}
+	}
+	r.start, r.began, r.cpu = time.Now(), mono.Now(), cpuTime()
 	r.populate()
 	ctx, cancel := context.WithTimeout(ctx, plan.Duration)
 	defer cancel()
-	for _, w := range r.workers {
-		go w.run()
-	}
 	seconds := r.watch(ctx, opt.OnSecond)
 	return r.finish(seconds), nil
 }
@@ -100,11 +109,21 @@ func (r *run) prepare(ctx context.Context) error {
 	for range r.plan.Workers {
 		w, err := newWorker(r.plan.OpenOneIn)
 		if err != nil {
+			r.close()
 			return err
 		}
 		r.workers = append(r.workers, w)
+		go w.run()
 	}
 	return nil
+}
+
+// close ends what prepare has made.
+func (r *run) close() {
+	for _, w := range r.workers {
+		w.stop()
+	}
+	r.http.CloseIdleConnections()
 }
 
 // learn reads config.js. A deployment without one is taken for a usual one,
@@ -167,35 +186,50 @@ func (r *run) override() {
 	}
 }
 
-// populate makes the participants, spread over the workers.
+// populate makes the participants of the plan's share, spread over the workers.
+// Numbers, names and turns to speak are those of the whole plan.
 func (r *run) populate() {
+	index := 0
 	for i := range r.plan.Rooms {
-		pr := &r.plan.Rooms[i]
-		rm := &room{name: strings.ToLower(pr.Name), seed: r.plan.Seed + uint64(i)}
-		for _, m := range pr.Members {
-			if role, _ := r.plan.role(m.Role); role.Audio {
-				rm.size += m.Count
-			}
-		}
-		speakers, who := 0, 0
-		for _, m := range pr.Members {
-			role, _ := r.plan.role(m.Role)
-			for k := range m.Count {
-				p := &participant{
-					r: r, index: len(r.all), room: rm, role: role, who: -1, quit: make(chan struct{}),
-					name: fmt.Sprintf("%s %d", strings.ToUpper(role.Name[:1])+role.Name[1:], who+1),
-					w:    r.workers[len(r.all)%len(r.workers)], remote: map[string]*remote{},
-					begins: m.At + m.Over*time.Duration(k)/time.Duration(m.Count),
-				}
+		index = r.fill(i, index)
+	}
+	r.next = index + r.plan.Share.Index
+}
+
+// fill makes those of one room; index is the number of its first. It returns
+// that of the next room's.
+func (r *run) fill(i, index int) int {
+	pr := &r.plan.Rooms[i]
+	rm := &room{name: strings.ToLower(pr.Name), seed: r.plan.Seed + uint64(i)}
+	who := 0
+	for _, m := range pr.Members {
+		role, _ := r.plan.role(m.Role)
+		for k := range m.Count {
+			if r.plan.Share.has(i, who) {
+				p := r.participant(index, rm, role)
+				p.name = fmt.Sprintf("%s %d", strings.ToUpper(role.Name[:1])+role.Name[1:], who+1)
+				p.begins = m.At + time.Duration(float64(m.Over)*float64(k)/float64(m.Count)) // an int64 is too small for the product
 				if role.Audio {
-					p.who = speakers
-					speakers++
+					p.who = rm.size
 				}
-				who++
-				p.story = story{run: r.began, events: &r.errors, state: record.Waiting}
 				r.all = append(r.all, p)
 			}
+			if role.Audio {
+				rm.size++
+			}
+			who++
+			index++
 		}
+	}
+	return index
+}
+
+// participant makes one who has not come yet.
+func (r *run) participant(index int, rm *room, role *Role) *participant {
+	return &participant{
+		r: r, index: index, room: rm, role: role, who: -1, quit: make(chan struct{}),
+		w: r.workers[len(r.all)%len(r.workers)], remote: map[string]*remote{},
+		story: story{run: r.began, events: &r.errors, state: record.Waiting},
 	}
 }
 
@@ -271,11 +305,10 @@ const awayLeast, awayMost = 2 * time.Second, 8 * time.Second
 // comeBack lets somebody who leaves now come back, as a participant of its
 // own: to the server it is another.
 func (r *run) comeBack(p *participant, since time.Duration) {
-	q := &participant{
-		r: r, index: len(r.all), room: p.room, role: p.role, who: p.who, quit: make(chan struct{}), name: p.name, w: p.w,
-		remote: map[string]*remote{}, back: true, begins: since + awayLeast + rand.N(awayMost-awayLeast),
-	}
-	q.story = story{run: r.began, events: &r.errors, state: record.Waiting}
+	q := r.participant(r.next, p.room, p.role)
+	q.who, q.name, q.w, q.back = p.who, p.name, p.w, true
+	q.begins = since + awayLeast + rand.N(awayMost-awayLeast)
+	r.next += r.plan.Share.step()
 	r.all = append(r.all, q)
 }
 
@@ -292,10 +325,7 @@ func (r *run) finish(seconds []record.Second) *record.Report {
 	}
 	leaving.Wait()
 	r.living.Wait()
-	for _, w := range r.workers {
-		w.stop()
-	}
-	r.http.CloseIdleConnections()
+	r.close()
 	return rep
 }
 

@@ -83,7 +83,7 @@ func (a *Audio) packet(at mono.Time, wall int64, out Output) {
 	}
 	f := &clip.Frames[a.at%len(clip.Frames)]
 	a.at++
-	a.scratch = appendPadded(a.scratch[:0], f.Data, Stamp{Sent: wall})
+	a.scratch = appendPadded(a.scratch[:0], f.Data, Stamp{Sent: wall, Clock: Here})
 	e := a.header(a.SSRC, a.payloadType, a.seq, a.ts)
 	e.Marker = first
 	out.Packet(&a.Encoding, e, a.scratch, f.Level|voice)

@@ -2,6 +2,7 @@ package media
 
 import (
 	"bytes"
+	"slices"
 	"testing"
 	"time"
 
@@ -347,7 +348,8 @@ func TestStream(t *testing.T) {
 	for now := mono.Time(1); now < mono.Time(3*time.Second); now = now.Add(33400 * time.Microsecond) {
 		v.Send(now, int64(now), out)
 	}
-	s := NewStream(3, true, "VP8", 90000, 200*time.Millisecond)
+	s := NewStream(3, true, "VP8", 90000)
+	s.Moving(true)
 	at, lost := mono.Time(0), 0
 	var missing []byte
 	n := 0
@@ -381,15 +383,62 @@ func TestStream(t *testing.T) {
 	if !s.Late(h.Seq, at) || s.Late(h.Seq, at) || s.Recovered != 1 || s.Duplicates != 1 {
 		t.Error("recovered once")
 	}
-	s.Moving(0)
+	s.Moving(false)
 	s.frame(1, at.Add(time.Hour))
 	if s.Freezes != 1 {
 		t.Error("a pause is no freeze")
 	}
 }
 
+// TestFreezes: what counts as a freeze depends on how often the sender sends a
+// picture at the layer that comes, and not on how often the server lets one
+// through.
+func TestFreezes(t *testing.T) {
+	const fast, slow = time.Second / 30, 4 * time.Second / 30 // all of a camera's pictures, and those of its base layer
+	at := func(step time.Duration, n int) []time.Duration { return slices.Repeat([]time.Duration{step}, n) }
+	join := slices.Concat[[]time.Duration]
+	for _, tc := range []struct {
+		name string
+		step []time.Duration // of the sender's clock, from picture to picture
+		late []time.Duration // how much later than that each comes
+		want int
+	}{
+		{"30/s", at(fast, 60), nil, 0},
+		{"30/s with a gap", join(at(fast, 30), at(250*time.Millisecond, 1), at(fast, 30)), nil, 1},
+		{"30/s, late", at(fast, 60), append(make([]time.Duration, 30), 180*time.Millisecond), 1},
+		{"7.5/s, late", at(slow, 20), append(make([]time.Duration, 10), 180*time.Millisecond), 0},
+		{"7.5/s, very late", at(slow, 20), append(make([]time.Duration, 10), 300*time.Millisecond), 1},
+		{"7.5/s, one lost", join(at(slow, 10), at(2*slow, 1), at(slow, 10)), nil, 0},
+		{"7.5/s, three lost", join(at(slow, 10), at(4*slow, 1), at(slow, 10)), nil, 1},
+		{"from 7.5/s to 30/s with a gap", join(at(slow, 10), at(fast, 3), at(300*time.Millisecond, 1), at(fast, 10)), nil, 1},
+		{"a picture a second", at(time.Second, 30), nil, 30},
+		{"another source", join(at(slow, 10), []time.Duration{-1}, at(250*time.Millisecond, 1)), nil, 1},
+	} {
+		s := NewStream(3, true, "VP8", 90000)
+		s.Moving(true)
+		clock, ts := mono.Time(time.Hour), uint32(1<<32-9000)
+		s.frame(ts, clock)
+		for i, step := range tc.step {
+			if step < 0 {
+				s.Reassign("other", false)
+				s.frame(ts+1, clock.Add(1))
+				continue
+			}
+			clock, ts = clock.Add(step), ts+uint32(step*90000/time.Second)
+			came := clock
+			if i < len(tc.late) {
+				came = clock.Add(tc.late[i])
+			}
+			s.frame(ts, came)
+		}
+		if s.Freezes != tc.want {
+			t.Errorf("%s: %d freezes of %v, want %d", tc.name, s.Freezes, s.Frozen, tc.want)
+		}
+	}
+}
+
 func FuzzReadStamp(f *testing.F) {
-	f.Add(Stamp{Sent: 5, Height: 180}.Append([]byte("picture")))
+	f.Add(Stamp{Sent: 5, Height: 180, Clock: 7}.Append([]byte("picture")))
 	f.Fuzz(func(t *testing.T, b []byte) {
 		if s, ok := ReadStamp(b); ok && !bytes.HasSuffix(b, s.Append(nil)) {
 			t.Fatal("not what it says")

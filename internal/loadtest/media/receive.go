@@ -41,14 +41,25 @@ type Stream struct {
 	any      bool
 	haveKey  bool
 	seen     rtp.DuplicateFilter
-	freezing time.Duration
+	moving   bool      // its gaps count as freezes
+	steps    [4]uint32 // of the RTP clock, between the newest pictures; 0 if not known
 	keyAsked mono.Time
 }
 
-// NewStream accounts for an SSRC. freeze is the gap from which a video counts
-// as frozen, 0 if it need not move.
-func NewStream(ssrc uint32, video bool, codec string, clock uint32, freeze time.Duration) *Stream {
-	return &Stream{SSRC: ssrc, Video: video, Codec: codec, Clock: clock, freezing: freeze}
+// FreezeAfter is the gap from which a video that should move counts as frozen,
+// unless the sender's own pictures follow each other so slowly that three of
+// its intervals are longer.
+const FreezeAfter = 200 * time.Millisecond
+
+// slowest is the longest interval that is taken for the sender's: that of the
+// lowest of three temporal layers of a camera with 30 pictures a second. What
+// comes more seldom was left out on the way.
+const slowest = 4 * time.Second / 30
+
+// NewStream accounts for an SSRC. Its gaps do not count as freezes before
+// Moving says so.
+func NewStream(ssrc uint32, video bool, codec string, clock uint32) *Stream {
+	return &Stream{SSRC: ssrc, Video: video, Codec: codec, Clock: clock}
 }
 
 // Packet notes a packet from what is in its header. It reports whether it is
@@ -83,34 +94,50 @@ func (s *Stream) Packet(h *rtp.Header, payload int, at mono.Time, every uint64) 
 // frame notes the beginning of a new picture.
 func (s *Stream) frame(ts uint32, at mono.Time) {
 	s.Frames++
-	s.lastTS = ts
 	if s.frameAt != 0 {
 		gap := at.Sub(s.frameAt)
 		s.LongestGap = max(s.LongestGap, gap)
-		if s.freezing > 0 && gap > s.freezing {
+		if s.moving && gap > s.freezeAfter() {
 			s.Freezes++
 			s.Frozen += gap
 		}
+		s.steps[s.Frames%uint64(len(s.steps))] = ts - s.lastTS
 	}
-	s.frameAt = at
+	s.frameAt, s.lastTS = at, ts
+}
+
+// freezeAfter is the gap from which the stream counts as frozen: FreezeAfter,
+// or three intervals of what the sender sends at the layer that is forwarded.
+// That is the shortest step of the sender's clock between the last pictures:
+// layers leave out pictures evenly, and what is lost makes steps longer only.
+func (s *Stream) freezeAfter() time.Duration {
+	least := uint32(0)
+	for _, step := range s.steps {
+		if step != 0 && (least == 0 || step < least) {
+			least = step
+		}
+	}
+	interval := time.Duration(least) * time.Second / time.Duration(max(s.Clock, 1))
+	return max(FreezeAfter, 3*min(interval, slowest))
 }
 
 // Pause says that the stream is not expected to move: the gap until its next
 // frame means nothing.
 func (s *Stream) Pause() { s.frameAt = 0 }
 
-// Moving says what gap counts as a freeze from now on, 0 for none.
-func (s *Stream) Moving(freeze time.Duration) {
-	if freeze == 0 {
+// Moving says whether gaps count as freezes from now on.
+func (s *Stream) Moving(is bool) {
+	if !is {
 		s.Pause()
 	}
-	s.freezing = freeze
+	s.moving = is
 }
 
 // Reassign says that the SSRC carries another source from now on (SSRC
 // rewriting).
 func (s *Stream) Reassign(source string, desktop bool) {
 	s.Source, s.Desktop = source, desktop
+	s.steps = [4]uint32{}
 	s.Pause()
 }
 

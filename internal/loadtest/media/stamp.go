@@ -1,6 +1,9 @@
 package media
 
-import "encoding/binary"
+import (
+	"encoding/binary"
+	"math/rand/v2"
+)
 
 // Stamp is what a trailer says. Decoders of VP8 do not look behind the
 // last partition of a picture, and in an Opus packet the trailer is
@@ -8,10 +11,15 @@ import "encoding/binary"
 type Stamp struct {
 	Sent   int64  // wall clock, nanoseconds since 1970
 	Height uint16 // of the picture; 0 for audio
+	Clock  uint32 // whose clock says Sent: Here of the process that sent it
 }
 
+// Here is the mark of this process's clock. Times of other clocks cannot be
+// compared with it, were they off by a millisecond only.
+var Here = rand.Uint32()
+
 // StampLen is the length of a trailer in bytes.
-const StampLen = 14
+const StampLen = 18
 
 // stampMark begins a trailer.
 const stampMark = "pLnM"
@@ -20,6 +28,7 @@ const stampMark = "pLnM"
 func (s Stamp) Append(b []byte) []byte {
 	b = append(b, stampMark...)
 	b = binary.BigEndian.AppendUint16(b, s.Height)
+	b = binary.BigEndian.AppendUint32(b, s.Clock)
 	return binary.BigEndian.AppendUint64(b, uint64(s.Sent))
 }
 
@@ -29,5 +38,8 @@ func ReadStamp(payload []byte) (Stamp, bool) {
 	if n < 0 || string(payload[n:n+4]) != stampMark {
 		return Stamp{}, false
 	}
-	return Stamp{Height: binary.BigEndian.Uint16(payload[n+4:]), Sent: int64(binary.BigEndian.Uint64(payload[n+6:]))}, true
+	return Stamp{
+		Height: binary.BigEndian.Uint16(payload[n+4:]), Clock: binary.BigEndian.Uint32(payload[n+6:]),
+		Sent: int64(binary.BigEndian.Uint64(payload[n+10:])),
+	}, true
 }

@@ -288,7 +288,7 @@ func (l *Layer) payload(p *sentPacket, e *rtp.Egress, scratch []byte) []byte {
 	}
 	e.Marker = end == size
 	if e.Marker && l.codec == VP8 { // a VP9 decoder takes what follows for another picture
-		b = Stamp{Sent: p.stamp, Height: uint16(l.clip.Height)}.Append(b)
+		b = Stamp{Sent: p.stamp, Height: uint16(l.clip.Height), Clock: Here}.Append(b)
 	}
 	return b
 }

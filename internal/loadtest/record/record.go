@@ -165,14 +165,11 @@ type Stream struct {
 	KeyFrames  uint64        `json:"key_frames"` // among what was decrypted
 	Height     int           `json:"height"`     // of the last picture known, 0 if unknown
 	Switches   int           `json:"switches"`   // changes of Height
-	Freezes    int           `json:"freezes"`    // gaps over FreezeAfter in a video that should move
+	Freezes    int           `json:"freezes"`    // gaps in a video that should move: of 200 ms, or three of its sender's intervals
 	Frozen     time.Duration `json:"frozen"`     // their sum
 	LongestGap time.Duration `json:"longest_gap"`
 	Bitrate    int64         `json:"bitrate"` // last second, bit/s of payload
 }
-
-// FreezeAfter is the gap from which a camera's video counts as frozen.
-const FreezeAfter = 200 * time.Millisecond
 
 // Sending is one encoding as it was sent.
 type Sending struct {

@@ -7,6 +7,7 @@ import (
 	"strings"
 	"time"
 
+	"github.com/plenum-conf/plenum/internal/loadtest"
 	"github.com/plenum-conf/plenum/internal/loadtest/shape"
 )
 
@@ -33,7 +34,7 @@ func (s *Scenario) Check() error {
 	_, err := parseRamp(s.Ramp)
 	c.error(err, "ramp")
 	c.wrong(len(s.Rooms) == 0, "rooms", "there must be at least one room")
-	rooms, names := 0, map[string]bool{}
+	rooms, members, names := 0, 0, map[string]bool{}
 	for i := range s.Rooms {
 		r := &s.Rooms[i]
 		key := fmt.Sprintf("rooms[%d]", i)
@@ -41,11 +42,14 @@ func (s *Scenario) Check() error {
 		names[r.Name] = true
 		c.rooms(r, key)
 		rooms += r.count()
+		members += len(r.Members)
 	}
+	c.wrong(members > MaxMembers, "rooms", "there are more than %d groups of members", MaxMembers)
 	c.wrong(rooms > MaxRooms, "rooms", "there are more than %d", MaxRooms)
 	if c.err == nil { // counts are sane one by one
 		c.wrong(s.Participants() > MaxParticipants, "rooms", "there are more than %d participants", MaxParticipants)
 		c.wrong(s.Participants() == 0, "rooms", "there are no participants")
+		c.wrong(s.comings() > loadtest.MaxComings, "rooms", "with this churn and duration somebody would come more than %d times altogether", loadtest.MaxComings)
 	}
 	if c.err != nil {
 		return c.err
@@ -88,7 +92,7 @@ func (c *checker) member(m *Member, key string) {
 	for name, d := range map[string]time.Duration{"over": m.Over, "stay": m.Stay, "break-every": m.BreakEvery} {
 		c.wrong(d < 0 || d > MaxDuration, key+"."+name, "it must not be negative, and at most %v", MaxDuration)
 	}
-	c.wrong(m.BreakEvery > 0 && m.BreakEvery < 2*time.Second, key+".break-every", "it must be 2s or longer")
+	c.wrong(m.BreakEvery > 0 && m.BreakEvery < loadtest.MinBreakEvery, key+".break-every", "it must be %v or longer", loadtest.MinBreakEvery)
 	c.wrong(m.At != nil && (*m.At < 0 || *m.At > MaxDuration), key+".at", "it must not be negative, and at most %v", MaxDuration)
 	c.wrong(m.Over > 0 && m.At == nil, key+".over", "it means nothing without at")
 	_, err := parseChurn(m.Churn)
@@ -130,8 +134,8 @@ func parseChurn(text string) (float64, error) {
 	}
 	number, ok := strings.CutSuffix(text, "%/min")
 	v, err := strconv.ParseFloat(number, 64)
-	if !ok || err != nil || !(v >= 0 && v <= 100*MaxChurn) {
-		return 0, errors.New("write which share leaves in a minute, up to " + strconv.Itoa(100*MaxChurn) + "%/min, such as 10%/min")
+	if !ok || err != nil || !(v >= 0 && v <= 100*loadtest.MaxChurn) {
+		return 0, errors.New("write which share leaves in a minute, up to " + strconv.Itoa(100*loadtest.MaxChurn) + "%/min, such as 10%/min")
 	}
 	return v / 100, nil
 }

@@ -6,6 +6,6 @@
 // The package does no I/O and reads no clock. Mistakes in a file are errors
 // that name the line and the key, in words that need no Go.
 //
-// Limits are those of Scenario.Check: MaxParticipants, MaxRooms, MaxDuration,
-// MaxRamp.
+// Limits are those of Scenario.Check: MaxParticipants, MaxRooms, MaxMembers,
+// MaxDuration, MaxRamp, and those of a plan (package loadtest).
 package scenario

@@ -3,6 +3,8 @@ package scenario
 import (
 	"fmt"
 	"time"
+
+	"github.com/plenum-conf/plenum/internal/loadtest"
 )
 
 // Scenario is a scenario file. Values that are written in a form of their own
@@ -56,11 +58,11 @@ type Member struct {
 
 // Limits of a scenario.
 const (
-	MaxParticipants = 100_000
-	MaxRooms        = 20_000
-	MaxDuration     = 24 * time.Hour
-	MaxRamp         = 5_000 // joins a second, unless all come at once
-	MaxChurn        = 6     // of everybody, a minute
+	MaxParticipants = loadtest.MaxParticipants
+	MaxRooms        = loadtest.MaxRooms
+	MaxDuration     = loadtest.MaxDuration
+	MaxRamp         = 5_000                 // joins a second, unless all come at once
+	MaxMembers      = loadtest.MaxRoles / 2 // groups of them; a mixed layout makes two of one
 )
 
 // Shape is what flags say about equal rooms.
@@ -180,16 +182,16 @@ func (s *Scenario) Participants() int {
 	return n
 }
 
-func (r *Rooms) count() int { return max(r.Count, 1) }
-
-// Media reports whether anybody has media.
-func (s *Scenario) Media() bool {
+// comings is how often somebody comes, whoever comes back counted again.
+func (s *Scenario) comings() float64 {
+	n := 0.0
 	for _, r := range s.Rooms {
 		for _, m := range r.Members {
-			if !m.Signalling {
-				return true
-			}
+			churn, _ := parseChurn(m.Churn)
+			n += float64(m.Count*r.count()) * (1 + churn*s.Duration.Minutes())
 		}
 	}
-	return false
+	return n
 }
+
+func (r *Rooms) count() int { return max(r.Count, 1) }

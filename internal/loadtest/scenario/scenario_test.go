@@ -145,7 +145,9 @@ func TestMistakes(t *testing.T) {
 		{"duration: 1m\nrooms:\n  - name: a\n    members: [{count: 1}]\n  - name: a\n    members: [{count: 1}]\n", "line 5: rooms[1].name: two groups"},
 		{"duration: 1m\nrooms:\n  - name: A b\n    members: [{count: 1}]\n", "line 3: rooms[0].name: only a-z"},
 		{member("churn: 10"), "line 5: rooms[0].members[0].churn: write which share"},
-		{member("churn: 1000%/min"), "600%/min"},
+		{member("churn: 3000%/min"), "2000%/min"},
+		{strings.Replace(member("churn: 2000%/min"), "1m\n", "24h\n", 1) + "      - count: 50\n        churn: 2000%/min\n", "more than 1000000 times"},
+		{"duration: 1m\nrooms:\n  - members: [" + strings.Repeat("{count: 1},", MaxMembers+1) + "]\n", "line 3: rooms: there are more than 500 groups"},
 		{member("network: bad"), "line 5: rooms[0].members[0].network: \"bad\": write what"},
 		{member("layout: wall"), "there are stage, tile and mixed"},
 		{member("codec: h266"), "there are vp8 and vp9"},
@@ -182,11 +184,11 @@ func TestApply(t *testing.T) {
 	if s.Apply(Over{Participants: 2}) == nil {
 		t.Error("there are fewer viewers than none")
 	}
-	if !s.Media() {
-		t.Error("no media")
-	}
-	if err := s.Apply(Over{Signalling: true}); err != nil || s.Media() {
+	if err := s.Apply(Over{Signalling: true}); err != nil {
 		t.Error(err)
+	}
+	if p, err := s.Plan("http://localhost", "x"); err != nil || !p.Roles[0].Signalling || !p.Roles[1].Signalling {
+		t.Errorf("%+v, %v", p.Roles, err)
 	}
 	s.Rooms = append(s.Rooms, Rooms{Name: "other"})
 	if s.Apply(Over{Rooms: 3}) == nil {

@@ -25,6 +25,16 @@ const (
 	MaxRate  = 10_000_000_000
 )
 
+// Check says whether a profile that was not read by Parse is one that it could
+// have read.
+func (p Profile) Check() error {
+	within := func(d time.Duration) bool { return d >= 0 && d <= MaxDelay }
+	if !(p.Loss >= 0 && p.Loss <= 1) || !within(p.Delay) || !within(p.Jitter) || p.Rate != 0 && (p.Rate < MinRate || p.Rate > MaxRate) {
+		return errors.New("a network cannot be like that: " + profileForm)
+	}
+	return nil
+}
+
 const profileForm = "write what the network does, such as loss=2%,delay=50ms,jitter=10ms,rate=600k"
 
 // Parse reads a profile as people write it: any of loss (percent), delay,
