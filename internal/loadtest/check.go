@@ -25,7 +25,8 @@ const (
 	// MaxMachines is how many may share a plan.
 	MaxMachines = 64
 
-	maxName = 200 // characters of a role's or a room's
+	maxName    = 200 // characters of a role's or a room's
+	maxWorkers = 1_000
 )
 
 // What may go to strangers' servers without their leave.
@@ -71,6 +72,9 @@ func (p *Plan) Check() error {
 		if err := r.check(); err != nil {
 			return err
 		}
+	}
+	if p.Workers < 0 || p.Workers > maxWorkers {
+		return fmt.Errorf("there are less than no or more than %d workers", maxWorkers)
 	}
 	if err := p.Share.check(); err != nil {
 		return err

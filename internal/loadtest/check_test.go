@@ -38,6 +38,7 @@ func TestPlanCheck(t *testing.T) {
 		"unknown role":          func(p *Plan) { p.Rooms[0].Members[0].Role = "king" },
 		"no share 2 of 2":       func(p *Plan) { p.Share = Share{2, 2} },
 		"no share 1 of 100":     func(p *Plan) { p.Share = Share{1, 100} },
+		"more than 1000 work":   func(p *Plan) { p.Workers = 1 << 20 },
 		"no participants":       func(p *Plan) { p.Rooms = nil },
 		"signalling only":       func(p *Plan) { p.URL, p.Roles[0].Signalling = "ws://x/y", false },
 	} {
@@ -128,9 +129,9 @@ func TestPlanTravels(t *testing.T) {
 	p.Rooms[0].Members[0].At, p.Rooms[0].Members[0].Over = 3, 4
 	p.Domain, p.MUC, p.PrivateOnly, p.Insecure, p.User, p.Request, p.Channel, p.Rewriting = "a", "b", true, true, "c", "iq", "sctp", "on"
 	p.Profiles, p.Share, p.OpenOneIn, p.Workers, p.Seed = []srtp.Profile{srtp.AEADAES128GCM}, Share{1, 2}, 3, 4, 5
-	b, err := json.Marshal(&p)
+	b, _ := json.Marshal(&p)
 	var q Plan
-	if err = json.Unmarshal(b, &q); err != nil || !reflect.DeepEqual(p, q) {
+	if err := json.Unmarshal(b, &q); err != nil || !reflect.DeepEqual(p, q) {
 		t.Errorf("%v\n%+v\n%+v", err, p, q)
 	}
 	p.Token, p.Password, p.RoomPassword = "s3cret", "s3cret", "s3cret"
