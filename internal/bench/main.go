@@ -8,6 +8,7 @@ import (
 	"os"
 	"os/signal"
 	"regexp"
+	"slices"
 	"syscall"
 	"time"
 
@@ -18,8 +19,13 @@ func main() {
 	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt, syscall.SIGTERM)
 	defer stop()
 	do := table
-	if len(os.Args) > 1 && os.Args[1] == "storm" {
-		do = stormCommand
+	if len(os.Args) > 1 {
+		switch os.Args[1] {
+		case "storm":
+			do = stormCommand
+		case "churn":
+			do = churnCommand
+		}
 	}
 	if err := do(ctx, os.Args[1:]); err != nil {
 		fmt.Fprintln(os.Stderr, "bench:", err)
@@ -50,27 +56,37 @@ func stormCommand(ctx context.Context, args []string) error {
 type settings struct {
 	plenum string // binary
 	runs   int
-	only   *regexp.Regexp
 	server string // core of the server, as taskset names it
 	load   string // core of the load
 	out    string // directory of performance.md and performance.json
-	list   bool
+}
+
+// addTo makes flags of what all measurements share.
+func (s *settings) addTo(f *flag.FlagSet, runs int) {
+	f.StringVar(&s.plenum, "plenum", "", "plenum `binary` to measure; default: built from this checkout")
+	f.IntVar(&s.runs, "runs", runs, "how often each row is measured")
+	f.StringVar(&s.server, "server-core", "0", "`core` the server is pinned to")
+	f.StringVar(&s.load, "load-core", "1", "`core` the load is pinned to")
+	f.StringVar(&s.out, "out", "docs", "`directory` that performance.md and performance.json are written to")
 }
 
 func table(ctx context.Context, args []string) error {
 	var s settings
 	f := flag.NewFlagSet("bench", flag.ExitOnError)
-	f.StringVar(&s.plenum, "plenum", "", "plenum `binary` to measure; default: built from this checkout")
-	f.IntVar(&s.runs, "runs", 5, "how often each row is measured")
+	s.addTo(f, 5)
 	only := f.String("only", ".", "rows to measure, a regular `expression` on their names")
-	f.StringVar(&s.server, "server-core", "0", "`core` the server is pinned to")
-	f.StringVar(&s.load, "load-core", "1", "`core` the load is pinned to")
-	f.StringVar(&s.out, "out", "docs", "`directory` that performance.md and performance.json are written to")
-	f.BoolVar(&s.list, "list", false, "list the rows and end")
+	list := f.Bool("list", false, "list the rows and end")
 	_ = f.Parse(args) // ends the process on mistakes
-	var err error
-	if s.only, err = regexp.Compile(*only); err != nil {
+	chosen, err := regexp.Compile(*only)
+	if err != nil {
 		return fmt.Errorf("-only: %w", err)
 	}
-	return measureAll(ctx, &s)
+	all := slices.DeleteFunc(rows(), func(r row) bool { return !chosen.MatchString(r.name) })
+	if *list {
+		for _, r := range all {
+			fmt.Println(r.name)
+		}
+		return nil
+	}
+	return s.measure(ctx, all)
 }

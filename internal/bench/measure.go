@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"os"
 	"os/exec"
+	"slices"
 	"time"
 )
 
@@ -22,15 +23,10 @@ type row struct {
 type figures map[string]float64
 
 // rows are all lines, in the order of docs/performance.md.
-func rows() []row { return append(signallingRows(), mediaRows()...) }
+func rows() []row { return slices.Concat(signallingRows(), mediaRows(), delayRows(), growthRows()) }
 
-func measureAll(ctx context.Context, s *settings) error {
-	if s.list {
-		for _, r := range rows() {
-			fmt.Println(r.name)
-		}
-		return nil
-	}
+// measure runs rows, prints what they find and enters it into the book.
+func (s *settings) measure(ctx context.Context, all []row) error {
 	dir, err := os.MkdirTemp("", "plenum-bench-")
 	if err != nil {
 		return err
@@ -48,10 +44,7 @@ func measureAll(ctx context.Context, s *settings) error {
 	if err != nil {
 		return err
 	}
-	for _, r := range rows() {
-		if !s.only.MatchString(r.name) {
-			continue
-		}
+	for _, r := range all {
 		if err := r.measure(ctx, s, dir, book); err != nil {
 			return fmt.Errorf("%s: %w", r.name, err)
 		}

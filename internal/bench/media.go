@@ -4,8 +4,8 @@ import (
 	"bufio"
 	"context"
 	"encoding/json"
-	"errors"
 	"fmt"
+	"io"
 	"net/http"
 	"os"
 	"os/exec"
@@ -20,25 +20,29 @@ import (
 
 const mediaSection = "Media"
 
-// call is one shape of the media table.
+// call is one shape in which participants meet.
 type call struct {
-	rooms, people, cameras int
+	rooms, people, cameras int // people and cameras of each room
 	layout                 string
 	ramp, steady           time.Duration // over which time people come, and for how long they are measured
 }
 
 func mediaRows() []row {
+	return callRows(mediaSection,
+		call{1, 3, 3, "stage", time.Second, 15 * time.Second},
+		call{1, 40, 4, "tile", 2 * time.Second, 15 * time.Second},
+		call{1, 300, 30, "tile", 10 * time.Second, 20 * time.Second},
+		call{1, 300, 30, "stage", 10 * time.Second, 20 * time.Second})
+}
+
+func callRows(section string, calls ...call) []row {
 	var all []row
-	for _, c := range []call{
-		{1, 3, 3, "stage", time.Second, 15 * time.Second},
-		{1, 40, 4, "tile", 2 * time.Second, 15 * time.Second},
-		{1, 300, 30, "tile", 10 * time.Second, 20 * time.Second},
-		{1, 300, 30, "stage", 10 * time.Second, 20 * time.Second},
-	} {
-		all = append(all, row{
-			section: mediaSection, name: fmt.Sprintf("%d x %d, %d cameras, %s", c.rooms, c.people, c.cameras, c.layout),
-			once: func(ctx context.Context, s *settings, dir string) (figures, error) { return c.run(ctx, s, dir) },
-		})
+	for _, c := range calls {
+		name := fmt.Sprintf("%d x %d, %d cameras, %s", c.rooms, c.people, c.cameras, c.layout)
+		if c.cameras == 0 {
+			name = fmt.Sprintf("%d x %d, silent", c.rooms, c.people)
+		}
+		all = append(all, row{section: section, name: name, once: c.run})
 	}
 	return all
 }
@@ -63,7 +67,10 @@ func (c *call) run(ctx context.Context, s *settings, dir string) (figures, error
 	}
 	defer said.Close()
 	load.Stdout, load.Stderr = said, said
-	base := storm.Memory(p.pid())
+	base, err := measureAtRest(ctx, p, admin)
+	if err != nil {
+		return nil, err
+	}
 	if err := load.Start(); err != nil {
 		return nil, err
 	}
@@ -83,12 +90,32 @@ func (c *call) run(ctx context.Context, s *settings, dir string) (figures, error
 // around is how long a call lasts besides coming in and being measured.
 const around = 8 * time.Second
 
-// settled is how long after the last participant came in measuring begins.
+// settled is how long after the last participant came in measuring begins:
+// bandwidth estimates have risen by then.
 const settled = 3 * time.Second
 
-// watch measures the server while everybody is in.
-func (c *call) watch(ctx context.Context, p *process, admin string, base int64) (figures, error) {
+// atRest is the server before anybody came.
+type atRest struct {
+	rss  int64   // bytes
+	heap float64 // bytes in use
+	cpu  float64 // seconds
+}
+
+func measureAtRest(ctx context.Context, p *process, admin string) (atRest, error) {
+	m, err := scrape(ctx, admin)
+	return atRest{storm.Memory(p.pid()), m[heapInUse], storm.CPU(p.pid())}, err
+}
+
+const heapInUse = "go_memstats_heap_inuse_bytes"
+
+// watch measures the server while everybody comes, and while everybody is in.
+func (c *call) watch(ctx context.Context, p *process, admin string, base atRest) (figures, error) {
 	if err := c.awaitEverybody(ctx, admin); err != nil {
+		return nil, err
+	}
+	people := float64(c.rooms * c.people)
+	f := figures{"CPU-ms a join": 1000 * (storm.CPU(p.pid()) - base.cpu) / people}
+	if err := pause(ctx, settled); err != nil {
 		return nil, err
 	}
 	before, err := scrape(ctx, admin)
@@ -96,32 +123,87 @@ func (c *call) watch(ctx context.Context, p *process, admin string, base int64) 
 		return nil, err
 	}
 	cpu, start := storm.CPU(p.pid()), time.Now()
-	select {
-	case <-time.After(c.steady):
-	case <-ctx.Done():
-		return nil, ctx.Err()
+	if err := pause(ctx, c.steady); err != nil {
+		return nil, err
 	}
 	used, wall := storm.CPU(p.pid())-cpu, time.Since(start).Seconds()
 	after, err := scrape(ctx, admin)
 	if err != nil {
 		return nil, err
 	}
-	rise := func(name string) float64 {
-		return after["plenum_bridge_"+name+"_total"] - before["plenum_bridge_"+name+"_total"]
-	}
-	forwarded := rise("video_packets_forwarded") + rise("audio_packets_forwarded")
-	if forwarded == 0 {
-		return nil, errors.New("nothing was forwarded")
-	}
-	return figures{
-		"packets/s": forwarded / wall, "us per packet": used / forwarded * 1e6, "server cores": used / wall,
-		"video share %": 100 * rise("video_packets_forwarded") / forwarded,
-		"KB each":       float64(storm.Memory(p.pid())-base) / 1024 / float64(c.rooms*c.people),
-	}, nil
+	f["server cores"] = used / wall
+	f["KB each"] = float64(storm.Memory(p.pid())-base.rss) / 1024 / people
+	f["heap KB each"] = (after[heapInUse] - base.heap) / 1024 / people
+	f.packets(change{before, after}, used, wall)
+	f.pauses(change{before, after}, wall)
+	return f, f.readDelay(ctx, admin)
 }
 
-// awaitEverybody waits until the bridge has all participants, and a little
-// longer for the bandwidth estimates to rise.
+// change is the server's metrics at two times.
+type change struct{ before, after map[string]float64 }
+
+func (c change) of(name string) float64 { return c.after[name] - c.before[name] }
+
+// packets adds what was forwarded, and what that cost.
+func (f figures) packets(c change, used, wall float64) {
+	video := c.of("plenum_bridge_video_packets_forwarded_total")
+	forwarded := video + c.of("plenum_bridge_audio_packets_forwarded_total")
+	f["packets/s"] = forwarded / wall
+	if forwarded == 0 {
+		return
+	}
+	f["us per packet"] = used / forwarded * 1e6
+	f["video share %"] = 100 * video / forwarded
+	f["mean run"] = c.of("plenum_bridge_packets_sent_total") / max(c.of("plenum_bridge_socket_send_messages_total"), 1)
+}
+
+// pauses adds how often garbage collection stopped the server, and a bound of
+// how long at the most.
+func (f figures) pauses(c change, wall float64) {
+	const name = "go_sched_pauses_total_gc_seconds"
+	f["GC pauses/s"] = c.of(name+"_count") / wall
+	longest := 0.0
+	for key := range c.after {
+		bound, ok := strings.CutPrefix(key, name+"_bucket ")
+		if le, err := strconv.ParseFloat(bound, 64); ok && err == nil && c.of(key) < c.of(name+"_count") {
+			longest = max(longest, le) // some took longer than this
+		}
+	}
+	f["GC pause over ms"] = 1000 * longest
+}
+
+// readDelay adds how long packets were in the server, by its own histogram of
+// the last ten seconds.
+func (f figures) readDelay(ctx context.Context, admin string) error {
+	body, err := get(ctx, admin+"/debug/state/bridge")
+	if err != nil {
+		return err
+	}
+	defer body.Close()
+	var state struct {
+		Delay struct {
+			Recent struct {
+				P50, P99 string
+				P999     string `json:"p99_9"`
+			} `json:"last_10_seconds"`
+		}
+	}
+	if err := json.NewDecoder(body).Decode(&state); err != nil {
+		return fmt.Errorf("state of the bridge: %w", err)
+	}
+	for name, text := range map[string]string{
+		"added p50 ms": state.Delay.Recent.P50, "added p99 ms": state.Delay.Recent.P99, "added p99.9 ms": state.Delay.Recent.P999,
+	} {
+		d, err := time.ParseDuration(text)
+		if err != nil {
+			return fmt.Errorf("state of the bridge: %w", err)
+		}
+		f[name] = ms(d)
+	}
+	return nil
+}
+
+// awaitEverybody waits until the bridge has all participants.
 func (c *call) awaitEverybody(ctx context.Context, admin string) error {
 	ctx, cancel := context.WithTimeout(ctx, c.ramp+time.Minute)
 	defer cancel()
@@ -130,25 +212,20 @@ func (c *call) awaitEverybody(ctx context.Context, admin string) error {
 		if err != nil {
 			return err
 		}
-		wait := 200 * time.Millisecond
-		there := int(m["plenum_bridge_endpoints"]) == c.rooms*c.people
-		if there {
-			wait = settled
+		if int(m["plenum_bridge_endpoints"]) == c.rooms*c.people {
+			return nil
 		}
 		select {
-		case <-time.After(wait):
+		case <-time.After(200 * time.Millisecond):
 		case <-ctx.Done():
 			return fmt.Errorf("only %.0f participants came in", m["plenum_bridge_endpoints"])
-		}
-		if there {
-			return nil
 		}
 	}
 }
 
-// scrape reads the server's metrics, summed over labels.
-func scrape(ctx context.Context, admin string) (map[string]float64, error) {
-	req, err := http.NewRequestWithContext(ctx, http.MethodGet, admin+"/metrics", nil)
+// get reads something over HTTP.
+func get(ctx context.Context, url string) (io.ReadCloser, error) {
+	req, err := http.NewRequestWithContext(ctx, http.MethodGet, url, nil)
 	if err != nil {
 		return nil, err
 	}
@@ -156,14 +233,33 @@ func scrape(ctx context.Context, admin string) (map[string]float64, error) {
 	if err != nil {
 		return nil, err
 	}
-	defer resp.Body.Close()
+	if resp.StatusCode != http.StatusOK {
+		resp.Body.Close()
+		return nil, fmt.Errorf("%s: %s", url, resp.Status)
+	}
+	return resp.Body, nil
+}
+
+// scrape reads the server's metrics, summed over labels; those of a bucket go
+// by its name and its bound, with a space between.
+func scrape(ctx context.Context, admin string) (map[string]float64, error) {
+	body, err := get(ctx, admin+"/metrics")
+	if err != nil {
+		return nil, err
+	}
+	defer body.Close()
 	m := map[string]float64{}
-	for lines := bufio.NewScanner(resp.Body); lines.Scan(); {
-		name, value, ok := strings.Cut(lines.Text(), " ")
-		if v, err := strconv.ParseFloat(value, 64); ok && err == nil {
-			name, _, _ = strings.Cut(name, "{")
-			m[name] += v
+	for lines := bufio.NewScanner(body); lines.Scan(); {
+		key, value, ok := strings.Cut(lines.Text(), " ")
+		v, err := strconv.ParseFloat(value, 64)
+		if !ok || err != nil {
+			continue
 		}
+		name, labels, _ := strings.Cut(key, "{")
+		if _, bound, ok := strings.Cut(labels, `le="`); ok {
+			name += " " + strings.TrimRight(bound, `"}`)
+		}
+		m[name] += v
 	}
 	return m, nil
 }
@@ -192,8 +288,10 @@ func (f figures) readReport(file string) error {
 			expected += float64(s.Expected)
 		}
 	}
-	f["delay p50 ms"], f["p99 ms"] = ms(delay.Quantile(0.5)), ms(delay.Quantile(0.99))
-	f["loss %"] = 100 * lost / max(expected, 1)
+	if expected > 0 {
+		f["loss %"] = 100 * lost / expected
+		f["delay p50 ms"], f["p99 ms"] = ms(delay.Quantile(0.5)), ms(delay.Quantile(0.99))
+	}
 	f["load cores"] = r.Machine.CPU.Seconds() / r.Duration.Seconds()
 	return nil
 }

@@ -20,7 +20,11 @@ type section struct {
 
 var sections = []section{
 	{signallingSection, signallingIntro, []string{"connect CPU-s", "join CPU-s", "join s", "change CPU-s", "idle CPU %", "MB", "KB each", "load CPU-s"}},
-	{mediaSection, mediaIntro, []string{"packets/s", "us per packet", "server cores", "video share %", "loss %", "delay p50 ms", "p99 ms", "KB each", "load cores"}},
+	{mediaSection, mediaIntro, []string{"packets/s", "us per packet", "server cores", "video share %", "mean run", "loss %", "delay p50 ms", "p99 ms", "KB each", "load cores"}},
+	{delaySection, delayIntro, []string{"server cores", "packets/s", "added p50 ms", "added p99 ms", "added p99.9 ms", "GC pauses/s", "GC pause over ms", "load cores"}},
+	{roomSection, roomIntro, []string{"packets/s", "us per packet", "mean run", "CPU-ms a join", "server cores", "KB each", "heap KB each", "added p99 ms", "load cores"}},
+	{roomsSection, roomsIntro, []string{"packets/s", "us per packet", "mean run", "CPU-ms a join", "server cores", "KB each", "heap KB each", "added p99 ms", "load cores"}},
+	{churnSection, churnIntro, []string{"minutes", "joins", "warm heap MB", "end heap MB", "warm MB", "end MB", "warm goroutines", "end goroutines"}},
 }
 
 const signallingIntro = `Clients log in over WebSocket without TLS (connect), all join their rooms at once with presences of 1.3 KB until
@@ -36,6 +40,25 @@ server's whole CPU time, signalling included, for each audio or video packet it 
 is from the sender's to the receiver's process, both of which are the load on its one core.
 `
 
+const delayIntro = `How long media stay in the server, from the kernel's stamp on a datagram that came in to the system call that sends it on:
+the bridge's own histogram, which is always on (` + "`bridge_delay_seconds`" + `), over the last ten seconds of each run. As many
+rooms of one size as keep the server's core about 70 % busy. Beside it, how often the garbage collector stops the
+program, and a bound that its longest pause went over (the runtime's histogram is coarse).
+`
+
+const roomIntro = `The same call in rooms of different size: one camera, of which everybody sees a thumbnail, and one microphone. In "silent"
+rooms there is neither, which shows what it costs to come in (the whole way: WebSocket, XMPP, conference request, offer,
+ICE, DTLS, bridge channel, at fifty people a second) and to be there.
+`
+
+const roomsIntro = `The same with one to three hundred rooms of five people.
+`
+
+const churnIntro = `What ` + "`./bench churn`" + ` finds, which is run by night: participants leave and come back all the time. "Warm" is the
+second tenth of the time and "end" the last; heap is the least that was in use then (between two collections of garbage),
+MB the mean resident size, with the part the runtime keeps for later.
+`
+
 // render writes performance.md.
 func render(b *book) []byte {
 	var out strings.Builder
@@ -46,6 +69,11 @@ func render(b *book) []byte {
 			continue
 		}
 		fmt.Fprintf(&out, "\n## %s\n\n%s\n", s.title, s.intro)
+		for _, p := range plots[s.title] {
+			if chart := p.draw(entries); chart != "" {
+				out.WriteString(chart + "\n")
+			}
+		}
 		s.table(&out, entries)
 		notes(&out, entries)
 	}
@@ -82,22 +110,36 @@ func notes(out *strings.Builder, entries []entry) {
 	}
 }
 
-func cell(runs []figures, column string) string {
+// median is that of a column, and false if no run has it.
+func median(runs []figures, column string) (float64, bool) {
+	all := sorted(runs, column)
+	if len(all) == 0 {
+		return 0, false
+	}
+	return all[len(all)/2], true
+}
+
+func sorted(runs []figures, column string) []float64 {
 	var all []float64
 	for _, r := range runs {
 		if v, ok := r[column]; ok {
 			all = append(all, v)
 		}
 	}
+	slices.Sort(all)
+	return all
+}
+
+func cell(runs []figures, column string) string {
+	all := sorted(runs, column)
 	if len(all) == 0 {
 		return "-"
 	}
-	slices.Sort(all)
-	median, low, high := all[len(all)/2], all[0], all[len(all)-1]
+	mid, low, high := all[len(all)/2], all[0], all[len(all)-1]
 	if number(low) == number(high) {
-		return number(median)
+		return number(mid)
 	}
-	return fmt.Sprintf("%s (%s-%s)", number(median), number(low), number(high))
+	return fmt.Sprintf("%s (%s-%s)", number(mid), number(low), number(high))
 }
 
 // number writes three significant digits, and no fraction of large figures.

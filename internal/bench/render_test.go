@@ -59,11 +59,46 @@ func TestBook(t *testing.T) {
 // TestScrape reads metrics as a server exposes them: sums over labels.
 func TestScrape(t *testing.T) {
 	s := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, _ *http.Request) {
-		_, _ = io.WriteString(w, "# HELP a words\na_total{worker=\"0\"} 2\na_total{worker=\"1\"} 1.5e1\nb 3\n")
+		_, _ = io.WriteString(w, "# HELP a words\na_total{worker=\"0\"} 2\na_total{worker=\"1\"} 1.5e1\nb 3\nd_bucket{worker=\"0\",le=\"0.5\"} 4\n")
 	}))
 	defer s.Close()
 	m, err := scrape(t.Context(), s.URL)
-	if err != nil || m["a_total"] != 17 || m["b"] != 3 {
+	if err != nil || m["a_total"] != 17 || m["b"] != 3 || m["d_bucket 0.5"] != 4 {
 		t.Error(m, err)
+	}
+}
+
+// TestPlot draws the rows of its kind, in their order, and nothing without a
+// second point.
+func TestPlot(t *testing.T) {
+	at := func(name string, v ...float64) entry {
+		e := entry{Section: roomSection, Name: name}
+		for _, v := range v {
+			e.Runs = append(e.Runs, figures{"us per packet": v})
+		}
+		return e
+	}
+	p := &plots[roomSection][0]
+	entries := []entry{at("1 x 10, 1 cameras, tile", 30), at("1 x 300, silent", 4)}
+	if got := p.draw(entries); got != "" {
+		t.Errorf("one point makes no plot: %s", got)
+	}
+	got := p.draw(append(entries, at("1 x 40, 1 cameras, tile", 9, 7, 8)))
+	for _, want := range []string{"[10, 40]", "line [30.0, 8.00]", "0 --> 36.0"} {
+		if !strings.Contains(got, want) {
+			t.Errorf("no %s in\n%s", want, got)
+		}
+	}
+}
+
+func TestPauses(t *testing.T) {
+	const name = "go_sched_pauses_total_gc_seconds"
+	f := figures{}
+	f.pauses(change{
+		map[string]float64{name + "_count": 1, name + "_bucket 0.001": 1, name + "_bucket 0.1": 1, name + "_bucket +Inf": 1},
+		map[string]float64{name + "_count": 5, name + "_bucket 0.001": 4, name + "_bucket 0.1": 5, name + "_bucket +Inf": 5},
+	}, 2)
+	if f["GC pauses/s"] != 2 || f["GC pause over ms"] != 1 {
+		t.Error(f)
 	}
 }

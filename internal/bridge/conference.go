@@ -88,6 +88,7 @@ func (c *conference) add(ep *endpoint) {
 	ep.speaker = c.talk.detector.Join(ep.id)
 	c.emptied = 0
 	c.w.numEndpoints.Add(1)
+	c.w.count.inc(cEndpointsCreated)
 	c.sizeChanged()
 }
 

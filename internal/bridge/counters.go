@@ -22,6 +22,7 @@ const (
 	cPadding
 	cLayersLowered
 	cLayersRaised
+	cEndpointsCreated
 	cICERestarts
 	cICERestarted
 	dropStranger
@@ -73,6 +74,7 @@ var counterNames = [numCounters]struct{ name, help string }{
 	cPadding:            {"padding_packets", "packets sent to find out whether there is more bandwidth"},
 	cLayersLowered:      {"layers_lowered", "videos made smaller or taken away for lack of bandwidth"},
 	cLayersRaised:       {"layers_raised", "videos made larger or brought back, asked for as before"},
+	cEndpointsCreated:   {"endpoints_created", "endpoints that were added to a conference"},
 	cICERestarts:        {"ice_restarts", "ICE restarts in place that were begun"},
 	cICERestarted:       {"ice_restarts_done", "ICE restarts in place that have moved media to their path"},
 	dropStranger:        {"dropped_stranger", "datagrams from addresses no peer has proved to hold"},

@@ -1,0 +1,141 @@
+package main
+
+import (
+	"context"
+	"flag"
+	"fmt"
+	"os"
+	"os/exec"
+	"path/filepath"
+	"time"
+
+	"github.com/plenum-conf/plenum/internal/bench/storm"
+)
+
+const churnSection = "Memory over time"
+
+// Of the churn: everybody leaves and comes back twice a minute, in rooms of
+// ten, of whom three have cameras.
+const (
+	churnRooms, churnPeople, churnCameras = 10, 10, 3
+	churnShare                            = "200%/min"
+	// maxGrowth is how much more memory the server may have in use at the end
+	// than when it was warm, as a part of that.
+	maxGrowth = 0.1
+)
+
+// churnCommand lets participants leave and come back for a long time, enters
+// what became of the server's memory, and fails if it grew.
+func churnCommand(ctx context.Context, args []string) error {
+	var s settings
+	f := flag.NewFlagSet("bench churn", flag.ExitOnError)
+	length := f.Duration("for", time.Hour, "how `long`, five minutes or more")
+	s.addTo(f, 1)
+	_ = f.Parse(args[1:]) // ends the process on mistakes
+	if *length < 5*time.Minute {
+		return fmt.Errorf("-for %v is too short to see memory grow: five minutes at the least", *length)
+	}
+	name := fmt.Sprintf("%d x %d, %d cameras, %s leave and come back", churnRooms, churnPeople, churnCameras, churnShare)
+	var last figures
+	err := s.measure(ctx, []row{{section: churnSection, name: name, once: func(ctx context.Context, s *settings, dir string) (figures, error) {
+		var err error
+		last, err = runChurn(ctx, s, dir, *length)
+		return last, err
+	}}})
+	if err != nil {
+		return err
+	}
+	for _, what := range []string{"heap MB", "MB"} {
+		if warm, end := last["warm "+what], last["end "+what]; end > (1+maxGrowth)*warm {
+			return fmt.Errorf("the server's memory grew: %s was %.1f when warm and %.1f at the end", what, warm, end)
+		}
+	}
+	return nil
+}
+
+func runChurn(ctx context.Context, s *settings, dir string, length time.Duration) (figures, error) {
+	p, public, admin, err := startAll(ctx, s, dir)
+	if err != nil {
+		return nil, err
+	}
+	defer p.stop()
+	load := exec.CommandContext(ctx, "taskset", "-c", s.load, s.plenum, "loadtest", public,
+		"--rooms", fmt.Sprint(churnRooms), "--participants", fmt.Sprint(churnPeople), "--video", fmt.Sprint(churnCameras),
+		"--audio", fmt.Sprint(churnCameras), "--churn", churnShare, "--ramp", "10/s", "--duration", length.String(), "--max-loss", "100", "--plain")
+	load.Env = append(os.Environ(), oneCore...)
+	said, err := os.Create(filepath.Join(dir, "load"))
+	if err != nil {
+		return nil, err
+	}
+	defer said.Close()
+	load.Stdout, load.Stderr = said, said
+	if err := load.Start(); err != nil {
+		return nil, err
+	}
+	f, err := watchChurn(ctx, p, admin, length)
+	if err != nil {
+		_ = load.Process.Kill()
+	}
+	if ended := load.Wait(); err == nil && ended != nil {
+		text, _ := os.ReadFile(said.Name())
+		err = fmt.Errorf("loadtest: %w\n%s", ended, text[max(0, len(text)-2000):])
+	}
+	return f, err
+}
+
+// watchChurn looks at the server's memory in the second tenth of the time and
+// in the last. Memory goes up and down with garbage: what counts is the least
+// heap in use, and the mean resident size.
+func watchChurn(ctx context.Context, p *process, admin string, length time.Duration) (figures, error) {
+	f := figures{}
+	tenth := length / 10
+	for _, part := range []struct {
+		name string
+		wait time.Duration // after what went before
+	}{{"warm", tenth}, {"end", 7 * tenth}} {
+		if err := pause(ctx, part.wait); err != nil {
+			return nil, err
+		}
+		if err := f.sampleMemory(ctx, p, admin, part.name, tenth); err != nil {
+			return nil, err
+		}
+	}
+	m, err := scrape(ctx, admin)
+	f["joins"] = m["plenum_bridge_endpoints_created_total"]
+	f["minutes"] = length.Minutes()
+	return f, err
+}
+
+func (f figures) sampleMemory(ctx context.Context, p *process, admin, name string, length time.Duration) error {
+	const step = time.Second
+	var least, sum float64
+	n := int(length / step)
+	var goroutines float64
+	for i := range n {
+		m, err := scrape(ctx, admin)
+		if err != nil {
+			return err
+		}
+		if heap := m["go_memstats_heap_alloc_bytes"]; i == 0 || heap < least {
+			least = heap
+		}
+		goroutines += m["go_goroutines"]
+		sum += float64(storm.Memory(p.pid()))
+		if err := pause(ctx, step); err != nil {
+			return err
+		}
+	}
+	f[name+" heap MB"], f[name+" MB"] = least/(1<<20), sum/float64(n)/(1<<20)
+	f[name+" goroutines"] = goroutines / float64(n)
+	return nil
+}
+
+// pause waits, unless the context ends.
+func pause(ctx context.Context, d time.Duration) error {
+	select {
+	case <-time.After(d):
+		return nil
+	case <-ctx.Done():
+		return ctx.Err()
+	}
+}
