@@ -98,6 +98,7 @@ func (s *mediaSource) routeAudio(h *rtp.Header, level uint8) {
 	switch s.owner.c.talk.route(&s.audio.voice, level, s.owner.w.now) {
 	case speech.LeaveOut:
 		s.owner.w.count.inc(dropQuiet)
+		s.owner.w.stress.leaveOut(len(s.audio.all.subs))
 		if s.audio.all.numbers.leaveOut(h.Seq) {
 			s.audio.kept.add(h.Raw, h.Seq, s.owner.w.now)
 		}

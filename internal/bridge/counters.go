@@ -42,6 +42,7 @@ const (
 	dropQuiet
 	dropLate
 	dropStale
+	dropStaleAudio
 	dropPadding
 	dropSeal
 	dropSend
@@ -94,6 +95,7 @@ var counterNames = [numCounters]struct{ name, help string }{
 	dropQuiet:           {"dropped_not_loudest", "audio packets of those who are not among the loudest of a large conference"},
 	dropLate:            {"dropped_late_audio", "audio packets that came after what followed them had been left out"},
 	dropStale:           {"dropped_stale_video", "video packets that waited in the socket for so long that they were of no use"},
+	dropStaleAudio:      {"dropped_stale_audio", "audio packets that waited in the socket for long, while there was too much for all of it"},
 	dropPadding:         {"dropped_padding", "packets without payload"},
 	dropSeal:            {"dropped_seal", "packets that could not be encrypted"},
 	dropSend:            {"dropped_send", "datagrams the kernel did not take"},

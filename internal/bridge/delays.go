@@ -170,7 +170,7 @@ func (b *Bridge) Overview() Overview {
 		l.Conferences += int(w.numConferences.Load())
 		l.Endpoints += int(w.numEndpoints.Load())
 		l.Busy = max(l.Busy, w.busy.now())
-		level, _, _ := w.stress.published()
+		level := w.stress.level()
 		l.Stress = max(l.Stress, level)
 		l.PacketsIn += w.traffic.in.perSecond.Load()
 		l.PacketsOut += w.traffic.out.perSecond.Load()

@@ -18,13 +18,14 @@ type governing struct {
 	joined  uint64    // receivers so far, for their shares
 	granted []float64 // memory for one change
 	short   int       // receivers that get less than without a limit
+	hushed  uint64    // audio that was not forwarded because of the limit on voices, packets times receivers
 	told    mono.Time // when the log was told last that there is too much to do
 	warned  bool      // and not that it is over
 
 	// What others may read, as of the last second.
 	shared struct {
 		stress, limit atomic.Uint64 // bits of a float64
-		short         atomic.Int64
+		short, voices atomic.Int64
 	}
 }
 
@@ -64,7 +65,7 @@ func (w *worker) govern() {
 		return
 	}
 	video := w.count.own[cVideoForwarded]
-	action := g.Next(w.now, video+w.count.own[cAudioForwarded], video)
+	action := g.Next(w.now, stress.Traffic{Forwarded: video + w.count.own[cAudioForwarded], Video: video, Hushed: g.hushed})
 	if action == stress.None {
 		return
 	}
@@ -73,6 +74,7 @@ func (w *worker) govern() {
 		return
 	}
 	for _, c := range w.conferences {
+		c.routeLoudest()
 		for _, ep := range c.order {
 			ep.markDirty()
 		}
@@ -108,32 +110,50 @@ func (w *worker) publishStress() {
 	g.shared.stress.Store(math.Float64bits(g.Stress()))
 	g.shared.limit.Store(math.Float64bits(g.Limit()))
 	g.shared.short.Store(int64(g.short))
+	g.shared.voices.Store(int64(g.Voices()))
 	w.tellStress()
 }
 
 // tellStress logs when a worker has more to do than it can, and when that is over.
 func (w *worker) tellStress() {
 	g := &w.stress
-	limited := g.Limit() != stress.Unlimited
+	limited := g.limited()
 	if limited == g.warned {
 		return
 	}
 	switch {
 	case !limited:
 		g.warned = false
-		w.b.opt.Log.Info("worker recovered: video is forwarded as asked for again", "worker", w.index, "stress", g.Stress())
+		w.b.opt.Log.Info("worker recovered: everything is forwarded as asked for again", "worker", w.index, "stress", g.Stress())
 	case g.told == 0 || w.now.Sub(g.told) >= tellEvery:
 		g.told, g.warned = w.now, true
 		w.b.opt.Log.Warn("worker overloaded: less video is forwarded, so that audio does not suffer. "+
 			"Give the server faster or more cores (a conference uses one), or lower last-N for large conferences",
 			"worker", w.index, "conferences", len(w.conferences), "stress", g.Stress(), "waiting", g.Wait(),
-			"packets_per_second_and_receiver", math.Round(g.Limit()))
+			"packets_per_second_and_receiver", math.Round(g.Limit()), "voices", g.Voices())
+	}
+}
+
+// limited reports whether anything is left out that somebody asked for.
+func (g *governing) limited() bool {
+	return g.Limit() != stress.Unlimited || g.Voices() != stress.Unlimited
+}
+
+// leaveOut is told how many would have been sent a packet of somebody who is
+// not among the loudest.
+func (g *governing) leaveOut(receivers int) {
+	if g.Voices() != stress.Unlimited {
+		g.hushed += uint64(receivers)
 	}
 }
 
 // words tell what is left out.
 func (g *governing) words() string {
 	switch {
+	case g.Swamped():
+		return "hardly any video, one voice in each conference, and not even all of that: this is too much for audio alone"
+	case g.Voices() != stress.Unlimited:
+		return "less video, and only the voices of those who talk"
 	case g.Limit() != stress.Unlimited && g.short > 0:
 		return "less video: large pictures go first, then frames, then videos; no probing, few repeats"
 	case g.Thrifty():
@@ -178,10 +198,30 @@ func (ep *endpoint) mayResend() bool {
 	return ep.resent < limit
 }
 
+// staleAudio is the same for audio, but only while so much audio comes that not
+// even one voice in each conference can be forwarded: without it all of it would
+// wait for seconds, and those who want to come in with it.
+const staleAudio = 150 * time.Millisecond
+
 // stale reports whether a packet of e waited for too long.
 func (e *encoding) stale() bool {
 	w := e.src.owner.w
-	return e.src.kind == media.Video && w.arrived != 0 && w.now.Sub(w.arrived) > staleAfter
+	switch {
+	case w.arrived == 0:
+		return false
+	case e.src.kind == media.Video:
+		return w.now.Sub(w.arrived) > staleAfter
+	}
+	return w.now.Sub(w.arrived) > staleAudio && w.stress.Swamped()
+}
+
+func (e *encoding) dropStale() {
+	if e.src.kind == media.Video {
+		e.aged = true
+		e.src.owner.w.count.inc(dropStale)
+	} else {
+		e.src.owner.w.count.inc(dropStaleAudio)
+	}
 }
 
 // packetRate is how many packets a second a layer takes: one a frame at least.
@@ -216,9 +256,18 @@ func (c *packetCount) roll(first bool) {
 	c.now = 0
 }
 
-// published is what a worker published last, for any goroutine.
-func (g *governing) published() (level, limit float64, short int) {
-	return math.Float64frombits(g.shared.stress.Load()), math.Float64frombits(g.shared.limit.Load()), int(g.shared.short.Load())
+// level is the stress published last, for any goroutine.
+func (g *governing) level() float64 { return math.Float64frombits(g.shared.stress.Load()) }
+
+// published is what a worker published last, by the names of metrics, for any
+// goroutine.
+func (g *governing) published() map[string]float64 {
+	return map[string]float64{
+		"stress":                     g.level(),
+		"video_packets_a_receiver":   math.Float64frombits(g.shared.limit.Load()),
+		"receivers_short_of_packets": float64(g.shared.short.Load()),
+		"voices_a_conference":        float64(g.shared.voices.Load()),
+	}
 }
 
 // StressState is how loaded a worker is, and what it leaves out because of that.
@@ -227,6 +276,7 @@ type StressState struct {
 	Level   string  `json:"level"`
 	Limit   float64 `json:"packets_per_receiver"` // of video in a second; -1 for no limit
 	Short   int     `json:"receivers_short"`      // that get less video because of the limit
+	Voices  int     `json:"voices"`               // of each conference that are forwarded at most, -1 for all
 	Waiting string  `json:"waiting"`              // the newest packet, when it was read; much is a queue that never ends
 	Cuts    uint64  `json:"cuts"`                 // of the limit
 	Raises  uint64  `json:"raises"`
@@ -234,7 +284,7 @@ type StressState struct {
 
 func (g *governing) state() StressState {
 	return StressState{
-		Stress: g.Stress(), Level: g.words(), Limit: g.Limit(), Short: g.short,
+		Stress: g.Stress(), Level: g.words(), Limit: g.Limit(), Short: g.short, Voices: g.Voices(),
 		Waiting: g.Wait().String(), Cuts: g.Cuts, Raises: g.Raises,
 	}
 }

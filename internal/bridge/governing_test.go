@@ -163,6 +163,19 @@ func TestRationsCutWhoGetsMost(t *testing.T) {
 	}
 }
 
+// hush makes a worker believe that audio alone is far too much.
+func hush(w *worker) {
+	g := w.stress.Governor
+	audio := w.count.own[cVideoForwarded] + w.count.own[cAudioForwarded]
+	for i := 1; i < 100 && !g.Swamped(); i++ {
+		now := w.now.Add(time.Duration(i) * 100 * time.Millisecond)
+		g.Read(0, time.Duration(i)*time.Second)
+		if a := g.Next(now, stress.Traffic{Forwarded: audio + uint64(1000*i)}); a != stress.None {
+			g.Apply(a, now, nil, false)
+		}
+	}
+}
+
 // TestStaleVideoIsDropped: what has waited in the socket for too long is not
 // opened; audio, and what keeps a connection alive, is. Nobody is asked to send
 // it again, but for a key frame.
@@ -190,6 +203,11 @@ func TestStaleVideoIsDropped(t *testing.T) {
 	w.arrive(n.addr, n.sealed(t, &e, 1000, ptOpus, make([]byte, 80)), false, w.now.Add(-10*time.Second))
 	if w.count.own[cAudioForwarded] != f+3 {
 		t.Error("old audio was dropped")
+	}
+	hush(w)
+	w.arrive(n.addr, n.sealed(t, &e, 1000, ptOpus, make([]byte, 80)), false, w.now.Add(-staleAudio-time.Millisecond))
+	if w.count.own[dropStaleAudio] != 1 {
+		t.Error("old audio was forwarded although audio alone is too much")
 	}
 	enc := n.sender.sources[1].encodings[2]
 	if f, _ := video(0); f != 3 || enc.nack.Missing() != 0 || enc.nackTimer.Scheduled() {
@@ -303,7 +321,7 @@ func TestStressIsPublished(t *testing.T) {
 		for range 20 {
 			w.now = w.now.Add(100 * time.Millisecond)
 			w.stress.Read(25*time.Millisecond, 0)
-			w.stress.Next(w.now, 1, 0)
+			w.stress.Next(w.now, stress.Traffic{Forwarded: 1})
 		}
 		w.publishStress()
 	})

@@ -13,6 +13,7 @@ import (
 	"github.com/plenum-conf/plenum/internal/bridge/alloc"
 	"github.com/plenum-conf/plenum/internal/bridge/secure"
 	"github.com/plenum-conf/plenum/internal/bridge/speech"
+	"github.com/plenum-conf/plenum/internal/bridge/stress"
 	"github.com/plenum-conf/plenum/internal/colibri"
 	"github.com/plenum-conf/plenum/internal/media"
 	"github.com/plenum-conf/plenum/internal/mono"
@@ -325,6 +326,34 @@ func TestLoudestBySize(t *testing.T) {
 	off := newCrowd(t, 40, func(o *Options) { o.Loudest.Speakers = 0 })
 	if off.c.talk.loudest {
 		t.Error("it cannot be turned off")
+	}
+}
+
+// TestHushed: a worker that cannot carry all audio forwards one voice of each
+// conference, however small; what nobody hears of the others is counted.
+func TestHushed(t *testing.T) {
+	n := newCrowd(t, 5, func(*Options) {})
+	n.rounds(300, quiet)
+	if n.heard(); n.c.talk.loudest || n.w.count.own[cAudioForwarded] == 0 {
+		t.Fatal("not all of a small conference is forwarded")
+	}
+	hush(n.w)
+	n.c.routeLoudest()
+	before := n.w.count.own[cAudioForwarded]
+	n.rounds(10, quiet)
+	if got := n.w.count.own[cAudioForwarded] - before; got != 0 || n.w.stress.hushed != 10*4*4 {
+		t.Errorf("%d forwarded of who is quiet, %d left out", got, n.w.stress.hushed)
+	}
+	n.heard()
+	n.rounds(50, speaking(2))
+	if got := of(n.heard(), micOf(2)); len(got) < 50 {
+		t.Errorf("%d of 50 packets of who talks", len(got))
+	}
+	n.w.stress.Governor = stress.New(n.w.now)
+	n.c.routeLoudest()
+	n.rounds(3, quiet)
+	if n.heard(); n.c.talk.loudest {
+		t.Error("it is for ever")
 	}
 }
 

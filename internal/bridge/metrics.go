@@ -51,6 +51,7 @@ func newCollector(b *Bridge) *collector {
 
 		"stress":                     "how loaded the worker is: 1 is full, more what it would be with the video it leaves out",
 		"video_packets_a_receiver":   "video packets a second that one receiver may be sent while the worker is overloaded, -1 for no limit",
+		"voices_a_conference":        "microphones of each conference that are forwarded at a time while the worker is overloaded, -1 for all",
 		"receivers_short_of_packets": "receivers that are sent less video because the worker is overloaded",
 	} {
 		c.gauge[name] = prometheus.NewDesc("bridge_"+name, help, []string{"worker"}, nil)
@@ -106,8 +107,7 @@ func (c *collector) Collect(out chan<- prometheus.Metric) {
 		}
 		out <- prometheus.MustNewConstMetric(c.gauge["conferences"], prometheus.GaugeValue, float64(w.numConferences.Load()), label)
 		out <- prometheus.MustNewConstMetric(c.gauge["endpoints"], prometheus.GaugeValue, float64(w.numEndpoints.Load()), label)
-		level, limit, short := w.stress.published()
-		for name, v := range map[string]float64{"stress": level, "video_packets_a_receiver": limit, "receivers_short_of_packets": float64(short)} {
+		for name, v := range w.stress.published() {
 			out <- prometheus.MustNewConstMetric(c.gauge[name], prometheus.GaugeValue, v, label)
 		}
 		out <- prometheus.MustNewConstMetric(c.busy, prometheus.CounterValue, time.Duration(w.busy.total.Load()).Seconds(), label)

@@ -66,8 +66,7 @@ func (ep *endpoint) rtpPacket(pkt []byte) {
 		return
 	}
 	if in.enc.stale() {
-		in.enc.aged = true
-		ep.w.count.inc(dropStale)
+		in.enc.dropStale()
 		return
 	}
 	n, err := ep.opener.OpenRTP(pkt)

@@ -4,6 +4,7 @@ import (
 	"slices"
 
 	"github.com/plenum-conf/plenum/internal/bridge/speech"
+	"github.com/plenum-conf/plenum/internal/bridge/stress"
 	"github.com/plenum-conf/plenum/internal/colibri"
 	"github.com/plenum-conf/plenum/internal/mono"
 )
@@ -43,10 +44,18 @@ func (c *conference) removeVoice(s *mediaSource) {
 }
 
 // routeLoudest begins or ends to forward the loudest only, as the conference
-// grows and shrinks. Nobody hears the change: whoever talks has a place.
+// grows and shrinks, or because the worker cannot carry all. Nobody hears the
+// change: whoever talks has a place.
 func (c *conference) routeLoudest() {
 	o, t := &c.w.b.opt.Loudest, &c.talk
-	on := o.Speakers > 0 && t.voices > o.Above
+	places, on := o.Speakers, o.Speakers > 0 && t.voices > o.Above
+	if most := c.w.stress.Voices(); most != stress.Unlimited {
+		if !on || most < places {
+			places = most
+		}
+		on = true
+	}
+	t.router.SetPlaces(places)
 	if on == t.loudest {
 		return
 	}

@@ -76,6 +76,10 @@ func NewRouter(places int) *Router {
 	return &Router{places: places, on: make([]*Voice, 0, places+crowd)}
 }
 
+// SetPlaces changes the number of places, 1 at least. Who has one of those that
+// are no more keeps it to the end of a word.
+func (r *Router) SetPlaces(places int) { r.places = max(places, 1) }
+
 // Add takes the level of one packet of v as it stands in the header (RFC 6464),
 // 0 (loudest) to 127 (silence), or [Unknown], and says what to do with the
 // packet. now must not go backwards.

@@ -9,7 +9,11 @@
 // conferences beside a large one lose nothing. What a receiver loses is the
 // allocator's choice: large pictures go first, then frame rate, then the
 // number of videos, from the last in the order of speech, the stage last.
-// Audio is not limited.
+//
+// Audio is left out only where all of the video is not enough: those who do not
+// talk first, which nobody hears, then all but who talks loudest
+// ([Governor.Voices]). Who talks comes back before any video does, who does not
+// when there is time for it.
 //
 // How much has to go is not guessed. A worker that keeps up says by the part
 // of its time in which it is busy how much more it could do; one that does not

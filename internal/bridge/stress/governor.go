@@ -35,10 +35,11 @@ const (
 	settle = 500 * time.Millisecond
 	// raiseEvery is the least time between a change and a rise. After a rise in
 	// vain, one that a cut followed within regretted, it doubles up to raiseLate,
-	// and rises are smaller.
+	// and rises are smaller. When the last cut is forgotten each rise halves it.
 	raiseEvery = 2 * time.Second
 	raiseLate  = 30 * time.Second
 	regretted  = 10 * time.Second
+	forgotten  = 60 * time.Second
 
 	mostRaise = 0.25 // of the limit, at a time
 	leastKept = 0.2  // of the video, by one cut
@@ -49,9 +50,16 @@ const (
 	leastPart = 0.4
 	// leastLimit stands for no video: no picture comes with less.
 	leastLimit = 1
+	// noVideo is the part of video in what is forwarded below which there is
+	// none that could be left out.
+	noVideo = 0.02
 	// smoothing is the time constant of the busy part.
 	smoothing = time.Second
 )
+
+// voices are the steps in which audio is left out: first whoever is not among
+// the loudest, which nobody hears, in the end all but who has the word.
+var voices = [...]int{Unlimited, 5, 2, 1}
 
 // Governor decides for one worker. It is not safe for concurrent use.
 type Governor struct {
@@ -71,11 +79,15 @@ type Governor struct {
 	backlog time.Duration // what waited then
 	settled mono.Time     // when what was changed last can be seen
 	raised  mono.Time
+	cutAt   mono.Time     // the last cut
 	patient time.Duration // until the next rise
-	lacking float64       // what would be forwarded if there were no limit, 1: the same
+	lacking float64       // what video would be forwarded if there were no limit, 1: the same
 	brisk   bool
+	hushed  int     // index in voices
+	quiet   uint64  // audio left out because of that, ever
+	silent  float64 // what that is beside 1 for all that is forwarded, smoothed
 
-	// Cuts and Raises count changes of the limit.
+	// Cuts and Raises count changes of the limit, and of the voices.
 	Cuts, Raises uint64
 }
 
@@ -104,23 +116,30 @@ func (g *Governor) Read(idle, newest time.Duration) {
 	}
 }
 
-// forwarded is told how many packets the worker has forwarded ever, and how
-// many of these were video.
-func (g *Governor) forwarded(all, video uint64) {
-	if n := all - g.all; n > 0 {
-		g.part += 0.3 * (float64(video-g.video)/float64(n) - g.part)
+// Traffic is what a worker has done since its start, in packets sent to
+// receivers.
+type Traffic struct {
+	Forwarded, Video uint64 // all, and how much of that was video
+	// Hushed is audio that was not forwarded because of [Governor.Voices].
+	Hushed uint64
+}
+
+// forwarded is told what the worker has forwarded.
+func (g *Governor) forwarded(t Traffic) {
+	if n := t.Forwarded - g.all; n > 0 {
+		g.part += 0.3 * (float64(t.Video-g.video)/float64(n) - g.part)
+		g.silent += 0.3 * (float64(t.Hushed-g.quiet)/float64(n) - g.silent)
 	}
-	g.all, g.video = all, video
+	g.all, g.video, g.quiet = t.Forwarded, t.Video, t.Hushed
 }
 
 // Due reports whether it is time for [Governor.Next].
 func (g *Governor) Due(now mono.Time) bool { return now.Sub(g.begun) >= window }
 
-// Next ends a window of measuring. all and video are how many packets the
-// worker has forwarded since its start, and how many of these were video.
-func (g *Governor) Next(now mono.Time, all, video uint64) Action {
+// Next ends a window of measuring.
+func (g *Governor) Next(now mono.Time, t Traffic) Action {
 	g.roll(now)
-	g.forwarded(all, video)
+	g.forwarded(t)
 	g.watchQueue(now)
 	g.thrift()
 	switch {
@@ -133,7 +152,7 @@ func (g *Governor) Next(now mono.Time, all, video uint64) Action {
 		}
 	case g.weight >= smoothing && g.busy > high:
 		return Cut
-	case g.limit != Unlimited && g.mayRaise(now):
+	case g.mayRaise(now):
 		return Raise
 	}
 	return None
@@ -162,7 +181,7 @@ func (g *Governor) watchQueue(now mono.Time) {
 
 func (g *Governor) thrift() {
 	switch {
-	case g.limit != Unlimited || g.full != 0 || g.busy > brisk:
+	case g.limit != Unlimited || g.hushed > 0 || g.full != 0 || g.busy > brisk:
 		g.brisk = true
 	case g.busy < calm:
 		g.brisk = false
@@ -175,7 +194,16 @@ func (g *Governor) overrun(now mono.Time) bool {
 }
 
 func (g *Governor) mayRaise(now mono.Time) bool {
+	if g.limit == Unlimited && !g.maySpeak() {
+		return false
+	}
 	return g.weight >= smoothing && g.busy < calm && now.Sub(g.settled) >= g.patient-settle
+}
+
+// maySpeak reports whether more voices may be let through: everybody only if
+// there is time for all that is left out.
+func (g *Governor) maySpeak() bool {
+	return g.hushed > 1 || g.hushed == 1 && g.busy*(1+g.silent) < Target
 }
 
 // demand is how much was asked of the worker, 1 for all it can do.
@@ -191,9 +219,9 @@ func (g *Governor) demand(now mono.Time) float64 {
 // Apply carries out what Next wanted. granted is what each receiver of video
 // is being sent, in packets a second by the allocator's account, and is sorted
 // by it; short says that some of them would be sent more if there were no
-// limit. It reports whether the limit is another one now.
+// limit. It reports whether the limit, or the voices, are others now.
 func (g *Governor) Apply(a Action, now mono.Time, granted []float64, short bool) bool {
-	before := g.limit
+	before, hushed := g.limit, g.hushed
 	switch a {
 	case Cut:
 		g.cut(now, granted)
@@ -202,38 +230,54 @@ func (g *Governor) Apply(a Action, now mono.Time, granted []float64, short bool)
 	}
 	g.settled = now.Add(settle)
 	g.busy, g.weight, g.full = 0, 0, 0
-	return g.limit != before
+	return g.limit != before || g.hushed != hushed
 }
 
+// cut leaves out video, and audio where all of the video is not enough.
 func (g *Governor) cut(now mono.Time, granted []float64) {
-	ask := g.demand(now)
-	kept := 1 - (ask-Target)/(ask*max(g.part, 0.05))
-	kept = min(max(kept, leastKept), 1)
+	before, hushed := g.limit, g.hushed
+	excess := 1 - Target/g.demand(now) // part of what is asked for
+	g.cutVideo(min(max(1-excess/max(g.part, 0.05), leastKept), 1), granted)
+	if excess > g.part || g.part < noVideo {
+		g.hushed = min(g.hushed+1, len(voices)-1)
+	}
+	if g.limit == before && g.hushed == hushed {
+		return
+	}
+	g.Cuts++
+	if g.raised != 0 && now.Sub(g.raised) < regretted {
+		g.patient = min(2*g.patient, raiseLate)
+	}
+	g.cutAt = now
+}
+
+// cutVideo keeps a part of the video.
+func (g *Governor) cutVideo(kept float64, granted []float64) {
 	total := 0.0
 	for _, p := range granted {
 		total += p
 	}
 	if total == 0 {
-		return // there is no video that could be left out
+		return
 	}
 	level := Level(granted, kept*total)
 	if g.limit != Unlimited {
 		level = min(level, g.limit*0.97)
 	}
 	g.limit = max(level, leastLimit)
-	g.Cuts++
-	if g.raised != 0 && now.Sub(g.raised) < regretted {
-		g.patient = min(2*g.patient, raiseLate)
-	}
 }
 
 func (g *Governor) raise(now mono.Time, short bool) {
 	g.Raises++
-	if g.raised != 0 && now.Sub(g.raised) >= regretted {
+	if g.raised > g.cutAt && now.Sub(g.cutAt) >= forgotten {
 		g.patient = max(g.patient/2, raiseEvery)
 	}
 	g.raised = now
-	if !short {
+	switch {
+	case g.maySpeak():
+		g.hushed--
+		return
+	case !short:
 		g.limit = Unlimited
 		return
 	}
@@ -244,6 +288,14 @@ func (g *Governor) raise(now mono.Time, short bool) {
 // Limit is how many video packets a second a receiver with a share of 1 may be
 // sent, or Unlimited.
 func (g *Governor) Limit() float64 { return g.limit }
+
+// Voices is how many microphones of each conference are forwarded at a time,
+// those that talk, or Unlimited.
+func (g *Governor) Voices() int { return voices[g.hushed] }
+
+// Swamped reports whether a queue stands although nothing more can be left
+// out: what has waited for long has to be thrown away, audio too.
+func (g *Governor) Swamped() bool { return g.hushed == len(voices)-1 && g.wait >= standing }
 
 // Thrifty reports whether what nobody would miss much has to be left out:
 // probing for more bandwidth, and more than a few repeats.
@@ -271,8 +323,8 @@ func (g *Governor) Stress() float64 {
 	if g.weight < smoothing/2 {
 		busy = g.last
 	}
-	if g.limit == Unlimited || g.lacking <= 1 {
+	if (g.limit == Unlimited || g.lacking <= 1) && g.hushed == 0 {
 		return busy
 	}
-	return max(1, busy*(1-g.part+g.part*g.lacking))
+	return max(1, busy*(1-g.part+g.part*g.lacking+g.silent))
 }
