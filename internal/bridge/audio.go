@@ -4,6 +4,7 @@ import (
 	"time"
 
 	"github.com/plenum-conf/plenum/internal/bridge/speech"
+	"github.com/plenum-conf/plenum/internal/bridge/stress"
 	"github.com/plenum-conf/plenum/internal/media"
 	"github.com/plenum-conf/plenum/internal/rtp"
 )
@@ -163,10 +164,12 @@ func (s *mediaSource) forwardAudio(h *rtp.Header, l *audioList) {
 	h.Marker = marker
 }
 
-// audioExtensions are the header extensions audio goes out with.
+// audioExtensions are the header extensions audio goes out with. While audio
+// alone is too much it is not numbered for who gets no video: what there is to
+// estimate is not worth twenty messages of feedback a second.
 func (ep *endpoint) audioExtensions() extensions {
 	ext := ep.outExtensions()
-	if !ep.bw.audio.numbered {
+	if !ep.bw.audio.numbered || ep.ration.granted == 0 && ep.w.stress.Voices() != stress.Unlimited {
 		ext.tcc = 0
 	}
 	return ext

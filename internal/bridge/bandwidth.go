@@ -262,10 +262,11 @@ const (
 	lookEvery = 20 * time.Millisecond
 )
 
-// sent notes an audio packet that takes n bytes of the path.
-func (a *audioShare) sent(seq uint16, n int) {
+// sent notes an audio packet that takes n bytes of the path, numbered with seq
+// if it is.
+func (a *audioShare) sent(seq uint16, n int, numbered bool) {
 	a.bytes += uint64(n)
-	if !a.settled && !a.marked {
+	if numbered && !a.settled && !a.marked {
 		a.marked, a.mark = true, seq
 	}
 }

@@ -346,8 +346,12 @@ func TestHushed(t *testing.T) {
 	}
 	n.heard()
 	n.rounds(50, speaking(2))
-	if got := of(n.heard(), micOf(2)); len(got) < 50 {
-		t.Errorf("%d of 50 packets of who talks", len(got))
+	got := of(n.heard(), micOf(2))
+	if len(got) < 50 {
+		t.Fatalf("%d of 50 packets of who talks", len(got))
+	}
+	if _, ok := got[0].Extension(extTCC); ok {
+		t.Error("feedback is asked for where there is no time for it")
 	}
 	n.w.stress.Governor = stress.New(n.w.now)
 	n.c.routeLoudest()

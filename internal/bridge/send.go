@@ -102,7 +102,7 @@ func (w *worker) sendAudio(sub *audioSub, head *outHeader, seq uint16, ts uint32
 	if n = w.seal(to, buf, n, bwe.Media, head.tccAt != 0); n == 0 {
 		return false
 	}
-	to.bw.audio.sent(tcc, n)
+	to.bw.audio.sent(tcc, n, head.tccAt != 0)
 	return true
 }
 
