@@ -16,6 +16,7 @@ import (
 	"github.com/plenum-conf/plenum/internal/media"
 	"github.com/plenum-conf/plenum/internal/mono"
 	"github.com/plenum-conf/plenum/internal/netio"
+	"github.com/plenum-conf/plenum/internal/netio/readable"
 )
 
 // Bridge is one selective forwarding unit. Its methods may be called from
@@ -33,6 +34,7 @@ type Bridge struct {
 	homes    map[string]*worker // meeting id -> worker
 	doors    map[doorKey]*door  // bridge channel admissions
 	sockets  map[*wsLink]struct{}
+	quiet    *readable.Set // the sockets on which nothing is said
 	started  bool
 	stopped  bool
 	channels sync.WaitGroup
@@ -55,8 +57,13 @@ func New(o Options) (*Bridge, error) {
 		return nil, fmt.Errorf("bridge: %w", err)
 	}
 	o.Workers = len(socks)
+	quiet, err := readable.New()
+	if err != nil {
+		closeAll(socks)
+		return nil, fmt.Errorf("bridge: %w", err)
+	}
 	b := &Bridge{
-		opt: o, identities: ids,
+		opt: o, identities: ids, quiet: quiet,
 		homes: map[string]*worker{}, doors: map[doorKey]*door{}, sockets: map[*wsLink]struct{}{},
 	}
 	for i, s := range socks {
@@ -151,8 +158,9 @@ func (b *Bridge) Stop(ctx context.Context) error {
 	if err == nil {
 		err = b.waitSessions(ctx)
 	}
+	err = errors.Join(err, b.waitChannels(ctx))
 	b.closeSockets()
-	return errors.Join(err, b.waitChannels(ctx))
+	return err
 }
 
 func (b *Bridge) stopWorkers(ctx context.Context) error {
@@ -198,6 +206,13 @@ func (b *Bridge) waitChannels(ctx context.Context) error {
 func (b *Bridge) closeSockets() {
 	for _, w := range b.workers {
 		w.sock.Close()
+	}
+	b.quiet.Close()
+}
+
+func closeAll(socks []*netio.Socket) {
+	for _, s := range socks {
+		s.Close()
 	}
 }
 

@@ -5,9 +5,11 @@ import (
 	"bytes"
 	"context"
 	"encoding/json"
+	"fmt"
 	"io"
 	"net"
 	"net/http"
+	"runtime"
 	"strconv"
 	"strings"
 	"testing"
@@ -372,8 +374,8 @@ func FuzzFrames(f *testing.F) {
 	})
 }
 
-// TestSilentChannelHasNoWriter: a channel that nothing is said on costs the
-// goroutine that reads it and no other, pings included; what is said is written
+// TestSilentChannelHasNoWriter: nobody writes on a channel that nothing is
+// said on, pings included; what is said is written
 // in order whoever starts to write; and the end is said once.
 func TestSilentChannelHasNoWriter(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
@@ -436,4 +438,72 @@ func TestSilentChannelHasNoWriter(t *testing.T) {
 		}
 		b.channels.Wait()
 	})
+}
+
+// TestSilentChannelHasNoReader: a channel on which nothing is said has no
+// goroutine; what is said after that is heard, in pieces or at once, and so is
+// the end of either side.
+func TestSilentChannelHasNoReader(t *testing.T) {
+	if runtime.GOOS != "linux" {
+		t.Skip("sockets are watched on Linux only")
+	}
+	r := newRig(t, 1)
+	parked := func() (n int) {
+		r.mu.Lock()
+		defer r.mu.Unlock()
+		for l := range r.sockets {
+			if l.parked.Load() {
+				n++
+			}
+		}
+		return n
+	}
+	until := func(want int) {
+		t.Helper()
+		for end := time.Now().Add(patience); parked() != want; time.Sleep(time.Millisecond) {
+			if time.Now().After(end) {
+				t.Fatalf("%d without a goroutine, want %d", parked(), want)
+			}
+		}
+	}
+	const people = 10
+	var all []*wsClient
+	var ids []string
+	for i := range people {
+		ids = append(ids, fmt.Sprintf("%08x", i+1))
+		all = append(all, r.allocate(meeting, ids[i], uint32(1000*(i+1))).dial(t))
+	}
+	hello := ws.MustCompileFrame(ws.MaskFrame(ws.NewTextFrame([]byte(`{"colibriClass":"ClientHello"}`))))
+	for _, w := range all {
+		expect(t, w.in, `"ServerHello"`)
+	}
+	until(people)
+	for _, w := range all {
+		for _, at := range []int{1, 7, len(hello)} {
+			_, _ = w.conn.Write(hello[:at])
+			runtime.Gosched()
+			_, _ = w.conn.Write(hello[at:])
+			expect(t, w.in, `"ServerHello"`)
+		}
+	}
+	until(people)
+	for i, w := range all {
+		if i%2 == 0 {
+			w.conn.Close()
+		} else if err := r.expireEndpoint(ids[i]); err != nil {
+			t.Fatal(err)
+		}
+	}
+	until(0)
+	for end := time.Now().Add(patience); ; time.Sleep(time.Millisecond) {
+		r.mu.Lock()
+		n := len(r.sockets)
+		r.mu.Unlock()
+		if n == 0 {
+			break
+		}
+		if time.Now().After(end) {
+			t.Fatalf("%d sockets are left", n)
+		}
+	}
 }

@@ -2,17 +2,18 @@ package bridge
 
 import (
 	"bufio"
-	"bytes"
 	"crypto/subtle"
-	"errors"
-	"io"
 	"net"
 	"net/http"
 	"strings"
 	"sync"
+	"sync/atomic"
 	"time"
 
 	"github.com/gobwas/ws"
+
+	"github.com/plenum-conf/plenum/internal/mono"
+	"github.com/plenum-conf/plenum/internal/netio/readable"
 )
 
 // The bridge channel over WebSocket: /colibri-ws/<server>/<conference>/<endpoint>?pwd=...
@@ -85,23 +86,12 @@ func (b *Bridge) serveChannel(rw http.ResponseWriter, r *http.Request) {
 		conn.Close()
 		return
 	}
+	l.watch, _ = b.quiet.Add(conn, l) // nil if it has to be read all the time
 	l.begin()
-	go l.read()
-}
-
-// channelReadAhead is enough for the headers of some frames; what is longer is
-// read straight to where it belongs.
-const channelReadAhead = 512
-
-// ownReader goes on where br has stopped reading nc, without br: net/http's
-// reader is eight times as large as needed and keeps what else the server knows
-// of the connection.
-func ownReader(nc net.Conn, br *bufio.Reader) *bufio.Reader {
-	early, _ := br.Peek(br.Buffered()) // what is buffered is there
-	if len(early) == 0 {
-		return bufio.NewReaderSize(nc, channelReadAhead)
+	ep.channelOpened(l)
+	if !l.idle() || !l.park() {
+		go l.read()
 	}
-	return bufio.NewReaderSize(io.MultiReader(bytes.NewReader(bytes.Clone(early)), nc), channelReadAhead)
 }
 
 // trackSocket remembers l until it ends, so that Stop can end it.
@@ -130,14 +120,18 @@ func (b *Bridge) closeChannels() {
 	}
 }
 
-// wsLink is one WebSocket of an endpoint: a goroutine that reads, one that
-// writes while there is something to write, and a bounded queue between the
-// worker and the latter.
+// wsLink is one WebSocket of an endpoint: a goroutine that reads and one that
+// writes, each while there is something to read or write, and a bounded queue
+// between the worker and the latter.
 type wsLink struct {
 	b    *Bridge
 	ep   *endpoint
 	conn net.Conn
-	in   *bufio.Reader
+
+	in     *bufio.Reader   // of the reading goroutine; nil while there is none
+	watch  *readable.Watch // nil if there always is one
+	parked atomic.Bool     // there is none: whoever makes it false starts it
+	heard  atomic.Int64    // mono.Time of the last frame
 
 	mu     sync.Mutex
 	queue  [][]byte // payloads of text frames, shared and immutable
@@ -153,7 +147,9 @@ type wsLink struct {
 }
 
 func newWSLink(b *Bridge, conn net.Conn, in *bufio.Reader, ep *endpoint) *wsLink {
-	return &wsLink{b: b, ep: ep, conn: conn, in: in, writing: true}
+	l := &wsLink{b: b, ep: ep, conn: conn, in: in, writing: true}
+	l.heard.Store(int64(mono.Now()))
+	return l
 }
 
 // begin lets what waits be written from now on.
@@ -167,8 +163,12 @@ func (l *wsLink) begin() {
 	}
 }
 
-// pingNow is called by the timer.
+// pingNow is called by the timer. It also ends a link that is silent.
 func (l *wsLink) pingNow() {
+	if mono.Now().Sub(mono.Time(l.heard.Load())) > wsIdle {
+		l.close(ws.StatusGoingAway, "silent")
+		return
+	}
 	l.mu.Lock()
 	defer l.mu.Unlock()
 	if l.closed {
@@ -284,98 +284,9 @@ func (l *wsLink) write() {
 		}
 		if _, err := out.WriteTo(l.conn); err != nil || last {
 			l.conn.Close()
+			l.rouse()
 			l.b.channels.Done()
 			return
 		}
 	}
-}
-
-var (
-	errFrame = errors.New("bridge: bad WebSocket frame")
-	errClose = errors.New("bridge: WebSocket closed by the client")
-)
-
-// read is the reading goroutine.
-func (l *wsLink) read() {
-	defer l.b.channels.Done()
-	defer l.b.forgetSocket(l)
-	l.ep.channelOpened(l)
-	for {
-		msg, err := l.message()
-		if err != nil {
-			l.close(closeStatus(err), "")
-			l.ep.channelClosed(l)
-			return
-		}
-		l.ep.channelReceived(l, msg)
-	}
-}
-
-func closeStatus(err error) ws.StatusCode {
-	switch {
-	case errors.Is(err, errFrame):
-		return ws.StatusProtocolError
-	case errors.Is(err, errClose):
-		return ws.StatusNormalClosure
-	}
-	return ws.StatusGoingAway
-}
-
-// message reads frames until one text message is complete.
-func (l *wsLink) message() ([]byte, error) {
-	var msg []byte
-	for started := false; ; {
-		l.conn.SetReadDeadline(time.Now().Add(wsIdle))
-		h, err := ws.ReadHeader(l.in)
-		if err != nil {
-			return nil, err
-		}
-		body, err := l.body(h, len(msg))
-		if err != nil {
-			return nil, err
-		}
-		if h.OpCode.IsControl() {
-			if err := l.control(h.OpCode, body); err != nil {
-				return nil, err
-			}
-			continue
-		}
-		if started == (h.OpCode != ws.OpContinuation) {
-			return nil, errFrame
-		}
-		started = true
-		if msg = append(msg, body...); h.Fin {
-			return msg, nil
-		}
-	}
-}
-
-// body reads one frame's payload after its size was found acceptable.
-func (l *wsLink) body(h ws.Header, sofar int) ([]byte, error) {
-	limit := int64(l.b.opt.Limits.ChannelMessage - sofar)
-	if h.OpCode.IsControl() {
-		limit = ws.MaxControlFramePayloadSize
-	}
-	if h.Length > limit || !h.Masked || h.Rsv != 0 || (h.OpCode.IsControl() && !h.Fin) {
-		return nil, errFrame // RFC 6455 §5.1: a client masks
-	}
-	body := make([]byte, h.Length)
-	if _, err := io.ReadFull(l.in, body); err != nil {
-		return nil, err
-	}
-	ws.Cipher(body, h.Mask, 0)
-	return body, nil
-}
-
-func (l *wsLink) control(op ws.OpCode, body []byte) error {
-	switch op {
-	case ws.OpPing:
-		l.mu.Lock()
-		l.pong, l.ponged = body, true
-		l.wake()
-		l.mu.Unlock()
-	case ws.OpClose:
-		return errClose
-	}
-	return nil
 }

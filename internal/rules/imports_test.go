@@ -15,7 +15,7 @@ var allowed = map[string][]string{
 	"internal/signal":         {"internal/muc", "internal/xmpp", "internal/signal/service/...", "internal/quota", "internal/netio/readable"},
 	"internal/signal/service": {"internal/muc", "internal/signal/service", "internal/xmpp"},
 	"internal/focus":          {"internal/colibri", "internal/jingle", "internal/xmpp", "internal/source", "internal/focus/placement", "internal/quota"},
-	"internal/bridge":         {"internal/colibri", "internal/ice", "internal/srtp", "internal/rtp", "internal/rtp/...", "internal/bwe", "internal/netio", "internal/source", "internal/bridge/..."},
+	"internal/bridge":         {"internal/colibri", "internal/ice", "internal/srtp", "internal/rtp", "internal/rtp/...", "internal/bwe", "internal/netio", "internal/netio/readable", "internal/source", "internal/bridge/..."},
 	"internal/bridge/secure":  {},
 	"internal/bridge/alloc":   {"internal/colibri"},
 	"internal/bridge/speech":  {},
