@@ -22,14 +22,15 @@ type bandwidth struct {
 	audio    audioShare
 	lows     [2]int64 // least sustained estimate of this second and of the last
 
-	decided mono.Time // when video was allocated last
-	acted   int64     // the estimate then
-	granted int64     // the budget then, unlimitedBudget for no limit
-	drained bool      // then less was granted, for a moment
-	target  int64     // what was going to be sent then, audio included
-	hold    hold
-	seconds int   // since the last ConnectionStats
-	told    int64 // the estimate that stood in it
+	decided  mono.Time // when video was allocated last
+	acted    int64     // the estimate then
+	granted  int64     // the budget then, unlimitedBudget for no limit
+	drained  bool      // then less was granted, for a moment
+	target   int64     // what was going to be sent then, audio included
+	hold     hold
+	seconds  int   // since the last ConnectionStats
+	told     int64 // the estimate that stood in it
+	toldBusy bool  // it said that the bridge has too much to do
 
 	padSeq uint16 // of the padding stream
 }
@@ -156,18 +157,23 @@ func (ep *endpoint) rollBandwidth(now mono.Time) {
 	}
 	ep.estimated()
 	b.seconds++
-	if b.seconds >= statsEvery || b.seconds >= statsSoon && b.answered && quiteDifferent(b.est.Sustained(), b.told) {
+	if b.seconds >= statsEvery || b.seconds >= statsSoon && b.answered && ep.toldWrong() {
 		b.seconds = 0
 		ep.tellBandwidth()
 	}
 }
 
+// toldWrong reports whether the client tells its user something that is not so.
+func (ep *endpoint) toldWrong() bool {
+	return ep.ration.short != ep.bw.toldBusy || quiteDifferent(ep.bw.est.Sustained(), ep.bw.told)
+}
+
 // tellBandwidth shows the client what its connection carries, as far as it is
-// known.
+// known, and whether it is us that it gets less video for.
 func (ep *endpoint) tellBandwidth() {
 	if b := &ep.bw; b.answered {
-		b.told = b.est.Sustained()
-		ep.sendChannel(encode(&colibri.ConnectionStats{EstimatedDownlink: b.told}))
+		b.told, b.toldBusy = b.est.Sustained(), ep.ration.short
+		ep.sendChannel(encode(&colibri.ConnectionStats{EstimatedDownlink: b.told, BridgeBusy: b.toldBusy}))
 	}
 }
 

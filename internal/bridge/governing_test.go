@@ -74,9 +74,14 @@ func (c *labClient) got() (all int) {
 // when others are not. When it has the time again, everything comes back.
 func TestOverload(t *testing.T) {
 	s := newSlowServer(t, 4, 6)
+	informed := s.clients[4]
+	informed.kind, informed.remb = reportsREMB, 50_000_000
 	s.run(6 * time.Second)
 	begun := s.w.forwards()
 	s.run(4 * time.Second)
+	if informed.ep.bw.told == 0 || informed.ep.bw.toldBusy {
+		t.Errorf("told before: %+v", informed.ep.bw)
+	}
 	full := float64(s.w.forwards()-begun) / 4 // packets a second
 	for _, c := range s.clients[4:] {
 		c.ep.message(&colibri.ReceiverVideoConstraints{OnStageSources: []string{"daaaaaaa-v0"}})
@@ -102,6 +107,9 @@ func TestOverload(t *testing.T) {
 	}
 	if st.Stress < 1.5 || st.Short != len(s.clients) || st.Limit <= 0 || !strings.HasPrefix(st.Level, "less video") {
 		t.Errorf("state %+v", st)
+	}
+	if !informed.ep.bw.toldBusy {
+		t.Error("a client was not told that it is the server")
 	}
 	for _, c := range s.clients {
 		others := 4
@@ -135,6 +143,9 @@ func TestOverload(t *testing.T) {
 	}
 	if st := s.w.stress.state(); st.Limit != stress.Unlimited || st.Short != 0 || st.Level != "everything is forwarded" || st.Stress > 0.1 {
 		t.Errorf("state after it: %+v", st)
+	}
+	if informed.ep.bw.toldBusy {
+		t.Error("a client was not told that it is not the server any more")
 	}
 	if l := s.log.String(); strings.Count(l, "worker overloaded") != 1 || strings.Count(l, "worker recovered") != 1 {
 		t.Errorf("log: %s", l)

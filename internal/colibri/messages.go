@@ -173,9 +173,12 @@ type SenderSourceConstraints struct {
 	MaxHeight  int    `json:"maxHeight"`
 }
 
-// ConnectionStats tells a client the bandwidth estimate towards it, in bit/s.
+// ConnectionStats tells a client the bandwidth estimate towards it, in bit/s,
+// and whether it gets less video than it asked for because the bridge has too
+// much to do. The latter is ours: other clients pass it over.
 type ConnectionStats struct {
 	EstimatedDownlink int64 `json:"estimatedDownlinkBandwidth"`
+	BridgeBusy        bool  `json:"bridgeBusy,omitempty"`
 }
 
 // VideoSourcesMap tells a client with SSRC rewriting what the bridge's video

@@ -57,6 +57,7 @@ var golden = []struct {
 	{`{"colibriClass":"SenderSourceConstraints","sourceName":"0a1b2c3d-v0","maxHeight":0}`,
 		&SenderSourceConstraints{SourceName: "0a1b2c3d-v0"}},
 	{`{"colibriClass":"ConnectionStats","estimatedDownlinkBandwidth":2500000}`, &ConnectionStats{EstimatedDownlink: 2500000}},
+	{`{"colibriClass":"ConnectionStats","estimatedDownlinkBandwidth":2500000,"bridgeBusy":true}`, &ConnectionStats{EstimatedDownlink: 2500000, BridgeBusy: true}},
 	{`{"colibriClass":"VideoSourcesMap","mappedSources":[{"source":"ffff0000-v0","owner":"ffff0000","ssrc":501,"rtx":4294967295,"videoType":"CAMERA","mid":"v0"},{"source":"a-v1","owner":"a","ssrc":7,"rtx":"-1","videoType":"DESKTOP_HIGH_FPS"}]}`,
 		&VideoSourcesMap{Mapped: List[VideoMapping]{
 			{Source: "ffff0000-v0", Owner: "ffff0000", SSRC: 501, RTX: 4294967295, VideoType: Camera, MID: "v0"},

@@ -1,7 +1,7 @@
 import type { ChatMessage, Member } from "../protocol";
 import { fill, h, uniqueId } from "./dom";
 import { icon } from "./icons";
-import { nameOf } from "./words";
+import { byName, nameOf } from "./words";
 
 const most = 2_000;
 
@@ -39,7 +39,8 @@ export class Chat {
 
   setMembers(members: Member[]): void {
     const before = this.#to.value;
-    fill(this.#to, new Option("Everybody", ""), members.map((m) => new Option(`${nameOf(m.name, m.id)} (private)`, m.id)));
+    const named = members.map((m) => ({ id: m.id, name: nameOf(m.name, m.id) })).sort((a, b) => byName.compare(a.name, b.name));
+    fill(this.#to, new Option("Everybody", ""), named.map((m) => new Option(`${m.name} (private)`, m.id)));
     this.#to.value = members.some((m) => m.id === before) ? before : "";
   }
 

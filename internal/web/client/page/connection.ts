@@ -25,6 +25,10 @@ export interface OtherFacts {
   downlink: number;
   /** Bit/s that all we asked for would take. */
   needed: number;
+  /** The bridge sends less because it has too much to do. */
+  busy: boolean;
+  /** Our device does not keep up. */
+  slow: boolean;
 }
 
 /** From so much loss on one hears and sees it, in percent. */
@@ -33,13 +37,13 @@ const severe = 10;
 
 export function ofOther(f: OtherFacts): Connection {
   if (f.silent) return { bars: 0, text: "Their connection is interrupted" };
-  const tight = f.downlink > 0 && f.downlink < f.needed;
-  if (f.suspended) return { bars: 1, text: tight ? `Video paused: ${carries(f.downlink)}` : "Video is not arriving" };
+  const why = reason(f);
+  if (f.suspended) return { bars: 1, text: why ? `Video paused: ${why}` : "Video is not arriving" };
   if (f.told && f.told.loss >= noticeable) return { bars: f.told.loss >= severe ? 1 : 2, text: `They are losing ${Math.round(f.told.loss)} % of packets` };
   if (f.loss !== undefined && f.loss >= severe) return { bars: 1, text: losing(f.loss) };
-  if (tight && f.got > 0 && 2 * f.got <= Math.min(f.asked, f.sends || f.asked)) return { bars: 2, text: `Video reduced: ${carries(f.downlink)}` };
+  if (why && f.got > 0 && 2 * f.got <= Math.min(f.asked, f.sends || f.asked)) return { bars: 2, text: `Video reduced: ${why}` };
   if (f.loss !== undefined && f.loss >= noticeable) return { bars: 2, text: losing(f.loss) };
-  if (f.told && f.told.quality < 50) return { bars: f.told.quality < 20 ? 1 : 2, text: "Their connection is weak" };
+  if (f.told && f.told.quality < 50) return { bars: f.told.quality < 20 ? 1 : 2, text: "Their connection or device is weak" };
   return f.told || f.loss !== undefined ? { bars: 3, text: "Good" } : { bars: -1, text: "Not measured yet" };
 }
 
@@ -56,6 +60,8 @@ export interface OwnFacts {
   rtt: number;
   downlink: number;
   needed: number;
+  busy: boolean;
+  slow: boolean;
 }
 
 /** A longer round trip makes people interrupt each other. */
@@ -65,23 +71,64 @@ export function ofOwn(f: OwnFacts): Connection {
   if (f.interrupted) return { bars: 0, text: "Your connection is interrupted" };
   if (!f.known) return { bars: -1, text: "Not measured yet" };
   const loss = Math.max(f.lossIn, f.lossOut);
-  if (loss >= noticeable) return { bars: loss >= severe ? 1 : 2, text: `${losing(loss)} ${f.lossOut >= f.lossIn ? "on the way out" : "on the way in"}` };
-  if (f.downlink > 0 && f.downlink < f.needed) return { bars: 2, text: `Video reduced: ${carries(f.downlink)}` };
+  // A device that is too slow fetches packets too late, and then they are lost as well.
+  const perhaps = f.slow ? ", perhaps because your device cannot keep up" : "";
+  if (loss >= noticeable) return { bars: loss >= severe ? 1 : 2, text: `${losing(loss)} ${f.lossOut >= f.lossIn ? "on the way out" : "on the way in"}${perhaps}` };
+  if (f.slow) return { bars: 2, text: "Your device cannot keep up: close other programs, or choose a lower video quality" };
+  const why = reason(f);
+  if (why) return { bars: 2, text: `Video reduced: ${why}` };
   if (f.rtt >= longRoundTrip) return { bars: 2, text: `Slow: sound takes ${Math.round(f.rtt / 2)} ms to the server` };
   return { bars: 3, text: "Good" };
 }
 
 const losing = (percent: number): string => `Losing ${Math.round(percent)} % of packets`;
 
-const carries = (bits: number): string => `your connection carries ${bitrate(bits)}`;
+/**
+ * Why we get less video than we asked for, "" when nothing is known against
+ * it. A server or a device with too much to do looks like a narrow connection:
+ * packets wait in both as well. So what is known of those counts first.
+ */
+function reason(f: { downlink: number; needed: number; busy: boolean; slow: boolean }): string {
+  if (f.busy && f.needed > 0) return "the server has too much to do";
+  if (f.downlink <= 0 || f.downlink >= f.needed) return "";
+  return f.slow ? "your device cannot keep up" : `your connection carries ${bitrate(f.downlink)}`;
+}
 
 /**
- * How much of what comes gets lost on our way: what is lost of one sender only
- * is their loss, and so is what they know to lose on the way out.
+ * How much of what comes gets lost on our way, in percent: what is lost of few
+ * senders only is their loss, and so is what they know to lose on the way out.
  */
 export function ownLoss(senders: { loss: number | undefined; upload: number }[]): number {
   const measured = senders.flatMap((s) => (s.loss === undefined ? [] : [Math.max(0, s.loss - s.upload)]));
-  return measured.length > 0 ? Math.min(...measured) : 0;
+  measured.sort((a, b) => a - b);
+  return measured[Math.floor((measured.length - 1) / 2)] ?? 0;
+}
+
+/**
+ * What of somebody's loss is not ours, in percent. Each is measured on few
+ * packets, so that it differs from ours by chance: only what stands out counts.
+ */
+export function theirLoss(loss: number, own: number): number {
+  return loss - own >= own / 2 ? Math.max(0, loss - own) : 0;
+}
+
+/** How our device fared between two readings. */
+export interface Effort {
+  /** Whole pictures that came, and those of them that were decoded. */
+  received: number;
+  decoded: number;
+  /** The browser says that it sends worse pictures because it has no time. */
+  limited: boolean;
+  /** The part of the time, from 0 to 1, in which the page could not do anything. */
+  late: number;
+  /** Percent lost on our way: a picture that refers to a lost one cannot be decoded. */
+  loss: number;
+}
+
+/** Whether that is too much for the device. */
+export function strained(e: Effort): boolean {
+  const undecoded = e.loss < noticeable && e.received >= enough && e.decoded < 0.7 * e.received;
+  return e.limited || e.late >= 0.4 || undecoded;
 }
 
 /** A bit rate as people write it: "600 kbit/s", "2.5 Mbit/s". */

@@ -1,5 +1,6 @@
 import type { Conference, ReceiveConstraints, SessionStats } from "../protocol";
-import { bitsFor, lossOf, ofOther, ofOwn, ownLoss, since, type Connection, type Count } from "./connection";
+import { bitsFor, lossOf, ofOther, ofOwn, ownLoss, since, theirLoss, type Connection, type Count } from "./connection";
+import { Effort } from "./effort";
 
 /** ms between two readings of the statistics. */
 const every = 3_000;
@@ -24,7 +25,9 @@ export class Links {
   #counts = new Map<number, Count>();
   #loss = new Map<string, number | undefined>();
   #got = new Map<string, number>();
+  readonly #effort = new Effort();
   #downlink = 0;
+  #busy = false;
   #needed = 0;
   #own = { known: false, lossIn: 0, lossOut: 0, rtt: 0 };
 
@@ -38,7 +41,7 @@ export class Links {
       else this.#silent.add(id);
       changed();
     });
-    conference.on("downlink", (bits) => (this.#downlink = bits));
+    conference.on("downlink", (bits, busy) => ([this.#downlink, this.#busy] = [bits, busy]));
     conference.on("left", (m) => this.#forget(m.id));
   }
 
@@ -46,6 +49,7 @@ export class Links {
   listen(signal: AbortSignal): void {
     const timer = setInterval(() => void (document.hidden ? 0 : this.#read()), every);
     signal.addEventListener("abort", () => clearInterval(timer));
+    this.#effort.listen(signal);
   }
 
   /** What the bridge is asked for: only of that can it be said that it does not come. */
@@ -53,7 +57,7 @@ export class Links {
     const now = performance.now();
     for (const name of [...this.#asked.keys()]) if (!c.heights.get(name)) this.#asked.delete(name);
     for (const [name, height] of c.heights) if (height > 0) this.#asked.set(name, { height, since: this.#asked.get(name)?.since ?? now });
-    this.#needed = [...c.heights.values()].reduce((sum, height) => sum + bitsFor(height), 0);
+    this.#needed = this.#wantedBits();
   }
 
   /** Of the person `id`, as far as the source goes that a tile shows. */
@@ -65,6 +69,7 @@ export class Links {
     const facts = {
       silent: this.#silent.has(id), told: told && now - told.at < longestTold ? told : undefined, loss: this.#loss.get(id), suspended,
       asked: asked?.height ?? 0, sends: told?.sends ?? 0, got: this.#got.get(source) ?? 0, downlink: this.#downlink, needed: this.#needed,
+      busy: this.#busy, slow: this.#effort.slow,
     };
     return { ...ofOther(facts), suspended };
   }
@@ -72,7 +77,7 @@ export class Links {
   own(): Connection {
     const c = this.conference;
     const interrupted = c.state === "reconnecting" || c.mediaState === "interrupted" || c.mediaState === "failed";
-    return ofOwn({ ...this.#own, interrupted, downlink: this.#downlink, needed: this.#wantedBits() });
+    return ofOwn({ ...this.#own, interrupted, downlink: this.#downlink, needed: this.#needed, busy: this.#busy, slow: this.#effort.slow });
   }
 
   /** What would come if all went well: of cameras that are on. */
@@ -120,8 +125,10 @@ export class Links {
       add(count, since(before.get(r.ssrc), r));
     }
     for (const r of s.sent) add(out, since(before.get(r.ssrc), r));
-    this.#loss = new Map([...by].map(([id, count]) => [id, lossOf(count)]));
-    const lossIn = ownLoss([...this.#loss].map(([id, loss]) => ({ loss, upload: this.#told.get(id)?.upload ?? 0 })));
+    const measured = [...by].map(([id, count]): [string, number | undefined] => [id, lossOf(count)]);
+    const lossIn = ownLoss(measured.map(([id, loss]) => ({ loss, upload: this.#told.get(id)?.upload ?? 0 })));
+    this.#loss = new Map(measured.map(([id, loss]) => [id, loss === undefined ? undefined : theirLoss(loss, lossIn)]));
+    this.#effort.take(s, lossIn);
     this.#own = { known: true, lossIn, lossOut: lossOf(out) ?? 0, rtt: s.rtt };
   }
 }

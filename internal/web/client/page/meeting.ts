@@ -10,6 +10,7 @@ import { News } from "./news";
 import { Notices } from "./notices";
 import { recall, remember } from "./options";
 import { Order } from "./order";
+import { OwnLink } from "./own-link";
 import { People, type PersonAction } from "./people";
 import { openQuality } from "./quality";
 import { Sending } from "./sending";
@@ -42,6 +43,7 @@ export class Meeting {
   readonly #shortcuts: Shortcuts;
   readonly #clock = h("span", { class: "clock" });
   readonly #more = h("span", { class: "clock" });
+  readonly #ownLink = new OwnLink();
   readonly #lock = h("span", { class: "lock", hidden: true }, icon("lock"), h("span", { class: "sr-only" }, "locked with a password"));
   #linkBad = false;
   readonly #sending: Sending;
@@ -86,7 +88,7 @@ export class Meeting {
     };
     this.#sending = new Sending(conference, devices, this.#notices, () => this.#queueRender());
     const canShare = navigator.mediaDevices?.getDisplayMedia !== undefined;
-    this.#toolbar = new Toolbar(tools.filter((t) => t !== "screen" || canShare), (name) => this.#press(name));
+    this.#toolbar = new Toolbar(tools.filter((t) => t !== "screen" || canShare), (name, byKeyboard) => this.#press(name, byKeyboard));
     this.#chat = new Chat(() => this.#togglePanel("chat"));
     this.#people = new People(() => this.#togglePanel("people"), () => void this.#copyAddress());
     this.#shortcuts = new Shortcuts(this.#shortcutList(), { start: () => void this.#sending.talk(true), end: () => void this.#sending.talk(false) });
@@ -96,7 +98,7 @@ export class Meeting {
 
   /** Shows the meeting until it ends. */
   run(root: HTMLElement): Promise<EndReason> {
-    const header = h("header", { class: "top" }, h("h1", {}, this.room), this.#lock, this.#clock, this.#more);
+    const header = h("header", { class: "top" }, h("h1", {}, this.room), this.#lock, this.#clock, this.#more, this.#ownLink.element);
     const center = h("main", { class: "center-column" }, header, this.#audioOnly, this.#tiles.element, this.#lonely, this.#toolbar.element, this.#notices.element);
     this.#body.append(center, this.#sound.element);
     root.replaceChildren(this.#body);
@@ -170,6 +172,7 @@ export class Meeting {
     };
     this.#chat.onSend = (text, to) => c.say(text, to);
     this.#people.onAction = (id, action) => void this.#moderate(id, action);
+    this.#ownLink.onPress = (text) => this.#notices.say(text);
     this.#sound.onBlocked = () => this.#askForClick();
     const signal = this.#abort.signal;
     document.addEventListener("visibilitychange", () => this.#onVisibility(), { signal });
@@ -334,12 +337,12 @@ export class Meeting {
     const { slots } = this.conference;
     const [mic, camera, screen] = [slots.a0.track !== null, slots.v0.track !== null, slots.v1.track !== null];
     const t = this.#toolbar;
-    t.set("mic", { icon: mic ? "mic" : "micOff", label: mic ? "Mute microphone" : "Unmute microphone", pressed: mic, off: !mic });
-    t.set("camera", { icon: camera ? "camera" : "cameraOff", label: camera ? "Stop camera" : "Start camera", pressed: camera, off: !camera });
-    t.set("screen", { icon: screen ? "screenOff" : "screen", label: screen ? "Stop sharing your screen" : "Share your screen", pressed: screen });
-    t.set("hand", { icon: "hand", label: this.conference.raisedHand ? "Lower your hand" : "Raise your hand", pressed: this.conference.raisedHand });
-    t.set("chat", { icon: "chat", label: this.#panel === "chat" ? "Close chat" : "Open chat", pressed: this.#panel === "chat", badge: this.#unread });
-    t.set("people", { icon: "people", label: this.#panel === "people" ? "Close participants" : "Open participants", pressed: this.#panel === "people" });
+    t.set("mic", { icon: mic ? "mic" : "micOff", label: mic ? "Mute microphone" : "Unmute microphone", active: mic, off: !mic });
+    t.set("camera", { icon: camera ? "camera" : "cameraOff", label: camera ? "Stop camera" : "Start camera", active: camera, off: !camera });
+    t.set("screen", { icon: screen ? "screenOff" : "screen", label: screen ? "Stop sharing your screen" : "Share your screen", active: screen });
+    t.set("hand", { icon: "hand", label: this.conference.raisedHand ? "Lower your hand" : "Raise your hand", active: this.conference.raisedHand });
+    t.set("chat", { icon: "chat", label: this.#panel === "chat" ? "Close chat" : "Open chat", active: this.#panel === "chat", badge: this.#unread });
+    t.set("people", { icon: "people", label: this.#panel === "people" ? "Close participants" : "Open participants", active: this.#panel === "people" });
     t.set("tiles", { icon: staged ? "tiles" : "stage", label: staged ? "Show everybody equally large" : "Show one large" });
     const quality = { best: "best", standard: "standard", low: "low", audio: "audio only" }[this.#quality];
     t.set("quality", { icon: "quality", label: `Video quality: ${quality}`, off: this.#quality === "audio" });
@@ -360,6 +363,8 @@ export class Meeting {
       this.#notices.say("The connection is back");
     }
     this.#linkBad = bad;
+    const news = this.#ownLink.show(this.#links.own(), performance.now());
+    if (news) this.#notices.announce(news);
     this.#lonely.hidden = bad || c.members.length > 0;
   }
 
@@ -382,14 +387,14 @@ export class Meeting {
 
   // Doing.
 
-  #press(name: ToolName): void {
+  #press(name: ToolName, byKeyboard = false): void {
     const does: Record<ToolName, () => void> = {
       mic: () => void this.#sending.toggle("a0"),
       camera: () => void this.#sending.toggle("v0"),
       screen: () => void this.#sending.toggle("v1"),
       hand: () => this.#toggleHand(),
       chat: () => this.#togglePanel("chat"),
-      people: () => this.#togglePanel("people"),
+      people: () => this.#togglePanel("people", byKeyboard),
       tiles: () => this.#toggleTiles(),
       quality: () => void openQuality(this.#quality, (q) => this.setQuality(q)),
       settings: () => this.#openSettings(),
@@ -410,7 +415,7 @@ export class Meeting {
       s("v", "Camera on or off", () => this.#press("camera")),
       s("d", "Share the screen, or stop", () => this.#press("screen")),
       s("c", "Open or close chat", () => this.#press("chat")),
-      s("p", "Open or close the list of participants", () => this.#press("people")),
+      s("p", "Open or close the list of participants", () => this.#press("people", true)),
       s("r", "Raise or lower your hand", () => this.#press("hand")),
       s("w", "Everybody equally large, or one large", () => this.#press("tiles")),
       s("a", "Video quality", () => this.#press("quality")),
@@ -431,7 +436,7 @@ export class Meeting {
     this.#queueRender();
   }
 
-  #togglePanel(which: "chat" | "people"): void {
+  #togglePanel(which: "chat" | "people", byKeyboard = false): void {
     const tool = this.#panel;
     this.#panel = this.#panel === which ? "" : which;
     this.#chat.element.remove();
@@ -442,7 +447,7 @@ export class Meeting {
     toggleClass(this.#body, "with-panel", this.#panel !== "");
     this.#render();
     if (this.#panel === "chat") this.#chat.focus();
-    else if (this.#panel === "people") this.#people.focus();
+    else if (this.#panel === "people") this.#people.focus(byKeyboard);
     else this.#toolbar.element.querySelector<HTMLElement>(`[data-tool=${tool}]`)?.focus();
   }
 

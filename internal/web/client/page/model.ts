@@ -6,7 +6,7 @@ import type { Person } from "./people";
 import type { Candidates, Stage } from "./stage";
 import type { TileState } from "./tile";
 import type { Picture } from "./tiles";
-import { nameOf } from "./words";
+import { byName, nameOf } from "./words";
 
 /** What the page knows beside the conference itself. */
 export interface View {
@@ -119,8 +119,6 @@ function micMuted(m: Member): boolean {
 function cameraOn(m: Member | undefined): boolean {
   return m?.sources.get(cameraOf(m.id))?.muted === false;
 }
-
-const byName = new Intl.Collator(undefined, { sensitivity: "base", numeric: true });
 
 /** The list of participants: we first, then raised hands as they went up, then by name. */
 export function people(v: View): Person[] {

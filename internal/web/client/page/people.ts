@@ -87,9 +87,10 @@ export class People {
   }
 
   /** Where the focus goes when the panel opens. */
-  focus(): void {
-    // Not the search: on a phone that would open the keyboard.
-    this.element.querySelector<HTMLElement>("button")?.focus();
+  focus(byKeyboard: boolean): void {
+    // Not the search for all: on a phone that would open the keyboard, and who uses a mouse wants keys to steer.
+    const first = byKeyboard && !this.#search.hidden ? this.#search : this.element.querySelector<HTMLElement>("button");
+    first?.focus();
   }
 
   #filter(): void {

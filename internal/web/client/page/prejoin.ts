@@ -179,7 +179,7 @@ export class Prejoin {
 }
 
 function setToggle(button: HTMLButtonElement, on: boolean, name: "mic" | "micOff" | "camera" | "cameraOff", label: string): void {
-  setProps(button, { "aria-label": label, "aria-pressed": String(on) });
+  setProps(button, { "aria-label": label });
   toggleClass(button, "off", !on);
   fill(button, icon(name), h("span", { class: "tip", "aria-hidden": "true" }, label));
 }

@@ -89,7 +89,7 @@ export class Tile {
     for (const [name, on] of classes) toggleClass(this.element, name, on);
     setProps(this.element, { "aria-label": describe(s) });
     const pin = s.pinned ? "No longer keep on stage" : "Keep on stage";
-    setProps(this.#pin, { "aria-label": `${pin}: ${labelText(s)}`, "aria-pressed": String(s.pinned), title: pin });
+    setProps(this.#pin, { "aria-label": `${pin}: ${labelText(s)}`, title: pin });
     this.#showConnection(s);
     fill(this.#avatar, s.avatarUrl.startsWith("data:image/") ? h("img", { src: s.avatarUrl, alt: "" }) : initials(s.name));
     fill(
@@ -106,7 +106,9 @@ export class Tile {
     this.#bars.dataset["bars"] = String(bars);
     setProps(this.#bars, { "aria-label": `Connection of ${s.self ? `${s.name} (you)` : s.name}: ${text}`, title: text });
     this.#bubble.textContent = text;
-    this.#paused.textContent = s.paused;
+    // Small tiles have room for what is, not for why: the sign tells that.
+    const [what = "", why] = s.paused.split(": ");
+    fill(this.#paused, what, why && h("span", { class: "reason" }, `: ${why}`));
     this.#paused.hidden = s.paused === "";
   }
 

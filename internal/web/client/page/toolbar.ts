@@ -5,8 +5,8 @@ interface ButtonState {
   icon: IconName;
   /** What it does when pressed now. */
   label: string;
-  /** Whether what it stands for is on. */
-  pressed?: boolean;
+  /** Whether what it stands for is on: to be seen only, since the label says it too. */
+  active?: boolean;
   /** Drawn as something missing. */
   off?: boolean;
   badge?: number;
@@ -21,10 +21,10 @@ export class Toolbar {
   readonly element = h("div", { class: "toolbar", role: "toolbar", "aria-label": "Meeting controls" });
   readonly #buttons = new Map<ToolName, HTMLButtonElement>();
 
-  constructor(names: ToolName[], onPress: (name: ToolName) => void) {
+  constructor(names: ToolName[], onPress: (name: ToolName, byKeyboard: boolean) => void) {
     for (const name of names) {
       const press = (ev: MouseEvent): void => {
-        onPress(name);
+        onPress(name, ev.detail === 0);
         // After a mouse click Space should talk, not press the button again.
         if (ev.detail > 0) this.#buttons.get(name)?.blur();
       };
@@ -49,11 +49,10 @@ export class Toolbar {
     button.dataset["state"] = text;
     setProps(button, {
       "aria-label": s.badge ? `${s.label} (${s.badge} new)` : s.label,
-      "aria-pressed": s.pressed === undefined ? undefined : String(s.pressed),
       "aria-keyshortcuts": key,
     });
     toggleClass(button, "off", s.off ?? false);
-    toggleClass(button, "active", (s.pressed ?? false) && !s.off);
+    toggleClass(button, "active", (s.active ?? false) && !s.off);
     fill(
       button,
       icon(s.icon),

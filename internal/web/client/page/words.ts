@@ -55,9 +55,11 @@ export function goodbye(end: EndReason): [string, string] {
   }
 }
 
-/** Up to two letters to stand for a person without a picture. */
+/** Up to two letters to stand for a person without a picture; the number of one who is called by it. */
 export function initials(name: string): string {
   const words = name.trim().split(/\s+/).filter(Boolean);
+  const number = words.at(-1)?.match(/^\d.{0,3}$/u);
+  if (number) return number[0];
   const letters = words.length > 1 ? [words[0]!, words.at(-1)!] : words;
   return letters.map((w) => [...w][0]!.toLocaleUpperCase()).join("") || "?";
 }
@@ -70,6 +72,9 @@ export function hue(id: string): number {
 }
 
 export const nameOf = (name: string, id: string): string => name || `Guest ${id.slice(0, 4)}`;
+
+/** Compares names as people sort them: "Guest 9" before "Guest 10". */
+export const byName = new Intl.Collator(undefined, { sensitivity: "base", numeric: true });
 
 export function duration(ms: number): string {
   const s = Math.max(0, Math.floor(ms / 1000));

@@ -542,7 +542,7 @@ export class Conference extends Emitter<ConferenceEvents> {
       case "EndpointConnectivityStatusChangeEvent":
         return this.emit("connectivity", String(m["endpoint"]), String(m["active"]) === "true");
       case "ConnectionStats":
-        return this.emit("downlink", Number(m["estimatedDownlinkBandwidth"]) || 0);
+        return this.emit("downlink", Number(m["estimatedDownlinkBandwidth"]) || 0, m["bridgeBusy"] === true);
     }
   }
 

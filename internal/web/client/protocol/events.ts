@@ -47,8 +47,8 @@ export interface ConferenceEvents {
   endpointStats: [string, Record<string, unknown>];
   /** Whether the bridge still hears of somebody. */
   connectivity: [string, boolean];
-  /** Estimated bit/s that the bridge can send us. */
-  downlink: [number];
+  /** Estimated bit/s that the bridge can send us; and whether it sends less, because it has too much to do. */
+  downlink: [number, boolean];
   chat: [ChatMessage];
   subject: [string];
   info: [RoomInfo];

@@ -8,6 +8,8 @@ export interface ReceivedStats {
   packets: number;
   lost: number;
   bytes: number;
+  /** Whole pictures that came, and those of them that were decoded. */
+  framesReceived: number;
   framesDecoded: number;
   /** Pictures that came so late that one sees it. */
   freezes: number;
@@ -31,6 +33,8 @@ export interface SentStats {
   lost: number;
   bytes: number;
   framesEncoded: number;
+  /** Why the pictures are worse than they could be: "cpu", "bandwidth", "other", or "none". */
+  limitedBy: string;
   width: number;
   height: number;
   fps: number;
@@ -71,7 +75,8 @@ function readReceived(session: Session, r: Report, reports: Map<string, Report>)
   return [
     {
       name, kind: r["kind"] === "audio" ? "audio" : "video", ssrc: num(r, "ssrc"), packets: num(r, "packetsReceived"),
-      lost: num(r, "packetsLost"), bytes: num(r, "bytesReceived"), framesDecoded: num(r, "framesDecoded"),
+      lost: num(r, "packetsLost"), bytes: num(r, "bytesReceived"),
+      framesReceived: num(r, "framesReceived"), framesDecoded: num(r, "framesDecoded"),
       freezes: num(r, "freezeCount"), width: num(r, "frameWidth"), height: num(r, "frameHeight"), fps: num(r, "framesPerSecond"),
       audioEnergy: num(r, "totalAudioEnergy"), audioLevel: num(r, "audioLevel"),
       codec: codecOf(r, reports),
@@ -83,7 +88,7 @@ function readSent(session: Session, r: Report, reports: Map<string, Report>): Se
   return {
     name: session.nameOf(String(r["mid"] ?? "")), ssrc: num(r, "ssrc"), active: r["active"] !== false, packets: num(r, "packetsSent"),
     lost: num(reports.get(String(r["remoteId"] ?? "")), "packetsLost"), bytes: num(r, "bytesSent"), framesEncoded: num(r, "framesEncoded"),
-    width: num(r, "frameWidth"), height: num(r, "frameHeight"), fps: num(r, "framesPerSecond"), codec: codecOf(r, reports),
+    limitedBy: String(r["qualityLimitationReason"] ?? "none"), width: num(r, "frameWidth"), height: num(r, "frameHeight"), fps: num(r, "framesPerSecond"), codec: codecOf(r, reports),
   };
 }
 

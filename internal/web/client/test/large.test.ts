@@ -1,6 +1,6 @@
 import assert from "node:assert/strict";
 import { test } from "node:test";
-import { bitrate, lossOf, ofOther, ofOwn, ownLoss, since, type OtherFacts, type OwnFacts } from "../page/connection";
+import { bitrate, lossOf, ofOther, ofOwn, ownLoss, since, strained, theirLoss, type Effort, type OtherFacts, type OwnFacts } from "../page/connection";
 import { inOrder } from "../page/model";
 import { News } from "../page/news";
 import { Order } from "../page/order";
@@ -209,7 +209,7 @@ test("all rows that can be seen are drawn, and few others", () => {
   }
 });
 
-const fine: OtherFacts = { silent: false, told: { loss: 0, quality: 100 }, loss: 0, suspended: false, asked: 720, sends: 720, got: 720, downlink: 0, needed: 2_000_000 };
+const fine: OtherFacts = { silent: false, told: { loss: 0, quality: 100 }, loss: 0, suspended: false, asked: 720, sends: 720, got: 720, downlink: 0, needed: 2_000_000, busy: false, slow: false };
 
 test("the connection of others, in words", () => {
   const say = (f: Partial<OtherFacts>): [number, string] => {
@@ -220,22 +220,32 @@ test("the connection of others, in words", () => {
   assert.deepEqual(say({ silent: true, suspended: true }), [0, "Their connection is interrupted"]);
   assert.deepEqual(say({ suspended: true, downlink: 600_000 }), [1, "Video paused: your connection carries 600 kbit/s"]);
   assert.deepEqual(say({ suspended: true }), [1, "Video is not arriving"]);
+  assert.deepEqual(say({ suspended: true, slow: true }), [1, "Video is not arriving"], "a slow device is no reason while the way carries all");
+  assert.deepEqual(say({ suspended: true, downlink: 90_000, slow: true }), [1, "Video paused: your device cannot keep up"]);
+  assert.deepEqual(say({ suspended: true, downlink: 90_000, slow: true, busy: true }), [1, "Video paused: the server has too much to do"]);
+  assert.deepEqual(say({ got: 180, busy: true }), [2, "Video reduced: the server has too much to do"]);
+  assert.deepEqual(say({ got: 720, busy: true, downlink: 90_000 }), [3, "Good"], "nothing is missing");
   assert.deepEqual(say({ got: 180, downlink: 600_000 }), [2, "Video reduced: your connection carries 600 kbit/s"]);
   assert.deepEqual(say({ got: 180, sends: 180, downlink: 600_000 }), [3, "Good"], "more is not sent");
   assert.deepEqual(say({ got: 180, downlink: 5_000_000 }), [3, "Good"], "it is not our connection");
   assert.deepEqual(say({ loss: 8.4 }), [2, "Losing 8 % of packets"]);
   assert.deepEqual(say({ loss: 15, told: { loss: 12, quality: 50 } }), [1, "They are losing 12 % of packets"]);
-  assert.deepEqual(say({ told: { loss: 0, quality: 30 } }), [2, "Their connection is weak"]);
+  assert.deepEqual(say({ told: { loss: 0, quality: 30 } }), [2, "Their connection or device is weak"]);
   assert.deepEqual(say({ told: undefined, loss: undefined }), [-1, "Not measured yet"]);
 });
 
 test("our own connection, in words", () => {
-  const own: OwnFacts = { interrupted: false, known: true, lossIn: 0, lossOut: 0, rtt: 30, downlink: 0, needed: 0 };
+  const own: OwnFacts = { interrupted: false, known: true, lossIn: 0, lossOut: 0, rtt: 30, downlink: 0, needed: 0, busy: false, slow: false };
   const say = (f: Partial<OwnFacts>): string => ofOwn({ ...own, ...f }).text;
   assert.deepEqual(
     [{}, { interrupted: true }, { known: false }, { lossOut: 5 }, { lossIn: 20 }, { downlink: 300_000, needed: 400_000 }, { rtt: 800 }].map(say),
     ["Good", "Your connection is interrupted", "Not measured yet", "Losing 5 % of packets on the way out", "Losing 20 % of packets on the way in",
       "Video reduced: your connection carries 300 kbit/s", "Slow: sound takes 400 ms to the server"],
+  );
+  const slow = "Your device cannot keep up: close other programs, or choose a lower video quality";
+  assert.deepEqual(
+    [{ slow: true }, { slow: true, downlink: 300_000, needed: 400_000 }, { slow: true, lossIn: 5 }, { busy: true, needed: 400_000 }, { busy: true }, { busy: true, interrupted: true }].map(say),
+    [slow, slow, "Losing 5 % of packets on the way in, perhaps because your device cannot keep up", "Video reduced: the server has too much to do", "Good", "Your connection is interrupted"],
   );
   assert.deepEqual([600_000, 999, 2_000_000, 2_540_000].map(bitrate), ["600 kbit/s", "10 kbit/s", "2 Mbit/s", "2.5 Mbit/s"]);
 });
@@ -247,9 +257,31 @@ test("loss is measured between two readings of the same counters", () => {
   assert.equal(lossOf(since(undefined, { packets: 190, lost: 15 })), undefined);
 });
 
+test("a device does not keep up when it has no time for pictures that came, or none for the page", () => {
+  const calm: Effort = { received: 100, decoded: 98, limited: false, late: 0.05, loss: 0 };
+  const slow = (e: Partial<Effort>): boolean => strained({ ...calm, ...e });
+  assert.deepEqual([{}, { decoded: 60, loss: 5 }, { received: 40, decoded: 2 }, { received: 0, decoded: 0 }].map(slow), [false, false, false, false]);
+  assert.deepEqual([{ decoded: 60 }, { limited: true }, { late: 0.5 }, { late: 0.5, loss: 30 }].map(slow), [true, true, true, true]);
+});
+
+test("when all of us lose packets nobody else is to blame, unless they stand out", () => {
+  const roll = dice(11);
+  for (let n = 0; n < 200; n++) {
+    // 20 senders, 100 packets of each: about a tenth of them is lost on our way.
+    const senders = Array.from({ length: 20 }, () => ({ upload: 0, loss: Array.from({ length: 100 }, () => Number(roll(10) === 0)).reduce((a, b) => a + b) }));
+    senders[7]!.loss += 40;
+    const own = ownLoss(senders);
+    assert.ok(own >= 5 && own <= 15, `${own} % lost`);
+    const theirs = senders.map((s) => theirLoss(s.loss, own));
+    assert.ok(theirs[7]! > 30, `${theirs[7]} % of who loses much`);
+    assert.ok(theirs.filter((x) => x >= 2).length <= 5, `${theirs} stand out`);
+  }
+  assert.deepEqual([theirLoss(1, 4), theirLoss(8, 0), theirLoss(0, 0)], [0, 8, 0]);
+});
+
 test("what is lost of one sender only is not our loss", () => {
   const s = (loss: number | undefined, upload = 0): { loss: number | undefined; upload: number } => ({ loss, upload });
-  assert.deepEqual([[], [s(undefined)], [s(8)], [s(8), s(0)], [s(8), s(6), s(undefined)], [s(8, 7)]].map(ownLoss), [0, 0, 8, 0, 6, 1]);
+  assert.deepEqual([[], [s(undefined)], [s(8)], [s(8), s(0)], [s(8), s(6), s(undefined)], [s(8, 7)], [s(9), s(2), s(3), s(0)], [s(9), s(2), s(3)]].map(ownLoss), [0, 0, 8, 0, 6, 1, 2, 3]);
 });
 
 test("screens keep their order", () => {

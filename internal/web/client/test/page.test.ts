@@ -92,6 +92,7 @@ test("people are found by parts of their names, without marks and case", () => {
 
 test("words", () => {
   assert.deepEqual(["Ada Lovelace", "ada", "", "Ádám de Zsolt", "😀 x"].map(initials), ["AL", "A", "?", "ÁZ", "😀X"]);
+  assert.deepEqual(["Guest 12", "Guest 13", "Number 300", "Guest 86e3", "7", "Room 2 Bob", "Phone 49151123"].map(initials), ["12", "13", "300", "86e3", "7", "RB", "P4"]);
   assert.equal(hue("abc"), hue("abc"));
   assert.deepEqual([0, 61_000, 3_661_000].map(duration), ["00:00", "01:01", "1:01:01"]);
   assert.match(joinError("failed", "why"), /why/);
