@@ -348,6 +348,7 @@ func peopleList(t *testing.T, m *largeMeeting, p *actor) {
 	const rows = "document.querySelectorAll('.people-list > [data-id]')"
 	p.press(t, "p")
 	p.until(t, "see.text('.people-panel h2') === 'Participants (%d)'", largeRoom+1)
+	p.until(t, "document.activeElement === document.querySelector('.people-panel [type=search]')")
 	p.until(t, rows+".length >= 8 && "+rows+".length < 30")
 	p.until(t, rows+"[0].getAttribute('aria-setsize') === '%d' && "+rows+"[0].getAttribute('aria-posinset') === '1'", largeRoom+1)
 	m.mustAskForWhatIsSeen(t, p) // the panel takes room from the tiles
@@ -539,7 +540,12 @@ func TestConnectionInWords(t *testing.T) {
 	says(ada, ada, "Losing \\d+ % of packets on the way")
 	says(bea, ada, "(Losing|They are losing) \\d+ % of packets")
 	screenshot(t, bea, "words")
+	// What ails Ada is said on top of her page, and is not put down to Bea.
+	ada.until(t, "/^Your connection: Losing \\d+ %% of packets/.test(document.querySelector('.top .own-link:not([hidden])')?.ariaLabel)")
+	says(ada, bea, ": Good$")
+	screenshot(t, ada, "words-own")
 	lose(0)
+	ada.until(t, "document.querySelector('.top .own-link').hidden")
 	says(ada, ada, ": Good$")
 	says(bea, ada, ": Good$")
 }

@@ -1,4 +1,5 @@
 /** How good a connection is, and why, in words. Pure, so that it can be tested. */
+import { enough, usual } from "../protocol";
 
 /** Bars from 0, interrupted, to 3, good; -1 when nothing is known. */
 export interface Connection {
@@ -32,7 +33,7 @@ export interface OtherFacts {
 }
 
 /** From so much loss on one hears and sees it, in percent. */
-const noticeable = 2;
+export const noticeable = 2;
 const severe = 10;
 
 export function ofOther(f: OtherFacts): Connection {
@@ -74,8 +75,8 @@ export function ofOwn(f: OwnFacts): Connection {
   // A device that is too slow fetches packets too late, and then they are lost as well.
   const perhaps = f.slow ? ", perhaps because your device cannot keep up" : "";
   if (loss >= noticeable) return { bars: loss >= severe ? 1 : 2, text: `${losing(loss)} ${f.lossOut >= f.lossIn ? "on the way out" : "on the way in"}${perhaps}` };
-  if (f.slow) return { bars: 2, text: "Your device cannot keep up: close other programs, or choose a lower video quality" };
   const why = reason(f);
+  if (f.slow && !(why && f.busy)) return { bars: 2, text: "Your device cannot keep up: close other programs, or choose a lower video quality" };
   if (why) return { bars: 2, text: `Video reduced: ${why}` };
   if (f.rtt >= longRoundTrip) return { bars: 2, text: `Slow: sound takes ${Math.round(f.rtt / 2)} ms to the server` };
   return { bars: 3, text: "Good" };
@@ -99,9 +100,7 @@ function reason(f: { downlink: number; needed: number; busy: boolean; slow: bool
  * senders only is their loss, and so is what they know to lose on the way out.
  */
 export function ownLoss(senders: { loss: number | undefined; upload: number }[]): number {
-  const measured = senders.flatMap((s) => (s.loss === undefined ? [] : [Math.max(0, s.loss - s.upload)]));
-  measured.sort((a, b) => a - b);
-  return measured[Math.floor((measured.length - 1) / 2)] ?? 0;
+  return usual(senders.flatMap((s) => (s.loss === undefined ? [] : [Math.max(0, s.loss - s.upload)])));
 }
 
 /**
@@ -142,9 +141,6 @@ export function bitsFor(lines: number): number {
   if (lines <= 0) return 0;
   return lines <= 180 ? 150_000 : lines <= 360 ? 400_000 : lines <= 720 ? 1_200_000 : 2_500_000;
 }
-
-/** Packets that must have come before a share of lost ones means anything. */
-const enough = 50;
 
 /** Counters of packets, which only grow. */
 export interface Count {

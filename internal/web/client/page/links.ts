@@ -1,5 +1,5 @@
 import type { Conference, ReceiveConstraints, SessionStats } from "../protocol";
-import { bitsFor, lossOf, ofOther, ofOwn, ownLoss, since, theirLoss, type Connection, type Count } from "./connection";
+import { bitsFor, lossOf, noticeable, ofOther, ofOwn, ownLoss, since, theirLoss, type Connection, type Count } from "./connection";
 import { Effort } from "./effort";
 
 /** ms between two readings of the statistics. */
@@ -9,8 +9,9 @@ const patience = 4_000;
 /** ms after which what somebody told of themselves is old. */
 const longestTold = 35_000;
 
+/** What somebody tells of themselves; losses in percent. */
 interface Told {
-  loss: number;
+  download: number;
   upload: number;
   quality: number;
   sends: number;
@@ -67,11 +68,17 @@ export class Links {
     const asked = this.#asked.get(source);
     const suspended = on && asked !== undefined && now - asked.since > patience && forwarded !== undefined && !forwarded.has(source);
     const facts = {
-      silent: this.#silent.has(id), told: told && now - told.at < longestTold ? told : undefined, loss: this.#loss.get(id), suspended,
+      silent: this.#silent.has(id), told: told && now - told.at < longestTold ? this.#theirs(told) : undefined, loss: this.#loss.get(id), suspended,
       asked: asked?.height ?? 0, sends: told?.sends ?? 0, got: this.#got.get(source) ?? 0, downlink: this.#downlink, needed: this.#needed,
       busy: this.#busy, slow: this.#effort.slow,
     };
     return { ...ofOther(facts), suspended };
+  }
+
+  /** What of that is theirs: who hears nobody but us misses what we lost on the way out. */
+  #theirs({ download, upload, quality }: Told): { loss: number; quality: number } {
+    const ours = this.conference.members.length === 1 ? this.#own.lossOut : 0;
+    return { loss: Math.max(upload, theirLoss(download, ours)), quality: ours >= noticeable ? 100 : quality };
   }
 
   own(): Connection {
@@ -87,10 +94,10 @@ export class Links {
   }
 
   #onTold(id: string, s: Record<string, unknown>): void {
-    const loss = s["packetLoss"] as { total?: unknown; upload?: unknown } | undefined;
+    const loss = s["packetLoss"] as { total?: unknown; download?: unknown; upload?: unknown } | undefined;
     const quality = Number(s["connectionQuality"] ?? 100);
     this.#told.set(id, {
-      loss: Number(loss?.total) || 0, upload: Number(loss?.upload) || 0, quality: Number.isFinite(quality) ? quality : 100, sends: Number(s["maxEnabledResolution"]) || 0, at: performance.now(),
+      download: Number(loss?.download ?? loss?.total) || 0, upload: Number(loss?.upload) || 0, quality: Number.isFinite(quality) ? quality : 100, sends: Number(s["maxEnabledResolution"]) || 0, at: performance.now(),
     });
   }
 

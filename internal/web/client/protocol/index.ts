@@ -12,4 +12,4 @@ export type { ChatMessage, RoomInfo } from "./room";
 export type { MediaState, RemoteTrack } from "./session";
 export { readConfig, type Settings } from "./settings";
 export { StanzaError } from "./stanza";
-export type { ReceivedStats, SentStats, SessionStats } from "./stats";
+export { enough, usual, type ReceivedStats, type SentStats, type SessionStats } from "./stats";

@@ -111,8 +111,8 @@ export class EndpointStats {
     this.#last = { stats, at: now };
     const seconds = before ? Math.max(0.001, (now - before.at) / 1000) : 1;
     const rate = (a: number, b: number | undefined): number => Math.max(0, Math.round(((a - (b ?? a)) * 8) / 1000 / seconds));
-    const download = lossPercent(stats.received, before?.stats.received ?? []);
-    const upload = lossPercent(stats.sent, before?.stats.sent ?? []);
+    const download = Math.round(downloadLoss(stats.received, before?.stats.received ?? []));
+    const upload = Math.round(lossPercent(stats.sent, before?.stats.sent ?? []));
     const total = Math.max(download, upload);
     return {
       bitrate: { upload: rate(stats.bytesOut, before?.stats.bytesOut), download: rate(stats.bytesIn, before?.stats.bytesIn) },
@@ -133,5 +133,25 @@ function lossPercent(now: Counters[], before: Counters[]): number {
     packets += r.packets - (b?.packets ?? 0);
     lost += r.lost - (b?.lost ?? 0);
   }
-  return lost <= 0 || packets + lost <= 0 ? 0 : Math.round((100 * lost) / (packets + lost));
+  return lost <= 0 || packets + lost <= 0 ? 0 : (100 * lost) / (packets + lost);
+}
+
+/** Packets of a sender that must have come before a share of lost ones means anything. */
+export const enough = 50;
+
+/** What is lost of few senders only was lost on their way to the bridge: we do not say of it that it was on ours. */
+function downloadLoss(now: ReceivedStats[], before: ReceivedStats[]): number {
+  const by = new Map<string, ReceivedStats[]>();
+  for (const r of now) {
+    const owner = r.name.slice(0, r.name.lastIndexOf("-"));
+    by.set(owner, [...(by.get(owner) ?? []), r]);
+  }
+  const packets = (list: ReceivedStats[]): number => list.reduce((sum, r) => sum + r.packets - (before.find((x) => x.ssrc === r.ssrc)?.packets ?? 0), 0);
+  const measured = [...by.values()].filter((list) => packets(list) >= enough);
+  return measured.length > 0 ? usual(measured.map((list) => lossPercent(list, before))) : lossPercent(now, before);
+}
+
+/** The value in the middle, of two the lower; 0 of none. */
+export function usual(values: number[]): number {
+  return [...values].sort((a, b) => a - b)[Math.floor((values.length - 1) / 2)] ?? 0;
 }

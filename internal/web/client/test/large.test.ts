@@ -244,7 +244,7 @@ test("our own connection, in words", () => {
   );
   const slow = "Your device cannot keep up: close other programs, or choose a lower video quality";
   assert.deepEqual(
-    [{ slow: true }, { slow: true, downlink: 300_000, needed: 400_000 }, { slow: true, lossIn: 5 }, { busy: true, needed: 400_000 }, { busy: true }, { busy: true, interrupted: true }].map(say),
+    [{ slow: true }, { slow: true, downlink: 300_000, needed: 400_000 }, { slow: true, lossIn: 5 }, { busy: true, needed: 400_000, slow: true }, { busy: true }, { busy: true, interrupted: true }].map(say),
     [slow, slow, "Losing 5 % of packets on the way in, perhaps because your device cannot keep up", "Video reduced: the server has too much to do", "Good", "Your connection is interrupted"],
   );
   assert.deepEqual([600_000, 999, 2_000_000, 2_540_000].map(bitrate), ["600 kbit/s", "10 kbit/s", "2 Mbit/s", "2.5 Mbit/s"]);

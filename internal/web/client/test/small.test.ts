@@ -4,6 +4,7 @@ import { LocalSlots, planEncodings } from "../protocol/local";
 import { endpointId, roomNode } from "../protocol/names";
 import { parseMember, parseStatus, presenceElements } from "../protocol/presence";
 import { chooseCodec, iceServers, readConfig } from "../protocol/settings";
+import { EndpointStats, usual, type ReceivedStats, type SessionStats } from "../protocol/stats";
 import { el, parse } from "../protocol/xml";
 
 test("room names become the node stock clients use", () => {
@@ -83,4 +84,19 @@ test("only TURN over TCP is used towards a bridge", () => {
   const list = [{ ...s, type: "turns", transport: "tcp" }, { ...s, type: "turn", transport: "udp" }, { ...s, type: "stun", transport: "udp" }];
   assert.deepEqual(iceServers(list, false).map((x) => x.urls), ["turns:h:443?transport=tcp"]);
   assert.equal(iceServers(list, true).length, 2);
+});
+
+test("what is lost of one sender only is not told as lost on our way", () => {
+  const tell = (...losses: number[]): unknown => {
+    const all = (packets: number): SessionStats => ({
+      received: losses.map((lost, i) => ({ name: `p${i}-v0`, ssrc: i, packets: packets > 0 ? packets - lost : 0, lost: packets > 0 ? lost : 0 }) as ReceivedStats),
+      sent: [], rtt: 0, availableOut: 0, bytesIn: 0, bytesOut: 0,
+    });
+    const s = new EndpointStats();
+    s.next(all(0), 0, 720);
+    const { packetLoss, connectionQuality } = s.next(all(100), 10_000, 720);
+    return [(packetLoss as { download: number }).download, connectionQuality];
+  };
+  assert.deepEqual([tell(0, 20, 0), tell(20), tell(18, 20, 22), tell(20, 0), tell()], [[0, 100], [20, 20], [20, 20], [0, 100], [0, 100]]);
+  assert.deepEqual([[], [3], [3, 1], [9, 1, 5]].map(usual), [0, 3, 1, 5]);
 });
