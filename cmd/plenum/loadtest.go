@@ -14,6 +14,7 @@ import (
 	"time"
 
 	"github.com/plenum-conf/plenum/internal/loadtest"
+	"github.com/plenum-conf/plenum/internal/loadtest/fleet"
 	"github.com/plenum-conf/plenum/internal/loadtest/probe"
 	"github.com/plenum-conf/plenum/internal/loadtest/record"
 	"github.com/plenum-conf/plenum/internal/loadtest/report"
@@ -44,6 +45,9 @@ type loadtestCmd struct {
 	SignallingOnly bool          `group:"Who comes" help:"Join rooms, and decline media."`
 	BreakEvery     time.Duration `group:"Who comes" placeholder:"TIME" help:"Let each signalling connection break about this often, to be resumed."`
 	RoomPrefix     string        `group:"Who comes" default:"loadtest" help:"Rooms are named PREFIX-1, PREFIX-2, ..."`
+
+	From       []string `group:"From where" placeholder:"HOST[:PORT],..." help:"Machines that share the participants, on each of which plenum loadtest-agent waits. Default: this one alone."`
+	SecretFile string   `group:"From where" type:"path" placeholder:"FILE" help:"File with the secret that these machines have as well."`
 
 	JSON   string   `group:"What comes of it" name:"json" placeholder:"FILE" help:"Write everything that was measured to this file."`
 	HTML   string   `group:"What comes of it" name:"html" placeholder:"FILE" help:"Write a page with plots to this file."`
@@ -97,7 +101,11 @@ func (l *loadtestCmd) Run(out io.Writer) error {
 	if err != nil {
 		return err
 	}
-	rep, interrupted, err := l.carryOut(out, plan, server)
+	run, err := l.runner()
+	if err != nil {
+		return err
+	}
+	rep, interrupted, err := l.carryOut(out, run, plan, server)
 	if err != nil {
 		return err
 	}
@@ -217,8 +225,27 @@ func (l *loadtestCmd) server() (*probe.Source, error) {
 	return nil, nil
 }
 
+// runner is what carries a plan out.
+type runner func(context.Context, loadtest.Plan, loadtest.Options) (*record.Report, error)
+
+// runner is this machine, or others.
+func (l *loadtestCmd) runner() (runner, error) {
+	switch {
+	case len(l.From) == 0 && l.SecretFile != "":
+		return nil, errors.New("--secret-file is for --from: which machines?")
+	case len(l.From) == 0:
+		return loadtest.Run, nil
+	case l.SecretFile == "":
+		return nil, errors.New("--from needs --secret-file, with the secret that these machines have as well")
+	}
+	secret, err := readSecret(l.SecretFile)
+	return func(ctx context.Context, plan loadtest.Plan, opt loadtest.Options) (*record.Report, error) {
+		return fleet.Run(ctx, l.From, secret, plan, opt)
+	}, err
+}
+
 // carryOut runs the plan and shows it.
-func (l *loadtestCmd) carryOut(out io.Writer, plan loadtest.Plan, server *probe.Source) (*record.Report, bool, error) {
+func (l *loadtestCmd) carryOut(out io.Writer, run runner, plan loadtest.Plan, server *probe.Source) (*record.Report, bool, error) {
 	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt, syscall.SIGTERM)
 	defer stop()
 	go func() {
@@ -237,7 +264,7 @@ func (l *loadtestCmd) carryOut(out io.Writer, plan loadtest.Plan, server *probe.
 		}
 	}}
 	seen := probe.Watch(ctx, server)
-	rep, err := loadtest.Run(running, plan, opt)
+	rep, err := run(running, plan, opt)
 	var refused *loadtest.NotPrivateError
 	if errors.As(err, &refused) {
 		err = fmt.Errorf("%w. If it is yours to test, say --i-run-this-server; without it at most %d participants without media go there, for %v at most, who neither leave nor break their connections",
@@ -313,6 +340,9 @@ func (l *loadtestCmd) usual(sum *verdict.Summary, interrupted bool) []verdict.As
 	text := "failed=0"
 	if !interrupted {
 		text += ",unfinished=0"
+	}
+	if len(sum.Machines) > 0 {
+		text += ",machines.lost=0"
 	}
 	if sum.Audio.Expected+sum.Video.Expected > 0 {
 		text += fmt.Sprintf(",loss<=%g%%", max(l.MaxLoss, 0))

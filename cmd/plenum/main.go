@@ -24,6 +24,7 @@ import (
 type cli struct {
 	Serve    serveCmd    `cmd:"" help:"Run the server: signalling, focus, bridge and web client in this process."`
 	Loadtest loadtestCmd `cmd:"" help:"Put synthetic participants into rooms of any Jitsi deployment and say how they fare."`
+	Agent    agentCmd    `cmd:"" name:"loadtest-agent" help:"Help with load tests of another machine: wait for plenum loadtest --from."`
 	Config   configCmd   `cmd:"" help:"Show, check and explain the configuration."`
 	Version  versionCmd  `cmd:"" help:"Say which version this is."`
 }

@@ -32,6 +32,7 @@ var allowed = map[string][]string{
 	"internal/loadtest/verdict":  {"internal/loadtest/record"},
 	"internal/loadtest/scenario": {"internal/loadtest", "internal/loadtest/media", "internal/loadtest/shape"},
 	"internal/loadtest/report":   {"internal/loadtest/record", "internal/loadtest/verdict"},
+	"internal/loadtest/fleet":    {"internal/loadtest", "internal/loadtest/record"},
 	"internal/loadtest/probe":    {"internal/loadtest/record"},
 	"internal/loadtest/dial":     {"internal/srtp"},
 	"internal/loadtest/wire":     {"internal/xmpp", "internal/jingle", "internal/source"},

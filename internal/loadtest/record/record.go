@@ -212,11 +212,14 @@ type Second struct {
 	KernelDrops  uint64        `json:"kernel_drops"`  // datagrams lost in the generator's own queues
 }
 
-// Machine is what the generator itself needed.
+// Machine is what the generator itself needed, or one of several machines.
 type Machine struct {
-	Cores      int           `json:"cores"`       // that it may use
-	CPU        time.Duration `json:"cpu"`         // user and system
-	PeakMemory uint64        `json:"peak_memory"` // bytes resident
+	Name         string        `json:"name,omitempty"`         // where it is, of several
+	Participants int           `json:"participants,omitempty"` // of the plan that are its, of several
+	Lost         string        `json:"lost,omitempty"`         // why it could not tell to the end; "" if it did
+	Cores        int           `json:"cores"`                  // that it may use
+	CPU          time.Duration `json:"cpu"`                    // user and system
+	PeakMemory   uint64        `json:"peak_memory"`            // bytes resident
 	// Limited says in plain words why the generator, not the server, may have
 	// been what limited the result; empty if it was not.
 	Limited []string `json:"limited,omitempty"`
@@ -224,11 +227,14 @@ type Machine struct {
 
 // Report is everything about one run.
 type Report struct {
-	Target       string        `json:"target"`
-	Began        time.Time     `json:"began"`
-	Duration     time.Duration `json:"duration"`
-	Plan         any           `json:"plan"` // as it was carried out
-	Machine      Machine       `json:"machine"`
+	Target   string        `json:"target"`
+	Began    time.Time     `json:"began"`
+	Duration time.Duration `json:"duration"`
+	Plan     any           `json:"plan"` // as it was carried out
+	Machine  Machine       `json:"machine"`
+	// Machines are those that shared the plan; none if it was one. Machine is
+	// all of them together then.
+	Machines     []Machine     `json:"machines,omitempty"`
 	Server       *Server       `json:"server,omitempty"`
 	Participants []Participant `json:"participants"`
 	Seconds      []Second      `json:"seconds"`

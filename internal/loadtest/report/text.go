@@ -49,6 +49,7 @@ func Text(s *verdict.Summary, checks []Check) string {
 		line("\nAll together received %s on average and %s at most, and sent %s.", verdict.Rate(s.RateIn), verdict.Rate(s.PeakIn), verdict.Rate(s.RateOut))
 	}
 	textWrong(line, s)
+	textMachines(line, s)
 	if len(checks) > 0 {
 		line("")
 	}
@@ -84,6 +85,24 @@ func textWrong(line func(string, ...any), s *verdict.Summary) {
 		shown++
 		line("  %s in %s: %s", p.Name, p.Room, strings.Join(p.Reasons, "; "))
 	}
+}
+
+// textMachines is what each of several machines needed.
+func textMachines(line func(string, ...any), s *verdict.Summary) {
+	for i := range s.Machines {
+		if i == 0 {
+			line("\nMachines                     participants   cores used    of      memory")
+		}
+		m := &s.Machines[i]
+		line("  %-26s %12d %12.2f %5d %7d MiB%s", m.Name, m.Participants, m.Used, m.Cores, m.PeakMemory>>20, lostNote(m.Lost))
+	}
+}
+
+func lostNote(why string) string {
+	if why == "" {
+		return ""
+	}
+	return "   LOST: " + why
 }
 
 // Cause is what went wrong and where.

@@ -97,6 +97,7 @@ func countMetrics(count func(string, string, func(*Summary) int)) {
 	count("reinvites", "further invitations", func(s *Summary) int { return s.Reinvites })
 	count("channel.lost", "bridge channels that broke", func(s *Summary) int { return s.ChannelLost })
 	count("freezes", "gaps of more than 200 ms, and three of the sender's intervals, in a picture that should move", func(s *Summary) int { return s.Video.Freezes })
+	count("machines.lost", "of several that shared the test", func(s *Summary) int { return s.LostMachines() })
 	count("malformed", "packets and messages that could not be read", func(s *Summary) int { return int(s.Malformed + s.Unauthentic) })
 }
 

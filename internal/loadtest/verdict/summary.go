@@ -43,9 +43,10 @@ type Summary struct {
 	Errors []Cause // most frequent first
 
 	Generator     record.Machine
-	GeneratorCPU  float64 // cores, mean
-	GeneratorPeak float64 // cores
-	Late          float64 // share of packets sent too late
+	GeneratorCPU  float64      // cores, mean
+	GeneratorPeak float64      // cores
+	Late          float64      // share of packets sent too late
+	Machines      []MachineSum // of several, each; none if it was one
 	Server        *ServerSum
 
 	People []Person // everybody, the worst first
@@ -96,6 +97,23 @@ type Cause struct {
 	Times  int
 	Fatal  bool
 	Who    []string // some of them
+}
+
+// MachineSum is one of several machines that shared the test.
+type MachineSum struct {
+	record.Machine
+	Used float64 // cores, mean
+}
+
+// LostMachines is how many of them could not tell to the end.
+func (s *Summary) LostMachines() int {
+	n := 0
+	for i := range s.Machines {
+		if s.Machines[i].Lost != "" {
+			n++
+		}
+	}
+	return n
 }
 
 // ServerSum is what the server needed.
@@ -327,6 +345,9 @@ func (s *Summary) seconds(r *record.Report) {
 	s.Late = share(late, sent)
 	if r.Duration > 0 {
 		s.GeneratorCPU = r.Machine.CPU.Seconds() / r.Duration.Seconds()
+		for _, m := range r.Machines {
+			s.Machines = append(s.Machines, MachineSum{m, m.CPU.Seconds() / r.Duration.Seconds()})
+		}
 	}
 	if r.Server != nil {
 		s.server(r.Server)

@@ -141,6 +141,28 @@ func TestLimited(t *testing.T) {
 	}
 }
 
+// TestMachines: of several machines each is told of, the lost ones in words,
+// and what cannot be known of their clocks.
+func TestMachines(t *testing.T) {
+	r := report(joined(0, 100*ms), joined(1, 200*ms))
+	r.Machines = []record.Machine{{Name: "here", Participants: 2, CPU: 4 * time.Second}, {Name: "there", Participants: 3, CPU: time.Second, Lost: "after 7 s: it is gone"}}
+	s := Judge(r)
+	text := strings.Join(s.Words, " ")
+	if !strings.Contains(text, "machine there with 3 of the participants was lost (after 7 s: it is gone)") || strings.Contains(text, "machine here with") ||
+		!strings.Contains(text, "where both are on the same machine, half") {
+		t.Error(text)
+	}
+	if s.LostMachines() != 1 || s.Machines[0].Used != 0.4 || s.Machines[1].Used != 0.1 {
+		t.Errorf("%+v", s.Machines)
+	}
+	for i := range r.Participants {
+		r.Participants[i].Media.Delay = nil
+	}
+	if text := strings.Join(Judge(r).Words, " "); !strings.Contains(text, "is not known: no two participants of a room") {
+		t.Error(text)
+	}
+}
+
 func TestNothing(t *testing.T) {
 	s := Judge(&record.Report{})
 	if len(s.Words) == 0 || s.Words[0] != "Nobody began." {

@@ -17,6 +17,7 @@ func (s *Summary) words() {
 	if s.Resumes+s.Rejoins > 0 {
 		say("Signalling connections were resumed %s, sessions begun anew %s.", times(s.Resumes), times(s.Rejoins))
 	}
+	s.wordsOfMachines(say)
 	s.wordsOfLimits(say)
 }
 
@@ -70,15 +71,30 @@ func (s *Summary) wordsOfMedia(say func(string, ...any), all uint64) {
 		say("Of %s packets %s (%s) were lost for good: %s of audio, %s of video; %s came when they were sent again.", Count(all), Count(lost), Percent(share(lost, all)),
 			Percent(s.Audio.Loss()), Percent(s.Video.Loss()), Count(again))
 	}
-	if s.Delay.Count() > 0 {
-		say("From sender to receiver half of the packets took at most %s, 99 %% at most %s, the slowest %s.",
+	switch among := ""; {
+	case s.Delay.Count() > 0:
+		if len(s.Machines) > 1 {
+			among = ", where both are on the same machine,"
+		}
+		say("From sender to receiver%s half of the packets took at most %s, 99 %% at most %s, the slowest %s.", among,
 			Brief(s.Delay.Quantile(0.5)), Brief(s.Delay.Quantile(0.99)), Brief(s.Delay.Max()))
+	case len(s.Machines) > 1:
+		say("How long packets took from sender to receiver is not known: no two participants of a room were on the same machine.")
 	}
 	switch {
 	case s.Video.Freezes > 0:
 		say("Pictures froze %s, for %s together, in %d streams.", times(s.Video.Freezes), Brief(s.Video.Frozen), s.Video.Streams)
 	case s.Video.Streams > 0:
 		say("No picture froze.")
+	}
+}
+
+// wordsOfMachines says what several machines did not tell.
+func (s *Summary) wordsOfMachines(say func(string, ...any)) {
+	for i := range s.Machines {
+		if m := &s.Machines[i]; m.Lost != "" {
+			say("The machine %s with %s of the participants was lost (%s): these are not in the figures, or not all of them.", m.Name, Count(uint64(max(m.Participants, 0))), m.Lost)
+		}
 	}
 }
 
