@@ -31,6 +31,9 @@ func oddServer(t *testing.T, config string, talk func(net.Conn)) string {
 	t.Helper()
 	srv := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 		switch {
+		case strings.HasPrefix(r.URL.Path, "/cut"): // says more than it has
+			w.Header().Set("Content-Length", "1000")
+			_, _ = w.Write([]byte("{"))
 		case r.URL.Path == "/config.js":
 			_, _ = w.Write([]byte(strings.ReplaceAll(config, "$HOST", r.Host)))
 		case r.Header.Get("Upgrade") != "":
@@ -96,6 +99,8 @@ func TestOddServers(t *testing.T) {
 				`<iq type="result" id="lt4"><conference xmlns="http://jitsi.org/protocol/focus" ready="true" focusjid="f@odd"/></iq>`,
 				`<presence from="odd-1@muc.odd/0a1b2c3d"/>`,
 				`<iq type="set" id="j" from="odd-1@muc.odd/focus"><jingle xmlns="urn:xmpp:jingle:1" action="session-initiate" sid="s"><content name="x"/></jingle></iq>`}, nil, nil), "no ICE transport"},
+		{"closes within a frame", oddConfig, func(c net.Conn) { _, _ = c.Write([]byte{0x81, 100, '<', 'o'}) }, "lost"},
+		{"closes within the answer to the conference request", `var config = {conferenceRequestUrl: '/cut', websocket: '/x'};`, nil, "EOF"},
 		{"the conference request", `var config = {conferenceRequestUrl: '/conference-request/v1', websocket: '/x'};`, nil, "418"},
 	} {
 		t.Run(tc.name, func(t *testing.T) {
@@ -109,7 +114,11 @@ func TestOddServers(t *testing.T) {
 			if !strings.Contains(fmt.Sprint(p.Errors), tc.want) {
 				t.Errorf("%s: %+v", p.State, p.Errors)
 			}
-			if tc.name != "nonsense" && p.State != record.Failed {
+			if tc.name == "nonsense" {
+				if p.Signalling.Malformed < 2 {
+					t.Errorf("%d frames were malformed", p.Signalling.Malformed)
+				}
+			} else if p.State != record.Failed {
 				t.Errorf("is %s", p.State)
 			}
 		})
@@ -122,7 +131,8 @@ func TestNoDeployment(t *testing.T) {
 		"http://127.0.0.1:1":                                    "does not answer",
 		oddServer(t, "<html>not a script</html>", nil):          "config.js",
 		oddServer(t, "var config = {bosh: '/http-bind'};", nil): "BOSH",
-		"meet.example": "not the URL of a deployment",
+		oddServer(t, "", nil) + "/cut/":                         "config.js: ",
+		"meet.example":                                          "not the URL of a deployment",
 	} {
 		_, err := Run(context.Background(), Simple{URL: url, Rooms: 1, Participants: 1, Duration: time.Second, RoomPrefix: "no"}.Plan(), Options{})
 		if err == nil || !strings.Contains(err.Error(), want) {

@@ -116,6 +116,8 @@ func (o *offer) learn(d *media.Description) {
 			o.ext.audioLevel = e.ID
 		case media.ExtTransportCC:
 			o.ext.tcc = e.ID
+		default:
+			o.skipped++
 		}
 	}
 }

@@ -496,10 +496,15 @@ func (p *participant) sourceInfo(owner, text string) {
 	p.changed()
 }
 
+// source finds a source by name, and begins to know it.
 func (p *participant) source(name, owner string) *remote {
 	r := p.remote[name]
 	if r == nil {
 		r = &remote{owner: owner}
+		if len(p.remote) >= maxSources {
+			p.ignored++
+			return r
+		}
 		p.remote[name] = r
 	}
 	return r

@@ -13,6 +13,10 @@ import (
 // maxStreams bounds how many SSRCs of a server a participant accounts for.
 const maxStreams = 4096
 
+// maxSources bounds how many sources, and SSRCs, of others a participant knows:
+// everything that everybody in the largest rooms has.
+const maxSources = 50_000
+
 // read takes what has arrived for the peer.
 func (m *peer) read() {
 	b := m.w.batch
@@ -260,6 +264,10 @@ func (m *peer) rtxIn(pkt []byte, h rtp.Header, opened bool, at mono.Time) {
 // announce tells of streams; it runs in the worker.
 func (m *peer) announce(list map[uint32]announced) {
 	for ssrc, a := range list {
+		if _, known := m.known[ssrc]; !known && len(m.known) >= maxSources {
+			m.count.UnknownSSRC++
+			continue
+		}
 		m.known[ssrc] = a
 		if a.rtx != 0 {
 			m.rtxOf[a.rtx] = ssrc
@@ -273,6 +281,7 @@ func (m *peer) announce(list map[uint32]announced) {
 // withdraw forgets streams whose sources are gone; their accounts stay.
 func (m *peer) withdraw(ssrcs []uint32) {
 	for _, ssrc := range ssrcs {
+		delete(m.rtxOf, m.known[ssrc].rtx)
 		delete(m.known, ssrc)
 		if s := m.streams[ssrc]; s != nil {
 			s.Moving(false)

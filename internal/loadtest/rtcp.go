@@ -31,6 +31,8 @@ func (m *peer) rtcpPacket(p rtp.RTCP, at mono.Time) {
 			if s := m.streams[p.SenderSSRC()]; s != nil {
 				s.SenderReport(info, at)
 			}
+		} else {
+			m.count.Malformed++
 		}
 		m.reports(p, at)
 	case rtp.TypeRR:

@@ -156,7 +156,7 @@ func (r *run) learn(ctx context.Context, base *url.URL) (*site.Site, error) {
 	}
 	text, err := io.ReadAll(io.LimitReader(res.Body, site.MaxConfig+1))
 	if err != nil {
-		return nil, err
+		return nil, fmt.Errorf("%s: %w", req.URL, err)
 	}
 	c, err := site.ReadConfig(string(text))
 	if err != nil {
