@@ -65,7 +65,7 @@ var common = []string{"internal/mono", "internal/media"}
 
 // fences name third-party modules that only some packages may import.
 var fences = map[string][]string{
-	"github.com/pion/":           {"internal/bridge/secure", "internal/loadtest/dial", "internal/testkit/peer"},
+	"github.com/pion/":           {"internal/bridge/secure", "internal/loadtest/dial"},
 	"github.com/nats-io/":        {"internal/cluster"},
 	"github.com/chromedp/":       {"internal/testkit/browser"},
 	"github.com/evanw/esbuild":   {"internal/web/build", "internal/web/bundle"},

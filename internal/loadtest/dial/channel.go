@@ -34,13 +34,13 @@ func (c *Conn) OpenChannel(message func([]byte), closed func()) (*Channel, error
 	if conn == nil {
 		return nil, errors.New("there is no DTLS association")
 	}
-	a, err := sctp.ClientWithOptions(sctp.WithNetConn(keepOpen{conn}), sctp.WithLoggerFactory(quiet{}))
+	a, err := sctp.ClientWithOptions(sctp.WithNetConn(keepOpen{conn}), sctp.WithLoggerFactory(quiet))
 	if err != nil {
 		return nil, err
 	}
 	dc, err := datachannel.Dial(a, 0, &datachannel.Config{
 		ChannelType: datachannel.ChannelTypeReliable, Label: "JVB data channel",
-		Protocol: "http://jitsi.org/protocols/colibri", LoggerFactory: quiet{},
+		Protocol: "http://jitsi.org/protocols/colibri", LoggerFactory: quiet,
 	})
 	if err != nil {
 		_ = a.Close()

@@ -125,7 +125,7 @@ func (c *Conn) Handshake(ctx context.Context) (Keys, error) {
 		dtls.WithSRTPProtectionProfiles(profiles(c.cfg.Profiles)...),
 		dtls.WithExtendedMasterSecret(dtls.RequireExtendedMasterSecret),
 		dtls.WithInsecureSkipVerify(true), // the fingerprint is what is believed (RFC 5763 §5)
-		dtls.WithLoggerFactory(quiet{}))
+		dtls.WithLoggerFactory(quiet))
 	if err != nil {
 		return Keys{}, err
 	}

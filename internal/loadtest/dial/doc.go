@@ -4,8 +4,8 @@
 //
 // The main type is [Conn]: a DTLS client over datagrams that its owner moves,
 // from whose handshake come the SRTP keys (RFC 5764), and on top of which a
-// bridge channel may be opened (RFC 8831). Only the load test uses it. No type
-// of the libraries leaves the package.
+// bridge channel may be opened (RFC 8831). The load test and testkit/peer use it.
+// No type of the libraries leaves the package.
 //
 // A Conn has some goroutines of the library's while the handshake runs, and
 // afterwards only if there is a channel. Callbacks come from them.

@@ -1,6 +1,7 @@
 package dial
 
 import (
+	"io"
 	"net"
 	"os"
 	"sync"
@@ -102,19 +103,4 @@ func (nowhere) Network() string { return "udp" }
 func (nowhere) String() string { return "peer" }
 
 // quiet keeps the libraries from writing to standard error.
-type quiet struct{}
-
-// NewLogger implements logging.LoggerFactory.
-func (quiet) NewLogger(string) logging.LeveledLogger { return quiet{} }
-
-// The methods of logging.LeveledLogger do nothing.
-func (quiet) Trace(string)          {}
-func (quiet) Tracef(string, ...any) {}
-func (quiet) Debug(string)          {}
-func (quiet) Debugf(string, ...any) {}
-func (quiet) Info(string)           {}
-func (quiet) Infof(string, ...any)  {}
-func (quiet) Warn(string)           {}
-func (quiet) Warnf(string, ...any)  {}
-func (quiet) Error(string)          {}
-func (quiet) Errorf(string, ...any) {}
+var quiet = &logging.DefaultLoggerFactory{Writer: io.Discard, DefaultLogLevel: logging.LogLevelDisabled}

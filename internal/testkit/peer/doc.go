@@ -4,6 +4,6 @@
 //
 // The main type is [Peer]. It joins with the transport a bridge offered,
 // sends what a test gives it and collects what arrives; it has no opinions
-// about media and never answers by itself. Only tests use this package; it is
-// the only one besides the bridge's fence that imports a DTLS library.
+// about media and never answers by itself. Only tests use this package. DTLS and
+// the data channel are package loadtest/dial's.
 package peer
