@@ -4,9 +4,6 @@ import (
 	"context"
 	"flag"
 	"fmt"
-	"os"
-	"os/exec"
-	"path/filepath"
 	"time"
 
 	"github.com/plenum-conf/plenum/internal/bench/storm"
@@ -59,28 +56,9 @@ func runChurn(ctx context.Context, s *settings, dir string, length time.Duration
 		return nil, err
 	}
 	defer p.stop()
-	load := exec.CommandContext(ctx, "taskset", "-c", s.load, s.plenum, "loadtest", public,
+	return s.underLoad(ctx, dir, func() (figures, error) { return watchChurn(ctx, p, admin, length) }, public,
 		"--rooms", fmt.Sprint(churnRooms), "--participants", fmt.Sprint(churnPeople), "--video", fmt.Sprint(churnCameras),
-		"--audio", fmt.Sprint(churnCameras), "--churn", churnShare, "--ramp", "10/s", "--duration", length.String(), "--max-loss", "100", "--plain")
-	load.Env = append(os.Environ(), oneCore...)
-	said, err := os.Create(filepath.Join(dir, "load"))
-	if err != nil {
-		return nil, err
-	}
-	defer said.Close()
-	load.Stdout, load.Stderr = said, said
-	if err := load.Start(); err != nil {
-		return nil, err
-	}
-	f, err := watchChurn(ctx, p, admin, length)
-	if err != nil {
-		_ = load.Process.Kill()
-	}
-	if ended := load.Wait(); err == nil && ended != nil {
-		text, _ := os.ReadFile(said.Name())
-		err = fmt.Errorf("loadtest: %w\n%s", ended, text[max(0, len(text)-2000):])
-	}
-	return f, err
+		"--audio", fmt.Sprint(churnCameras), "--churn", churnShare, "--ramp", "10/s", "--duration", length.String())
 }
 
 // watchChurn looks at the server's memory in the second tenth of the time and

@@ -56,10 +56,24 @@ func (c *call) run(ctx context.Context, s *settings, dir string) (figures, error
 	}
 	defer p.stop()
 	file := filepath.Join(dir, "report.json")
-	load := exec.CommandContext(ctx, "taskset", "-c", s.load, s.plenum, "loadtest", public,
+	base, err := measureAtRest(ctx, p, admin)
+	if err != nil {
+		return nil, err
+	}
+	f, err := s.underLoad(ctx, dir, func() (figures, error) { return c.watch(ctx, p, admin, base) }, public,
 		"--rooms", strconv.Itoa(c.rooms), "--participants", strconv.Itoa(c.people),
 		"--video", strconv.Itoa(c.cameras), "--audio", strconv.Itoa(c.cameras), "--layout", c.layout,
-		"--ramp", c.ramp.String(), "--duration", (c.ramp + c.steady + around).String(), "--max-loss", "100", "--json", file)
+		"--ramp", c.ramp.String(), "--duration", (c.ramp + c.steady + around).String(), "--json", file)
+	if err != nil {
+		return nil, err
+	}
+	return f, f.readReport(file)
+}
+
+// underLoad runs plenum loadtest on the load's core, and watch beside it. It
+// ends the load early if watch fails.
+func (s *settings) underLoad(ctx context.Context, dir string, watch func() (figures, error), args ...string) (figures, error) {
+	load := exec.CommandContext(ctx, "taskset", append([]string{"-c", s.load, s.plenum, "loadtest", "--plain", "--max-loss", "100"}, args...)...)
 	load.Env = append(os.Environ(), oneCore...)
 	said, err := os.Create(filepath.Join(dir, "load"))
 	if err != nil {
@@ -67,24 +81,18 @@ func (c *call) run(ctx context.Context, s *settings, dir string) (figures, error
 	}
 	defer said.Close()
 	load.Stdout, load.Stderr = said, said
-	base, err := measureAtRest(ctx, p, admin)
-	if err != nil {
-		return nil, err
-	}
 	if err := load.Start(); err != nil {
 		return nil, err
 	}
-	f, err := c.watch(ctx, p, admin, base)
+	f, err := watch()
 	if err != nil {
 		_ = load.Process.Kill()
-		_ = load.Wait()
-		return nil, err
 	}
-	if err := load.Wait(); err != nil {
+	if ended := load.Wait(); err == nil && ended != nil {
 		text, _ := os.ReadFile(said.Name())
-		return nil, fmt.Errorf("loadtest: %w\n%s", err, text[max(0, len(text)-2000):])
+		err = fmt.Errorf("loadtest: %w\n%s", ended, text[max(0, len(text)-2000):])
 	}
-	return f, f.readReport(file)
+	return f, err
 }
 
 // around is how long a call lasts besides coming in and being measured.

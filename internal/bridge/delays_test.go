@@ -22,19 +22,24 @@ func (w *worker) measured() (packets uint64, least, most time.Duration) {
 	return after.Count(), after.Quantile(0), after.Quantile(1)
 }
 
+// warmBench is a bench through which audio has gone, of which nothing was
+// measured yet.
+func warmBench(t *testing.T, receivers int) (n *bench, e *rtp.Egress, opus []byte) {
+	n, e, opus = newBench(t, receivers, srtp.AEADAES128GCM), &rtp.Egress{}, make([]byte, 80)
+	n.warm(t, e, 1000, ptOpus, opus, opus)
+	n.w.measured()
+	return n, e, opus
+}
+
 // TestDelayCountsFromArrivalToFlush: one measurement a packet that somebody
 // got, which begins where the kernel says and ends with the flush.
 func TestDelayCountsFromArrivalToFlush(t *testing.T) {
-	n := newBench(t, 5, srtp.AEADAES128GCM)
+	n, e, opus := warmBench(t, 5)
 	w := n.w
-	var e rtp.Egress
-	opus := make([]byte, 80)
-	n.warm(t, &e, 1000, ptOpus, opus, opus)
-	w.measured()
 
 	begin := mono.Now()
-	w.arrive(n.addr, n.sealed(t, &e, 1000, ptOpus, opus), false, begin.Add(-30*time.Millisecond))
-	w.arrive(n.addr, n.sealed(t, &e, 1000, ptOpus, opus), false, begin.Add(-30*time.Millisecond))
+	w.arrive(n.addr, n.sealed(t, e, 1000, ptOpus, opus), false, begin.Add(-30*time.Millisecond))
+	w.arrive(n.addr, n.sealed(t, e, 1000, ptOpus, opus), false, begin.Add(-30*time.Millisecond))
 	w.arrive(n.addr, []byte{0x80, 1, 2}, false, begin.Add(-time.Second)) // nobody gets this
 	if packets, _, _ := w.measured(); packets != 0 {
 		t.Errorf("%d were measured before the flush", packets)
@@ -53,16 +58,12 @@ func TestDelayCountsFromArrivalToFlush(t *testing.T) {
 
 // TestDelayOfWhatIsHandedOver: the way between two workers counts.
 func TestDelayOfWhatIsHandedOver(t *testing.T) {
-	n := newBench(t, 2, srtp.AEADAES128GCM)
+	n, e, opus := warmBench(t, 2)
 	w := n.w
-	var e rtp.Egress
-	opus := make([]byte, 80)
-	n.warm(t, &e, 1000, ptOpus, opus, opus)
-	w.measured()
 	// What the other worker does with it.
 	w.now = mono.Now()
 	w.arrived = w.now.Add(-70 * time.Millisecond)
-	w.handOver(0, n.addr, n.sealed(t, &e, 1000, ptOpus, opus))
+	w.handOver(0, n.addr, n.sealed(t, e, 1000, ptOpus, opus))
 	b := w.handing[0]
 	w.handing[0] = nil
 	b.handle(w)
@@ -75,15 +76,11 @@ func TestDelayOfWhatIsHandedOver(t *testing.T) {
 // TestDelayEndsWhereArenaIsEmptied: what does not fit the send arena goes out
 // before the turn ends, and is measured then.
 func TestDelayEndsWhereArenaIsEmptied(t *testing.T) {
-	n := newBench(t, 100, srtp.AEADAES128GCM)
+	n, e, opus := warmBench(t, 100)
 	w := n.w
-	var e rtp.Egress
-	opus := make([]byte, 80)
-	n.warm(t, &e, 1000, ptOpus, opus, opus)
-	w.measured()
 	const sent = 25 // of which ten fill the arena's 1,024 datagrams
 	for range sent {
-		w.arrive(n.addr, n.sealed(t, &e, 1000, ptOpus, opus), false, mono.Now())
+		w.arrive(n.addr, n.sealed(t, e, 1000, ptOpus, opus), false, mono.Now())
 	}
 	if packets, _, _ := w.measured(); packets != 20 {
 		t.Errorf("%d were measured before the end of the turn, want 20", packets)

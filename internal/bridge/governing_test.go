@@ -3,7 +3,6 @@ package bridge
 import (
 	"bytes"
 	"log/slog"
-	"net"
 	"strings"
 	"testing"
 	"time"
@@ -290,21 +289,7 @@ func TestMorePacketsNeedRoom(t *testing.T) {
 
 // TestTurnWatchesStress: a turn tells how long what it has read had waited.
 func TestTurnWatchesStress(t *testing.T) {
-	o := DefaultOptions()
-	o.Listen, o.Workers = freePort(t), 1
-	b, err := New(o)
-	if err != nil {
-		t.Fatal(err)
-	}
-	t.Cleanup(func() {
-		b.Start()
-		_ = b.Stop(t.Context())
-	})
-	conn, err := net.DialUDP("udp4", nil, net.UDPAddrFromAddrPort(o.Listen))
-	if err != nil {
-		t.Fatal(err)
-	}
-	defer conn.Close()
+	b, conn := stillBridge(t, 1)
 	w := b.workers[0]
 	w.stress.Governor = stress.New(mono.Now())
 	if _, err := conn.Write(make([]byte, 20)); err != nil {

@@ -6,11 +6,11 @@ import (
 	"testing"
 )
 
-// TestLettersBeforePackets: the answer to a check that another worker has just
-// sent is not a stranger's because the letter that says so came with it.
-func TestLettersBeforePackets(t *testing.T) {
+// stillBridge is a bridge whose workers do not run yet, and a socket that sends
+// to it.
+func stillBridge(t *testing.T, workers int) (*Bridge, *net.UDPConn) {
 	o := DefaultOptions()
-	o.Listen, o.Workers = freePort(t), 2
+	o.Listen, o.Workers = freePort(t), workers
 	b, err := New(o)
 	if err != nil {
 		t.Fatal(err)
@@ -23,7 +23,14 @@ func TestLettersBeforePackets(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	defer conn.Close()
+	t.Cleanup(func() { conn.Close() })
+	return b, conn
+}
+
+// TestLettersBeforePackets: the answer to a check that another worker has just
+// sent is not a stranger's because the letter that says so came with it.
+func TestLettersBeforePackets(t *testing.T) {
+	b, conn := stillBridge(t, 2)
 	answer := append([]byte{0x01, 0x01, 0, 0, 0x21, 0x12, 0xa4, 0x42}, make([]byte, 12)...)
 	if _, err := conn.Write(answer); err != nil {
 		t.Fatal(err)

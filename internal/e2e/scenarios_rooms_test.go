@@ -42,6 +42,15 @@ func (p *actor) moderates(t *testing.T) (yes bool) {
 	return yes
 }
 
+// comeBack joins again from the page that says that the meeting is over.
+func comeBack(t *testing.T, p *actor) {
+	t.Helper()
+	p.do(t, "see.click('button.primary')")
+	p.until(t, "plenum.state === 'prejoin' && document.querySelector('button.primary:not(:disabled)')")
+	p.do(t, "see.click('button.primary')")
+	p.joined(t)
+}
+
 // kicked: somebody is thrown out, is told by whom and why, and may come back.
 func kicked(t *testing.T, mod, p *actor) {
 	p.refused(t, "plenum.conference.kick(%q)", mod.id)
@@ -50,10 +59,7 @@ func kicked(t *testing.T, mod, p *actor) {
 	p.until(t, "see.text('h1') === 'You were removed from the meeting'")
 	p.until(t, "see.text('.lead') === 'Bea removed you. Too <loud>'")
 	mod.until(t, "plenum.conference.members.length === 0")
-	p.do(t, "see.click('button.primary')")
-	p.until(t, "plenum.state === 'prejoin' && document.querySelector('button.primary:not(:disabled)')")
-	p.do(t, "see.click('button.primary')")
-	p.joined(t)
+	comeBack(t, p)
 	if p.id == before {
 		t.Error("who was removed came back as the same")
 	}
@@ -89,10 +95,7 @@ func alone(t *testing.T, s *stage) {
 	ada.until(t, "plenum.conference.members.length === 0")
 	ada.until(t, "plenum.conference.mediaState === 'closed'")
 	ada.until(t, "see.text('.lonely') && !document.querySelector('.lonely').hidden")
-	bea.do(t, "see.click('button.primary')")
-	bea.until(t, "plenum.state === 'prejoin' && document.querySelector('button.primary:not(:disabled)')")
-	bea.do(t, "see.click('button.primary')")
-	bea.joined(t)
+	comeBack(t, bea)
 	meet(t, voiceFace, ada, bea)
 	if ada.ask(t, "plenum.conference.sid", &another); another == sid {
 		t.Error("the session that was over goes on")

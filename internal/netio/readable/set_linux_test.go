@@ -48,6 +48,18 @@ func (b bell) wait(t *testing.T) {
 	}
 }
 
+// watched adds one end of a new connection, unarmed.
+func (s *Set) watched(t *testing.T) (here, there net.Conn, w *Watch, b bell) {
+	t.Helper()
+	here, there = pair(t)
+	b = make(bell, 10)
+	w, err := s.Add(here, b)
+	if err != nil {
+		t.Fatal(err)
+	}
+	return here, there, w, b
+}
+
 func arm(t *testing.T, w *Watch) {
 	t.Helper()
 	if err := w.Arm(); err != nil {
@@ -59,12 +71,7 @@ func arm(t *testing.T, w *Watch) {
 // arming, and nothing is told twice.
 func TestTellsOncePerArm(t *testing.T) {
 	s := newSet(t)
-	here, there := pair(t)
-	b := make(bell, 10)
-	w, err := s.Add(here, b)
-	if err != nil {
-		t.Fatal(err)
-	}
+	here, there, w, b := s.watched(t)
 	for range 3 {
 		if _, err := there.Write([]byte("x")); err != nil {
 			t.Fatal(err)
@@ -76,12 +83,7 @@ func TestTellsOncePerArm(t *testing.T) {
 		if _, err := there.Write([]byte("y")); err != nil {
 			t.Fatal(err)
 		}
-		other, far := pair(t)
-		ob := make(bell, 1)
-		ow, err := s.Add(other, ob)
-		if err != nil {
-			t.Fatal(err)
-		}
+		_, far, ow, ob := s.watched(t)
 		arm(t, ow)
 		_, _ = far.Write([]byte("z"))
 		ob.wait(t)
@@ -96,13 +98,7 @@ func TestTellsOncePerArm(t *testing.T) {
 
 // TestTellsTheEnd: a peer that goes makes its connection readable.
 func TestTellsTheEnd(t *testing.T) {
-	s := newSet(t)
-	here, there := pair(t)
-	b := make(bell, 10)
-	w, err := s.Add(here, b)
-	if err != nil {
-		t.Fatal(err)
-	}
+	_, there, w, b := newSet(t).watched(t)
 	arm(t, w)
 	there.Close()
 	b.wait(t)
@@ -110,11 +106,7 @@ func TestTellsTheEnd(t *testing.T) {
 
 func TestClosedAndUnsupported(t *testing.T) {
 	s := newSet(t)
-	here, _ := pair(t)
-	w, err := s.Add(here, make(bell, 1))
-	if err != nil {
-		t.Fatal(err)
-	}
+	here, _, w, _ := s.watched(t)
 	arm(t, w)
 	here.Close()
 	if w.Arm() == nil {
@@ -131,12 +123,7 @@ func TestClosedAndUnsupported(t *testing.T) {
 func TestDescriptorsComeAgain(t *testing.T) {
 	s := newSet(t)
 	for range 50 {
-		here, there := pair(t)
-		b := make(bell, 1)
-		w, err := s.Add(here, b)
-		if err != nil {
-			t.Fatal(err)
-		}
+		here, there, w, b := s.watched(t)
 		arm(t, w)
 		_, _ = there.Write([]byte("x"))
 		b.wait(t)
@@ -152,12 +139,7 @@ func TestDescriptorsComeAgain(t *testing.T) {
 }
 
 func TestArmAllocatesNothing(t *testing.T) {
-	s := newSet(t)
-	here, _ := pair(t)
-	w, err := s.Add(here, make(bell, 1))
-	if err != nil {
-		t.Fatal(err)
-	}
+	_, _, w, _ := newSet(t).watched(t)
 	arm(t, w)
 	if n := testing.AllocsPerRun(100, func() { arm(t, w) }); n != 0 {
 		t.Errorf("%v allocations", n)
