@@ -123,8 +123,8 @@ func TestOverload(t *testing.T) {
 		if d := c.describe().Details; d.Ideal != d.Target {
 			t.Errorf("%s is to be probed for %d bit/s, and gets %d", c.ep.id, d.Ideal, d.Target)
 		}
-		for _, other := range []uint32{1001, 2001, 3001} {
-			if stage, got := c.bytes[4001], c.bytes[other]; stage < 400_000/8*seconds || got > stage {
+		for _, other := range []uint32{1001, 2001, 3001} { // which may be as large, and have a frame more
+			if stage, got := c.bytes[4001], c.bytes[other]; stage < 400_000/8*seconds || got > stage+stage/50 {
 				t.Errorf("%s got %d bytes of who is on stage, %d of %d", c.ep.id, stage, got, other)
 			}
 		}

@@ -1,6 +1,8 @@
 package bridge
 
 import (
+	"math/rand/v2"
+	"slices"
 	"testing"
 	"time"
 
@@ -47,6 +49,35 @@ func TestSuddenlyNarrow(t *testing.T) {
 		}
 		if 100*c.missing > c.audio {
 			t.Errorf("%d of %d audio packets are missing", c.missing, c.audio+c.missing)
+		}
+	}
+}
+
+// TestWayBack: when the path has room for the large picture again, and a
+// quarter more, it is back within ten seconds, also where the worker is late
+// for the steps of its probes.
+func TestWayBack(t *testing.T) {
+	const takes = 1_600_000 + 50_000 // with headers, and audio
+	for _, tc := range []struct {
+		wide, late int // bit/s, ms
+	}{{takes * 5 / 4, 0}, {takes * 5 / 4, 4}, {5_000_000, 0}, {5_000_000, 4}} {
+		l := newLab(t, 1, 1)
+		r := rand.New(rand.NewPCG(1, 2))
+		l.asleep = func() bool { return tc.late > 0 && r.IntN(tc.late) > 0 }
+		c := l.clients[1]
+		c.path.Delay = 20 * time.Millisecond
+		c.wants(720)
+		var took []time.Duration
+		for i := range 6 {
+			c.limit(800_000)
+			l.run(17*time.Second + time.Duration(i)*740*time.Millisecond)
+			c.limit(tc.wide)
+			clear(c.heights)
+			took = append(took, l.within(20*time.Second, "the large picture", func() bool { return c.heights[1001] == 720 }))
+		}
+		t.Logf("%d bit/s, late by up to %d ms: %v", tc.wide, tc.late, took)
+		if most := slices.Max(took); most > 10*time.Second {
+			t.Errorf("it took %v", most)
 		}
 	}
 }

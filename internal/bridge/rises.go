@@ -15,7 +15,7 @@ import (
 
 // riseMargin is the room, besides its bitrate, that a better layer than the
 // present one needs.
-func riseMargin(bitrate int64) int64 { return bitrate * 15 / 100 }
+func riseMargin(bitrate int64) int64 { return bitrate * 12 / 100 }
 
 // packetMargin is the same for packets, as a part.
 const packetMargin = 0.1
@@ -25,7 +25,7 @@ const never = int64(1) << 40
 
 const (
 	holdFirst = 2 * time.Second
-	holdMost  = 10 * time.Second
+	holdMost  = 8 * time.Second
 	// holdMemory: a fall so soon after a rise shows that the rise was a mistake.
 	holdMemory = 10 * time.Second
 	// lingerFor is how long a picture may be shown with fewer frames because
@@ -34,7 +34,7 @@ const (
 )
 
 // hold keeps layers from rising for a while after a fall, longer with each
-// rise that was in vain: a source cannot rise more than some six times a
+// rise that was in vain: a source cannot rise more than some seven times a
 // minute for long.
 type hold struct {
 	until mono.Time

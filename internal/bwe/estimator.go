@@ -272,6 +272,9 @@ func (e *Estimator) hear(now, sent mono.Time) {
 func (e *Estimator) proved(rate float64) {
 	switch {
 	case rate > e.rate && e.detector.signal != overuse:
+		if rate > probeFound*e.rate {
+			e.prober.failed = 0 // full, but much later than it was thought
+		}
 		e.aimd.raise(rate)
 		e.loss.raise(rate)
 	case rate < guessShare*e.rate && e.prober.finished == 1:

@@ -16,6 +16,8 @@ type wire struct {
 	rec rtp.Recorder
 	now mono.Time
 	seq uint16
+
+	due, frameAt, reportAt mono.Time // see film
 }
 
 func newWire(t testing.TB, opt Options) *wire {

@@ -54,11 +54,13 @@ const (
 	dropMemory    = 5 * time.Second // decreases farther apart are separate drops
 
 	// A probe that arrives slower than it was sent has met the capacity.
-	probeSaturated      = 0.85
-	probeSaturatedShare = 0.9
+	probeSaturated      = 0.95
+	probeSaturatedShare = 0.92
 	// probeNoise is how many mean deviations of the delay a probe may take
 	// longer without that.
-	probeNoise    = 1
+	probeNoise = 1
+	// probeFound is the gain of a probe that has met the capacity nevertheless.
+	probeFound    = 1.2
 	probeReceived = 0.6 // of its packets, and sent of its bytes, at least
 )
 
@@ -96,12 +98,12 @@ type prober struct {
 	last     float64 // what the last probe has shown
 }
 
-// probeResult is what is known of the received packets of a probe. First and
-// last are the packets that were sent at the same time as the first and the
-// last one: padding goes out in small bursts.
+// probeResult is what is known of the received packets of a probe. First are
+// those that were sent at the same time as the first one: padding goes out in
+// small bursts.
 type probeResult struct {
 	packets, bytes      int
-	firstSize, lastSize int
+	firstSize           int
 	firstSent, lastSent mono.Time
 	firstAt, lastAt     time.Duration // of the newest of them
 }
@@ -172,7 +174,7 @@ func (p *prober) request(now mono.Time) {
 		return
 	}
 	p.next = now.Add(probeStep)
-	upTo := min(now.Add(probeStep).Sub(p.started), p.length)
+	upTo := p.next.Sub(p.started)
 	missing := p.bytesIn(upTo) - p.sent
 	if missing <= 0 && upTo < p.length {
 		return
@@ -190,15 +192,20 @@ func (p *prober) packetSize() int {
 }
 
 // onSent counts a packet and returns the number of the probe it belongs to.
+// What is sent at the very beginning is not measured, so that a large frame
+// then does not take the place of what is.
 func (p *prober) onSent(seq int64, now mono.Time, size int) uint8 {
 	if p.state != probeSending {
 		return 0
 	}
 	p.sent += size
+	if now == p.started {
+		p.sent = min(p.sent, p.bytesIn(probeStep))
+	}
 	p.packets++
 	p.lastSeq = seq
-	ends := now.Add(probeStep).Sub(p.started) >= p.length
-	if ends && p.packets >= probePackets && p.sent >= p.bytesIn(p.length) {
+	upTo := now.Add(probeStep).Sub(p.started)
+	if upTo >= p.length && p.packets >= probePackets && p.sent >= p.bytesIn(upTo) {
 		p.state = probeWaiting
 	}
 	return p.id
@@ -218,10 +225,7 @@ func (p *prober) onReceived(sent *sentPacket, at time.Duration) {
 		r.firstSize += size
 		r.firstAt = max(r.firstAt, at)
 	}
-	if sent.at != r.lastSent {
-		r.lastSent, r.lastSize = sent.at, 0
-	}
-	r.lastSize += size
+	r.lastSent = max(r.lastSent, sent.at)
 	r.lastAt = max(r.lastAt, at)
 	r.packets++
 	r.bytes += size
@@ -248,8 +252,7 @@ func (p *prober) settle(now mono.Time, reported int64, rtt time.Duration) (rate 
 	var full bool
 	p.last = 0
 	if float64(p.sent) >= probeReceived*float64(p.bytesIn(p.length)) {
-		p.last, full = p.result.measure(p.packets, p.jitter)
-		p.last = min(p.last, p.rate)
+		p.last, full = p.result.measure(p.packets, p.rate, p.jitter)
 	}
 	p.failed++
 	if p.last > 0 && !full {
@@ -259,16 +262,22 @@ func (p *prober) settle(now mono.Time, reported int64, rtt time.Duration) (rate 
 }
 
 // measure is the rate at which the packets were delivered, at most that at
-// which they were sent. When it is clearly less, the path is full: this is the
-// capacity, and the result a little below.
-func (r *probeResult) measure(sent int, jitter time.Duration) (rate float64, full bool) {
+// which they were sent. When it is clearly less than that and than what was
+// asked for, the path is full: this is the capacity, and the result a little
+// below.
+//
+// Each burst is what is to be sent until the next one. So what came after the
+// first burst was sent in the time between the first and the last, however late
+// the sender was in between, and passed the path in the time between their
+// arrivals.
+func (r *probeResult) measure(sent int, asked float64, jitter time.Duration) (rate float64, full bool) {
 	sending := r.lastSent.Sub(r.firstSent)
 	if r.packets < probePackets-1 || float64(r.packets) < probeReceived*float64(sent) || sending < probeMinTime/2 {
 		return 0, false
 	}
 	receiving := max(r.lastAt-r.firstAt-probeNoise*jitter, time.Millisecond)
-	out := float64(r.bytes-r.lastSize) * 8 / sending.Seconds()
-	in := float64(r.bytes-r.firstSize) * 8 / receiving.Seconds()
+	bits := float64(r.bytes-r.firstSize) * 8
+	in, out := bits/receiving.Seconds(), min(bits/sending.Seconds(), asked)
 	if in < probeSaturated*out {
 		return probeSaturatedShare * in, true
 	}
