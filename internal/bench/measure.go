@@ -23,7 +23,9 @@ type row struct {
 type figures map[string]float64
 
 // rows are all lines, in the order of docs/performance.md.
-func rows() []row { return slices.Concat(signallingRows(), mediaRows(), delayRows(), growthRows()) }
+func rows() []row {
+	return slices.Concat(signallingRows(), mediaRows(), delayRows(), crowdRows(), growthRows())
+}
 
 // measure runs rows, prints what they find and enters it into the book.
 func (s *settings) measure(ctx context.Context, all []row) error {

@@ -15,7 +15,6 @@ import (
 	"time"
 
 	"github.com/plenum-conf/plenum/internal/bench/storm"
-	"github.com/plenum-conf/plenum/internal/loadtest/record"
 )
 
 const mediaSection = "Media"
@@ -42,14 +41,28 @@ func callRows(section string, calls ...call) []row {
 		if c.cameras == 0 {
 			name = fmt.Sprintf("%d x %d, silent", c.rooms, c.people)
 		}
-		all = append(all, row{section: section, name: name, once: c.run})
+		all = append(all, row{section: section, name: name, once: c.meeting().run})
 	}
 	return all
 }
 
+// meeting is what callers of `plenum loadtest` say, and what is known of it.
+type meeting struct {
+	args         []string // who comes
+	people       int
+	ramp, steady time.Duration
+}
+
+func (c *call) meeting() *meeting {
+	return &meeting{people: c.rooms * c.people, ramp: c.ramp, steady: c.steady, args: []string{
+		"--rooms", strconv.Itoa(c.rooms), "--participants", strconv.Itoa(c.people),
+		"--video", strconv.Itoa(c.cameras), "--audio", strconv.Itoa(c.cameras), "--layout", c.layout, "--ramp", c.ramp.String(),
+	}}
+}
+
 // run lets synthetic participants call against a fresh server, and measures
 // while all of them are in.
-func (c *call) run(ctx context.Context, s *settings, dir string) (figures, error) {
+func (c *meeting) run(ctx context.Context, s *settings, dir string) (figures, error) {
 	p, public, admin, err := startAll(ctx, s, dir)
 	if err != nil {
 		return nil, err
@@ -60,10 +73,8 @@ func (c *call) run(ctx context.Context, s *settings, dir string) (figures, error
 	if err != nil {
 		return nil, err
 	}
-	f, err := s.underLoad(ctx, dir, func() (figures, error) { return c.watch(ctx, p, admin, base) }, public,
-		"--rooms", strconv.Itoa(c.rooms), "--participants", strconv.Itoa(c.people),
-		"--video", strconv.Itoa(c.cameras), "--audio", strconv.Itoa(c.cameras), "--layout", c.layout,
-		"--ramp", c.ramp.String(), "--duration", (c.ramp + c.steady + around).String(), "--json", file)
+	f, err := s.underLoad(ctx, dir, func() (figures, error) { return c.watch(ctx, p, admin, base) }, append([]string{public,
+		"--duration", (c.ramp + c.steady + around).String(), "--json", file}, c.args...)...)
 	if err != nil {
 		return nil, err
 	}
@@ -117,11 +128,11 @@ func measureAtRest(ctx context.Context, p *process, admin string) (atRest, error
 const heapInUse = "go_memstats_heap_inuse_bytes"
 
 // watch measures the server while everybody comes, and while everybody is in.
-func (c *call) watch(ctx context.Context, p *process, admin string, base atRest) (figures, error) {
+func (c *meeting) watch(ctx context.Context, p *process, admin string, base atRest) (figures, error) {
 	if err := c.awaitEverybody(ctx, admin); err != nil {
 		return nil, err
 	}
-	people := float64(c.rooms * c.people)
+	people := float64(c.people)
 	f := figures{"CPU-ms a join": 1000 * (storm.CPU(p.pid()) - base.cpu) / people}
 	if err := pause(ctx, settled); err != nil {
 		return nil, err
@@ -212,7 +223,7 @@ func (f figures) readDelay(ctx context.Context, admin string) error {
 }
 
 // awaitEverybody waits until the bridge has all participants.
-func (c *call) awaitEverybody(ctx context.Context, admin string) error {
+func (c *meeting) awaitEverybody(ctx context.Context, admin string) error {
 	ctx, cancel := context.WithTimeout(ctx, c.ramp+time.Minute)
 	defer cancel()
 	for {
@@ -220,7 +231,7 @@ func (c *call) awaitEverybody(ctx context.Context, admin string) error {
 		if err != nil {
 			return err
 		}
-		if int(m["plenum_bridge_endpoints"]) == c.rooms*c.people {
+		if int(m["plenum_bridge_endpoints"]) == c.people {
 			return nil
 		}
 		select {
@@ -271,37 +282,3 @@ func scrape(ctx context.Context, admin string) (map[string]float64, error) {
 	}
 	return m, nil
 }
-
-// readReport adds what the participants saw.
-func (f figures) readReport(file string) error {
-	b, err := os.ReadFile(file)
-	if err != nil {
-		return err
-	}
-	var r record.Report
-	if err := json.Unmarshal(b, &r); err != nil {
-		return err
-	}
-	var delay record.Histogram
-	var lost, expected float64
-	for _, p := range r.Participants {
-		if p.Media == nil {
-			continue
-		}
-		if p.Media.Delay != nil {
-			delay.Merge(p.Media.Delay)
-		}
-		for _, s := range p.Media.Streams {
-			lost += float64(s.Lost)
-			expected += float64(s.Expected)
-		}
-	}
-	if expected > 0 {
-		f["loss %"] = 100 * lost / expected
-		f["delay p50 ms"], f["p99 ms"] = ms(delay.Quantile(0.5)), ms(delay.Quantile(0.99))
-	}
-	f["load cores"] = r.Machine.CPU.Seconds() / r.Duration.Seconds()
-	return nil
-}
-
-func ms(d time.Duration) float64 { return float64(d) / float64(time.Millisecond) }

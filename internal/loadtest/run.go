@@ -315,10 +315,11 @@ func (r *run) comeBack(p *participant, since time.Duration) {
 // finish takes the last stock, lets everybody leave, and writes the report.
 func (r *run) finish(seconds []record.Second) *record.Report {
 	rep := &record.Report{Target: r.plan.URL, Began: r.start, Duration: mono.Now().Sub(r.began), Plan: r.plan, Seconds: seconds}
-	for _, p := range r.all {
-		rep.Participants = append(rep.Participants, p.record())
-	}
 	rep.Machine = r.machine(seconds)
+	media := r.snapshots()
+	for _, p := range r.all {
+		rep.Participants = append(rep.Participants, p.record(media))
+	}
 	var leaving sync.WaitGroup
 	for _, p := range r.all {
 		leaving.Go(func() { p.leave(true) })

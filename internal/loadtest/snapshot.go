@@ -65,8 +65,31 @@ func sendingRecord(e *lmedia.Encoding, codec string, active bool, limit int) rec
 	}
 }
 
-// record writes down everything about the participant.
-func (p *participant) record() record.Participant {
+// snapshots are those of everybody's present session, one question for each
+// worker: a busy one answers a hundred a second.
+func (r *run) snapshots() map[*peer]record.Media {
+	peers := map[*worker][]*peer{}
+	for _, p := range r.all {
+		p.mu.Lock()
+		if p.peer != nil {
+			peers[p.w] = append(peers[p.w], p.peer)
+		}
+		p.mu.Unlock()
+	}
+	all := make(map[*peer]record.Media, len(r.all))
+	for w, list := range peers {
+		w.ask(func() {
+			for _, m := range list {
+				all[m] = m.snapshot()
+			}
+		})
+	}
+	return all
+}
+
+// record writes down everything about the participant. media has what its
+// present session counted, if it has one.
+func (p *participant) record(media map[*peer]record.Media) record.Participant {
 	out := record.Participant{Index: p.index, Room: p.room.name, Name: p.name, Role: p.role.Name, Again: p.back, NoMedia: p.role.Signalling}
 	p.story.tell(&out)
 	p.mu.Lock()
@@ -81,11 +104,8 @@ func (p *participant) record() record.Participant {
 		}
 	}
 	sessions := slices.Clone(p.past)
-	if m := p.peer; m != nil {
-		var last record.Media
-		if p.w.ask(func() { last = m.snapshot() }) {
-			sessions = append(sessions, last)
-		}
+	if last, ok := media[p.peer]; ok {
+		sessions = append(sessions, last)
 	}
 	out.Media = merge(sessions)
 	return out

@@ -69,7 +69,7 @@ func (d *sender) init(hasGSO bool) {
 // all is the function that RawConn.Control calls.
 func (d *sender) all(fd uintptr) {
 	for {
-		n, _, errno := unix.Syscall6(unix.SYS_SENDMMSG, fd, uintptr(unsafe.Pointer(&d.headers[d.from])),
+		n, _, errno := unix.RawSyscall6(unix.SYS_SENDMMSG, fd, uintptr(unsafe.Pointer(&d.headers[d.from])),
 			uintptr(d.to-d.from), unix.MSG_DONTWAIT, 0, 0)
 		if errno == unix.EINTR {
 			continue

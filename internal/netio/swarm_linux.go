@@ -7,6 +7,7 @@ import (
 	"os"
 	"sync"
 	"time"
+	"unsafe"
 
 	"golang.org/x/sys/unix"
 )
@@ -106,9 +107,12 @@ func (m *Member) setup(addr netip.AddrPort) (err error) {
 // less does not wait. It returns how many have; see Ready. A wake ends it too.
 func (w *Swarm) Wait(d time.Duration) (int, error) {
 	w.ready = w.ready[:0]
-	n, err := unix.EpollWait(w.poll, w.events, int(max(d, 0)/time.Millisecond))
-	if err != nil && !errors.Is(err, unix.EINTR) {
-		return 0, os.NewSyscallError("epoll_wait", err)
+	n := w.look()
+	if wait := int(max(d, 0) / time.Millisecond); n == 0 && wait > 0 {
+		var err error
+		if n, err = unix.EpollWait(w.poll, w.events, wait); err != nil && !errors.Is(err, unix.EINTR) {
+			return 0, os.NewSyscallError("epoll_wait", err)
+		}
 	}
 	for i := range max(n, 0) {
 		if fd := w.events[i].Fd; fd == int32(w.wake) {
@@ -119,6 +123,15 @@ func (w *Swarm) Wait(d time.Duration) (int, error) {
 		}
 	}
 	return len(w.ready), nil
+}
+
+// look asks what is there now; like [receiver.once] without the scheduler.
+func (w *Swarm) look() int {
+	n, _, errno := unix.RawSyscall6(unix.SYS_EPOLL_PWAIT, uintptr(w.poll), uintptr(unsafe.Pointer(&w.events[0])), uintptr(len(w.events)), 0, 0, 0)
+	if errno != 0 {
+		return 0
+	}
+	return int(n)
 }
 
 // Ready returns the i-th member of those that the last Wait found.
