@@ -144,7 +144,7 @@ func (s *mediaSource) forwardAudio(h *rtp.Header, l *audioList) {
 	w.head.reset()
 	payload := h.Payload()
 	for _, sub := range l.subs {
-		if sub.to.sealer == nil || !sub.to.to.IsValid() {
+		if !sub.to.takes(false) {
 			continue
 		}
 		ext := sub.to.audioExtensions()

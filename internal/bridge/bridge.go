@@ -263,9 +263,9 @@ func (b *Bridge) leastLoaded() *worker {
 	return best
 }
 
-// load orders workers: endpoints weigh, conferences break ties (one that was
-// just made has no endpoint yet).
-func (w *worker) load() int64 { return w.numEndpoints.Load()*1024 + w.numConferences.Load() }
+// load orders workers: those it sends to weigh, conferences break ties (one that
+// was just made has no endpoint yet).
+func (w *worker) load() int64 { return w.lending.sends.Load()*1024 + w.numConferences.Load() }
 
 // randomHex returns n random bytes as hex.
 func randomHex(n int) string {

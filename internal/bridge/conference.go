@@ -12,7 +12,7 @@ import (
 )
 
 // conference is the part of a meeting that is on this bridge. It lives on one
-// worker, with all its endpoints.
+// worker, with all its endpoints; others may send to some of these.
 type conference struct {
 	w         *worker
 	meetingID string
@@ -89,6 +89,7 @@ func (c *conference) add(ep *endpoint) {
 	c.emptied = 0
 	c.w.numEndpoints.Add(1)
 	c.w.count.inc(cEndpointsCreated)
+	ep.countSends(1)
 	c.sizeChanged()
 }
 
@@ -99,6 +100,7 @@ func (c *conference) remove(ep *endpoint) {
 	delete(c.endpoints, ep.id)
 	c.order = slices.DeleteFunc(c.order, func(o *endpoint) bool { return o == ep })
 	c.w.numEndpoints.Add(-1)
+	ep.countSends(-1)
 	c.sizeChanged()
 	if c.talk.floor == ep {
 		c.talk.floor = nil

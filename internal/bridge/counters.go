@@ -12,6 +12,7 @@ const (
 	cPacketsOut
 	cBytesOut
 	cHandedOver
+	cLent
 	cAudioForwarded
 	cAudioOnset
 	cVideoForwarded
@@ -46,6 +47,7 @@ const (
 	dropPadding
 	dropSeal
 	dropSend
+	dropOutlet
 	dropHistory
 	dropRetransmitLimit
 	dropKeyFrameLimit
@@ -65,6 +67,7 @@ var counterNames = [numCounters]struct{ name, help string }{
 	cPacketsOut:         {"packets_sent", "UDP datagrams sent"},
 	cBytesOut:           {"bytes_sent", "bytes of UDP payload sent"},
 	cHandedOver:         {"packets_handed_over", "datagrams that arrived at another worker's socket"},
+	cLent:               {"packets_lent", "packets given to another worker to be sealed and sent, because it is less busy"},
 	cAudioForwarded:     {"audio_packets_forwarded", "audio packets forwarded, counted once a receiver"},
 	cAudioOnset:         {"audio_onsets", "audio packets sent late because a word turned out to begin in them"},
 	cVideoForwarded:     {"video_packets_forwarded", "video packets forwarded, counted once a receiver"},
@@ -99,6 +102,7 @@ var counterNames = [numCounters]struct{ name, help string }{
 	dropPadding:         {"dropped_padding", "packets without payload"},
 	dropSeal:            {"dropped_seal", "packets that could not be encrypted"},
 	dropSend:            {"dropped_send", "datagrams the kernel did not take"},
+	dropOutlet:          {"dropped_outlet", "packets that the worker which was to send them had no room for"},
 	dropHistory:         {"dropped_history", "retransmissions asked for packets no longer held"},
 	dropRetransmitLimit: {"dropped_retransmit_limit", "retransmissions asked for again within a round trip"},
 	dropKeyFrameLimit:   {"dropped_key_frame_limit", "key frame requests of receivers that ask too often"},

@@ -14,10 +14,13 @@ import (
 // delays measures how long this worker keeps media: from the kernel's stamp on
 // a datagram, so that waiting in the socket counts, to the end of the system
 // call that hands the last of its copies to the kernel. It is one measurement
-// for each received packet that anybody got, however many did.
+// for each received packet that anybody got, however many did; and one in each
+// outlet that sends copies of it.
 type delays struct {
 	rec     delay.Recorder
 	waiting []waiting // for the flush, in the order in which they were handled
+	packet  uint64    // how many were handled so far
+	copies  uint64    // of media, that this worker has sealed itself
 
 	mu     sync.Mutex // held for a copy, by a reader or, if it is free, by the worker
 	total  delay.Histogram
@@ -37,14 +40,16 @@ const maxArrivals = 32 * netio.DefaultMessages
 
 func (d *delays) init() { d.waiting = make([]waiting, 0, maxArrivals) }
 
-// forwarded notes a packet whose copies wait for the flush.
-func (d *delays) forwarded(arrived mono.Time) {
-	n := len(d.waiting)
-	if n > 0 && (d.waiting[n-1].arrived == arrived || n == cap(d.waiting)) {
-		d.waiting[n-1].packets++
-		return
+// forwarded notes packets whose copies wait for the flush.
+func (d *delays) forwarded(p waiting) { d.waiting = addWaiting(d.waiting, p) }
+
+// addWaiting adds to a list that does not grow beyond its capacity.
+func addWaiting(list []waiting, p waiting) []waiting {
+	if n := len(list); n > 0 && (list[n-1].arrived == p.arrived || n == cap(list)) {
+		list[n-1].packets += p.packets
+		return list
 	}
-	d.waiting = append(d.waiting, waiting{arrived, 1})
+	return append(list, p)
 }
 
 // sent says that everything that waited is with the kernel now.
@@ -76,19 +81,15 @@ func (d *delays) mergeInto(total, recent *delay.Histogram) {
 // arrive handles a datagram that the kernel took in at the given time.
 func (w *worker) arrive(addr netip.AddrPort, pkt []byte, handed bool, arrived mono.Time) {
 	w.arrived = arrived
-	forwards, flushes := w.forwards(), w.sock.Flushes()
+	w.delays.packet++
+	copies, flushes := w.delays.copies, w.sock.Flushes()
 	w.packet(addr, pkt, handed)
 	if w.sock.Flushes() != flushes { // the arena was full: what went before is out
 		w.delays.sent(mono.Now())
 	}
-	if w.forwards() != forwards {
-		w.delays.forwarded(arrived)
+	if w.delays.copies != copies {
+		w.delays.forwarded(waiting{arrived, 1})
 	}
-}
-
-// forwards grows whenever somebody gets a packet that has just come.
-func (w *worker) forwards() uint64 {
-	return w.count.own[cAudioForwarded] + w.count.own[cVideoForwarded]
 }
 
 // busy measures which part of the time a worker does not wait for something to
@@ -142,6 +143,7 @@ func (w *worker) rollSecond() {
 	w.traffic.in.roll(w.count.own[cPacketsIn], d)
 	w.traffic.out.roll(w.count.own[cPacketsOut], d)
 	w.publishStress()
+	w.lend()
 	w.publish()
 }
 

@@ -95,7 +95,7 @@ func TestWaitingForTheFlushIsBounded(t *testing.T) {
 	var d delays
 	d.init()
 	for i := range 2 * maxArrivals {
-		d.forwarded(mono.Time(i))
+		d.forwarded(waiting{mono.Time(i), 1})
 	}
 	if len(d.waiting) != maxArrivals || cap(d.waiting) != maxArrivals {
 		t.Errorf("%d of %d", len(d.waiting), cap(d.waiting))
@@ -162,7 +162,7 @@ func BenchmarkDelay(b *testing.B) {
 	now := mono.Time(time.Hour)
 	for i := 0; b.Loop(); i++ {
 		now += 1000
-		d.forwarded(now - 30_000)
+		d.forwarded(waiting{now - 30_000, 1})
 		if i%8 == 7 {
 			d.sent(now)
 		}

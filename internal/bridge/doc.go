@@ -19,10 +19,12 @@
 // name; once the peer has proved to hold an address, all workers learn whose
 // it is. What landed wrong is copied and handed over, one batch a turn.
 //
-// Spreading one conference over several workers is a later step. It attaches
-// at [mediaSource]: a worker without the source would hold a replica of it,
-// subscribed to the owner's by batches of opened packets, with the receivers
-// of that worker in the replica's list.
+// Sealing and sending is most of the work, and needs to know nothing. So a
+// worker that is busy lets others do that for some of its receivers ([lending]):
+// their packets are written, numbered and accounted for as ever, and then go in
+// parcels to the receiver's [outlet], which has its sealer. A receiver has one
+// outlet, so that it gets everything in order; and a conference that one core
+// can carry has none.
 //
 // # The way of a packet
 //
@@ -30,7 +32,8 @@
 // packet in place; encoding.packet drops duplicates and notices losses;
 // video is put into the encoding's ring; mediaSource.forwardAudio and
 // forwardVideo go through the list of those who get it; each gets a header
-// of its own, sealed with its own key straight into the socket's send arena.
+// of its own, sealed with its own key straight into the socket's send arena, or
+// put into a parcel to its outlet.
 // In a conference with many microphones [speech.Router] leaves out all audio
 // but that of the loudest; who asked for a source by name gets it in any case.
 // Nothing is allocated on this way. What happens rarely (joins, messages,
@@ -56,7 +59,8 @@
 // and how busy the worker is, and limits the video packets a second of each
 // receiver; the allocator takes that for a second budget ([rationing]). Probing
 // and most repeats go before that. Audio is not limited. Video that has waited
-// for [staleAfter] nevertheless is dropped unopened.
+// for [staleAfter] nevertheless is dropped unopened. The load of outlets counts
+// as that of the worker they send for; one that is behind loses video first.
 //
 // # Under which SSRC
 //
@@ -76,5 +80,6 @@
 //
 // [Limits] bounds endpoints, sources, letters, addresses, messages and what
 // waits for slow clients; every drop is counted under its reason. Histories
-// hold a second of video at most.
+// hold a second of video at most. 16 MiB may be on their way from one worker to
+// one outlet.
 package bridge

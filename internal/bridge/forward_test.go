@@ -28,12 +28,18 @@ type bench struct {
 
 func newBench(t testing.TB, receivers int, profile srtp.Profile, offered ...media.Description) *bench {
 	t.Helper()
+	return newBenches(t, 1, receivers, profile, offered...)
+}
+
+// newBenches is newBench with several workers; the conference is the first one's.
+func newBenches(t testing.TB, workers, receivers int, profile srtp.Profile, offered ...media.Description) *bench {
+	t.Helper()
 	sink, err := net.ListenUDP("udp4", &net.UDPAddr{IP: net.IPv4(127, 0, 0, 1)})
 	if err != nil {
 		t.Fatal(err)
 	}
 	o := DefaultOptions()
-	o.Listen, o.Workers = netip.MustParseAddrPort("127.0.0.1:0"), 1
+	o.Listen, o.Workers = netip.MustParseAddrPort("127.0.0.1:0"), workers
 	b, err := New(o)
 	if err != nil {
 		t.Fatal(err)

@@ -64,8 +64,9 @@ func (w *worker) govern() {
 	if !g.Due(w.now) {
 		return
 	}
-	video := w.count.own[cVideoForwarded]
-	action := g.Next(w.now, stress.Traffic{Forwarded: video + w.count.own[cAudioForwarded], Video: video, Hushed: g.hushed})
+	w.askOutlets()
+	action := g.Next(w.now, stress.Traffic{Forwarded: w.forwards(), Video: w.count.own[cVideoForwarded], Hushed: g.hushed})
+	w.tellLoad()
 	if action == stress.None {
 		return
 	}
@@ -80,6 +81,11 @@ func (w *worker) govern() {
 		}
 	}
 	w.tellStress()
+}
+
+// forwards is how many packets somebody got, each counted once a receiver.
+func (w *worker) forwards() uint64 {
+	return w.count.own[cAudioForwarded] + w.count.own[cVideoForwarded]
 }
 
 // account adds up what receivers get, and what they would get.
@@ -128,7 +134,7 @@ func (w *worker) tellStress() {
 	case g.told == 0 || w.now.Sub(g.told) >= tellEvery:
 		g.told, g.warned = w.now, true
 		w.b.opt.Log.Warn("worker overloaded: less video is forwarded, so that audio does not suffer. "+
-			"Give the server faster or more cores (a conference uses one), or lower last-N for large conferences",
+			"Give the server faster or more cores, or lower last-N for large conferences",
 			"worker", w.index, "conferences", len(w.conferences), "stress", g.Stress(), "waiting", g.Wait(),
 			"packets_per_second_and_receiver", math.Round(g.Limit()), "voices", g.Voices())
 	}

@@ -48,6 +48,7 @@ func newCollector(b *Bridge) *collector {
 	for name, help := range map[string]string{
 		"conferences": "conferences on this worker",
 		"endpoints":   "endpoints on this worker",
+		"receivers":   "endpoints that this worker sends to, of its own conferences and of others'",
 
 		"stress":                     "how loaded the worker is: 1 is full, more what it would be with the video it leaves out",
 		"video_packets_a_receiver":   "video packets a second that one receiver may be sent while the worker is overloaded, -1 for no limit",
@@ -107,6 +108,7 @@ func (c *collector) Collect(out chan<- prometheus.Metric) {
 		}
 		out <- prometheus.MustNewConstMetric(c.gauge["conferences"], prometheus.GaugeValue, float64(w.numConferences.Load()), label)
 		out <- prometheus.MustNewConstMetric(c.gauge["endpoints"], prometheus.GaugeValue, float64(w.numEndpoints.Load()), label)
+		out <- prometheus.MustNewConstMetric(c.gauge["receivers"], prometheus.GaugeValue, float64(w.lending.sends.Load()), label)
 		for name, v := range w.stress.published() {
 			out <- prometheus.MustNewConstMetric(c.gauge[name], prometheus.GaugeValue, v, label)
 		}

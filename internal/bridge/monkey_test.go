@@ -40,7 +40,7 @@ type ape struct {
 const mostApes = 6
 
 func newMonkey(t *testing.T, seed uint64) *monkey {
-	b := idleWorkers(t, 1)
+	b := idleWorkers(t, 2)
 	if seed%2 == 1 {
 		b.opt.Loudest = Loudest{Above: 2, Speakers: 1}
 	}
@@ -92,6 +92,14 @@ func (m *monkey) join() {
 	a.ep.bindAddr(a.addr)
 	keysReady{a.ep, secure.Keys{Profile: secure.Profile(p), RemoteKey: key, RemoteSalt: salt, LocalKey: key, LocalSalt: salt}}.handle(m.w)
 	m.all = append(m.all, a)
+}
+
+// lend lets another worker send to somebody from now on.
+func (m *monkey) lend() {
+	if a := m.some(); a != nil && a.ep.outlet == nil && m.IntN(4) == 0 {
+		m.w.turnOver()
+		m.w.lendTo(a.ep, m.w.b.workers[1])
+	}
 }
 
 func (m *monkey) leave() {
@@ -270,6 +278,7 @@ func (m *monkey) wait() {
 	m.w.now = m.w.now.Add(d)
 	m.w.wheel.Advance(m.w.now, m.w.fire)
 	m.w.turnOver()
+	m.w.b.workers[1].serve()
 	for _, a := range m.all {
 		if !a.ep.gone {
 			a.ep.heard = m.w.now // it answers checks, as nobody here does
@@ -279,7 +288,7 @@ func (m *monkey) wait() {
 
 // step does one thing.
 func (m *monkey) step() {
-	do := []func(){m.join, m.leave, m.sources, m.message, m.mute, m.report, m.report, m.wait, m.wait}
+	do := []func(){m.join, m.leave, m.lend, m.sources, m.message, m.mute, m.report, m.report, m.wait, m.wait}
 	if i := m.IntN(2 * len(do)); i < len(do) {
 		do[i]()
 	} else {
@@ -292,6 +301,7 @@ func (m *monkey) step() {
 // clients are told exactly what they get.
 func TestMonkey(t *testing.T) {
 	var n [numCounters]uint64
+	var refused, sent uint64 // by outlets
 	for seed := range uint64(6) {
 		m := newMonkey(t, seed)
 		for i := range 6000 {
@@ -307,6 +317,15 @@ func TestMonkey(t *testing.T) {
 		for i := range n {
 			n[i] += m.w.count.own[i]
 		}
+		here, there := m.w.lending.sends.Load(), m.w.b.workers[1].lending.sends.Load()
+		if live := m.w.numEndpoints.Load(); here+there != live || here < 0 || there < 0 {
+			t.Errorf("the workers send to %d and %d receivers, there are %d", here, there, live)
+		}
+		refused += m.w.b.workers[1].count.own[dropSeal] // late beyond all bounds
+		sent += m.w.b.workers[1].count.own[cPacketsOut]
+	}
+	if sent < 1000 || refused > sent/100 {
+		t.Errorf("an outlet has sent %d packets and refused %d", sent, refused)
 	}
 	if n[cVideoForwarded] < 1000 || n[cAudioForwarded] < 1000 || n[cRetransmitted] == 0 || n[cKeyFrameRequests] < 100 || n[dropMuted] == 0 || n[dropQuiet] == 0 || n[cAudioOnset] == 0 {
 		t.Errorf("too little has happened: %d", n)

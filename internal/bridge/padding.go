@@ -2,7 +2,6 @@ package bridge
 
 import (
 	"github.com/plenum-conf/plenum/internal/bwe"
-	"github.com/plenum-conf/plenum/internal/srtp"
 )
 
 const (
@@ -22,7 +21,7 @@ const (
 // empty ones belong to the bridge's own stream, which every client was told
 // of and nobody watches.
 func (ep *endpoint) pad(p *bwe.Probe) {
-	if ep.sealer == nil || !ep.to.IsValid() || ep.formats.ext.tcc == 0 || ep.w.stress.Thrifty() {
+	if !ep.takes(true) || ep.formats.ext.tcc == 0 || ep.w.stress.Thrifty() {
 		return
 	}
 	left, packets := p.Bytes, maxPadding
@@ -97,10 +96,9 @@ func (ep *endpoint) padEmpty() int {
 	e.Reset()
 	e.SSRC, e.PayloadType, e.Seq = ep.c.feedbackVideo, ep.formats.padding, ep.bw.padSeq
 	e.AddUint16(ep.formats.ext.tcc, ep.tccSeq)
-	buf := w.sock.Buffer(e.HeaderLen()+padSize+srtp.MaxOverheadRTP, ep.to)
+	buf := w.buffer(ep, e.HeaderLen()+padSize)
 	n, err := e.WritePadding(buf, padSize)
 	if err != nil {
-		w.sock.Commit(0)
 		return 0
 	}
 	if n = w.seal(ep, buf, n, bwe.Padding, true); n > 0 {

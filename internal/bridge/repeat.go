@@ -8,7 +8,6 @@ import (
 	"github.com/plenum-conf/plenum/internal/mono"
 	"github.com/plenum-conf/plenum/internal/rtp"
 	"github.com/plenum-conf/plenum/internal/rtp/svc"
-	"github.com/plenum-conf/plenum/internal/srtp"
 )
 
 // repeats is what a receiver's stream needs to answer NACKs: the numbering of
@@ -45,7 +44,7 @@ const (
 // the cipher.
 func (ep *endpoint) nacked(p rtp.RTCP) {
 	v := ep.out[p.MediaSSRC()]
-	if v == nil || v.src == nil || v.rtx == 0 || ep.sealer == nil || !ep.to.IsValid() {
+	if v == nil || v.src == nil || v.rtx == 0 || !ep.takes(true) {
 		return
 	}
 	left := maxRepeats
@@ -134,7 +133,7 @@ func (v *videoSub) sendRepeat(pkt []byte, out uint16, from rtp.Origin, kind bwe.
 		return 0
 	}
 	defer head.reset() // it belongs to no packet that is being forwarded
-	buf := w.sock.Buffer(head.n+2+len(h.Payload())+maxGrowth+srtp.MaxOverheadRTP, to.to)
+	buf := w.buffer(to, head.n+2+len(h.Payload())+maxGrowth)
 	head.write(buf, v.repeats.seq+1, h.Timestamp+from.TSOffset, to.tccSeq)
 	buf[1] = pt
 	setMarker(buf, d.Marker)
@@ -142,7 +141,6 @@ func (v *videoSub) sendRepeat(pkt []byte, out uint16, from rtp.Origin, kind bwe.
 	binary.BigEndian.PutUint16(buf[head.n:], out) // RFC 4588 §4: the original number
 	n, ok := v.rewrite.repeat(buf, head, p, from)
 	if !ok {
-		w.sock.Commit(0)
 		return 0
 	}
 	v.repeats.seq++

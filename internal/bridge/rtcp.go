@@ -161,7 +161,7 @@ func (ep *endpoint) learnRTT(d time.Duration) {
 // sendReports sends the reports that are due each second: to the endpoint as
 // a receiver sender reports, to it as a sender report blocks.
 func (ep *endpoint) sendReports(now mono.Time) {
-	if ep.sealer == nil || !ep.to.IsValid() {
+	if !ep.takes(false) {
 		return
 	}
 	ep.sendReportBlocks(now)

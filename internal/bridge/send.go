@@ -23,6 +23,7 @@ type sending struct {
 	ended     map[uint32]rtp.Mark  // streams whose source has gone; the sealer bounds how many can be
 	sounding  []*audioStream       // audio it was sent in the last seconds
 	worn      bool                 // its keys have to be replaced
+	outlet    *outlet              // which has the sealer, nil while its worker has
 	resent    int                  // packets in this second
 	settings  alloc.Settings
 	heights   map[*mediaSource]int // what it wants of each video source
@@ -90,7 +91,7 @@ func (w *worker) sendAudio(sub *audioSub, head *outHeader, seq uint16, ts uint32
 	}
 	to := sub.to
 	n := head.n + len(payload)
-	buf := w.sock.Buffer(n+srtp.MaxOverheadRTP, to.to)
+	buf := w.buffer(to, n)
 	head.write(buf, seq, ts, to.tccSeq)
 	setSSRC(buf, sub.ssrc)
 	head.setMID(buf, sub.mid)
@@ -106,42 +107,78 @@ func (w *worker) sendAudio(sub *audioSub, head *outHeader, seq uint16, ts uint32
 	return true
 }
 
-// seal encrypts the first n bytes of buf, the open buffer of the arena, in
-// place and commits them. numbered says that they hold the endpoint's next
-// transport-wide number. It returns the size on the path, 0 if it failed.
+// buffer returns memory for a plain RTP packet of up to n bytes to an endpoint.
+// Without seal nothing comes of it.
+func (w *worker) buffer(to *endpoint, n int) []byte {
+	if to.outlet != nil {
+		return to.outlet.buffer(n)
+	}
+	return w.sock.Buffer(n+srtp.MaxOverheadRTP, to.to)
+}
+
+// seal sends the first n bytes of buf, the last buffer: it encrypts them in
+// place, or leaves that to the endpoint's outlet. numbered says that they hold
+// the endpoint's next transport-wide number. It returns the size on the path, 0
+// if it failed.
 func (w *worker) seal(to *endpoint, buf []byte, n int, kind bwe.Kind, numbered bool) int {
-	n, err := to.sealer.SealRTP(buf, buf[:n])
-	if err != nil {
-		w.sock.Commit(0)
-		w.count.inc(dropSeal)
-		to.worn = to.worn || errors.Is(err, srtp.ErrTooManySSRCs) || errors.Is(err, srtp.ErrKeyExhausted)
+	if to.outlet != nil {
+		n = to.outlet.addRTP(to, n, kind)
+	} else if n = w.sealHere(to, buf, n, kind); n == 0 {
 		return 0
 	}
-	w.sock.Commit(n)
 	if numbered || to.formats.ext.tcc == 0 {
 		to.bw.sent(to.tccSeq, n, w.now, kind)
 		to.tccSeq++
 	}
 	to.bytesOut.add(n)
-	w.count.add(cBytesOut, uint64(n))
 	return n + packetOverhead
+}
+
+func (w *worker) sealHere(to *endpoint, buf []byte, n int, kind bwe.Kind) int {
+	n, err := w.commit(to.sealer.SealRTP(buf, buf[:n]))
+	if err != nil {
+		to.worn = to.worn || wornOut(err)
+		return 0
+	}
+	if kind == bwe.Media {
+		w.delays.copies++
+	}
+	return n
+}
+
+// commit sends the n bytes that sealing made of the open buffer of the arena.
+func (w *worker) commit(n int, err error) (int, error) {
+	if err != nil {
+		w.count.inc(dropSeal)
+		return 0, err
+	}
+	w.sock.Commit(n)
+	w.count.add(cBytesOut, uint64(n))
+	return n, nil
+}
+
+// wornOut reports whether keys have to be replaced.
+func wornOut(err error) bool {
+	return errors.Is(err, srtp.ErrTooManySSRCs) || errors.Is(err, srtp.ErrKeyExhausted)
 }
 
 // sendRTCP seals a compound packet and sends it. plain must lie in w.rtcpBuf.
 func (ep *endpoint) sendRTCP(plain []byte) {
-	if ep.sealer == nil || !ep.to.IsValid() || len(plain) == 0 {
+	if len(plain) == 0 || !ep.takes(false) {
 		return
 	}
-	w := ep.w
-	buf := w.sock.Buffer(len(plain)+srtp.MaxOverheadRTCP, ep.to)
-	n, err := ep.sealer.SealRTCP(buf, plain)
-	if err != nil {
-		w.sock.Commit(0)
-		w.count.inc(dropSeal)
+	if o := ep.outlet; o != nil {
+		copy(o.buffer(len(plain)), plain)
+		o.add(ep, len(plain), true)
 		return
 	}
-	w.sock.Commit(n)
-	w.count.add(cBytesOut, uint64(n))
+	_ = ep.w.sealRTCP(ep.sealer, ep.to, plain) // counted
+}
+
+func (w *worker) sealRTCP(sealer *srtp.Sealer, to netip.AddrPort, plain []byte) error {
+	buf := w.sock.Buffer(len(plain)+srtp.MaxOverheadRTCP, to)
+	_, err := w.commit(sealer.SealRTCP(buf, plain))
+	return err
 }
 
 // compound starts an RTCP packet: one begins with a report, even an empty

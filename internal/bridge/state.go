@@ -28,7 +28,8 @@ type State struct {
 type WorkerState struct {
 	Index       int               `json:"index"`
 	Missing     bool              `json:"missing,omitempty"`
-	Busy        float64           `json:"busy"` // part of the last second in which it did not wait
+	Busy        float64           `json:"busy"`     // part of the last second in which it did not wait
+	SendsTo     int64             `json:"sends_to"` // receivers, of its own conferences and of others'
 	Stress      StressState       `json:"stress"`
 	Delay       DelaysState       `json:"delay"`
 	MeanRun     float64           `json:"mean_run"` // datagrams handed to the kernel in one piece
@@ -98,6 +99,7 @@ type EndpointState struct {
 	Remote     string         `json:"remote,omitempty"`
 	DTLS       secure.State   `json:"dtls"`
 	SRTP       string         `json:"srtp,omitempty"`
+	SentTo     int            `json:"sent_to_by_worker"`
 	Problem    string         `json:"problem,omitempty"`
 	RTT        string         `json:"rtt,omitempty"`
 	Channel    string         `json:"channel,omitempty"` // "websocket" or "sctp"
@@ -213,7 +215,7 @@ func (e stateWanted) handle(w *worker) { e.answer <- w.state() }
 func (w *worker) state() WorkerState {
 	w.publish()
 	s := WorkerState{
-		Index: w.index, Busy: w.busy.now(), Stress: w.stress.state(), Delay: delaysState(w), Socket: w.sock.Stats(), Counters: map[string]uint64{},
+		Index: w.index, Busy: w.busy.now(), SendsTo: w.lending.sends.Load(), Stress: w.stress.state(), Delay: delaysState(w), Socket: w.sock.Stats(), Counters: map[string]uint64{},
 		Addresses: len(w.byAddr), Foreign: len(w.foreign), Timers: w.wheel.Len(), Conferences: []ConferenceState{},
 	}
 	s.MeanRun = s.Socket.MeanRun(netio.Stats{})
@@ -259,6 +261,7 @@ func (ep *endpoint) state() EndpointState {
 	if ep.sealer != nil {
 		s.SRTP = ep.sealer.Profile().String()
 	}
+	s.SentTo = ep.sender().index
 	if ep.rtt > 0 {
 		s.RTT = ep.rtt.Round(time.Millisecond / 10).String()
 	}

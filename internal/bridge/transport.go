@@ -23,8 +23,8 @@ type transport struct {
 	generation int    // of the latest restart
 	identity   *secure.Identity
 	session    *secure.Session
-	opener     *srtp.Opener // nil before the handshake is over
-	sealer     *srtp.Sealer
+	opener     *srtp.Opener     // nil before the handshake is over
+	sealer     *srtp.Sealer     // its outlet's, if it has one: then only what never changes may be asked
 	addrs      []netip.AddrPort // bound to this peer, oldest first
 	to         netip.AddrPort   // where media goes; zero while there is no way
 	from       netip.AddrPort   // where the packet at hand came from

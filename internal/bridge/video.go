@@ -10,7 +10,6 @@ import (
 	"github.com/plenum-conf/plenum/internal/rtp/codec"
 	"github.com/plenum-conf/plenum/internal/rtp/simulcast"
 	"github.com/plenum-conf/plenum/internal/rtp/svc"
-	"github.com/plenum-conf/plenum/internal/srtp"
 )
 
 // videoSub is one receiver's stream of a video source. It outlives the
@@ -172,7 +171,7 @@ func (v *videoSub) sentBeside(p *videoPacket) bool {
 func (v *videoSub) fill(p *videoPacket) {
 	to, w := v.to, v.to.w
 	seq, ts, ok := v.seq.Forward(p.h.Seq, p.h.Timestamp, w.now)
-	if !ok || to.sealer == nil || !to.to.IsValid() {
+	if !ok || !to.takes(true) {
 		return
 	}
 	e := &w.padding
@@ -185,13 +184,10 @@ func (v *videoSub) fill(p *videoPacket) {
 	if ext.mid != 0 {
 		e.Add(ext.mid, v.mid)
 	}
-	buf := w.sock.Buffer(e.HeaderLen()+fillSize+srtp.MaxOverheadRTP, to.to)
-	n, err := e.WritePadding(buf, fillSize)
-	if err != nil {
-		w.sock.Commit(0)
-		return
+	buf := w.buffer(to, e.HeaderLen()+fillSize)
+	if n, err := e.WritePadding(buf, fillSize); err == nil {
+		w.seal(to, buf, n, bwe.Media, ext.tcc != 0)
 	}
-	w.seal(to, buf, n, bwe.Media, ext.tcc != 0)
 }
 
 // fillSize is the padding of a packet that only fills a gap.
@@ -211,7 +207,7 @@ func (v *videoSub) askKeyFrame() {
 // send seals the packet for this receiver, straight into the send arena.
 func (v *videoSub) send(p *videoPacket, d *svc.Decision, seq uint16, ts uint32) {
 	to, w := v.to, v.to.w
-	if to.sealer == nil || !to.to.IsValid() {
+	if !to.takes(true) {
 		return
 	}
 	ext := to.outExtensions()
@@ -223,17 +219,13 @@ func (v *videoSub) send(p *videoPacket, d *svc.Decision, seq uint16, ts uint32) 
 	if head.n == 0 {
 		return
 	}
-	buf := w.sock.Buffer(head.n+len(p.h.Payload())+maxGrowth+srtp.MaxOverheadRTP, to.to)
+	buf := w.buffer(to, head.n+len(p.h.Payload())+maxGrowth)
 	head.write(buf, seq, ts, to.tccSeq)
 	setMarker(buf, d.Marker)
 	setSSRC(buf, v.ssrc)
 	head.setMID(buf, v.mid)
 	n, ok := v.rewrite.write(buf, head, p)
-	if !ok {
-		w.sock.Commit(0)
-		return
-	}
-	if w.seal(to, buf, n, bwe.Media, head.tccAt != 0) > 0 {
+	if ok && w.seal(to, buf, n, bwe.Media, head.tccAt != 0) > 0 {
 		v.packets++
 		v.octets += uint32(len(p.h.Payload()))
 		v.ended = d.Marker

@@ -39,6 +39,8 @@ type worker struct {
 	byUfrag     map[string]*endpoint
 	foreign     map[netip.AddrPort]int // addresses of other workers' peers
 	handing     []*batch
+	outlets     []*outlet // by worker, nil for those that were not needed
+	lending     lending
 
 	in       *netio.Batch
 	letters  []event // spare slice swapped with the mailbox's
@@ -82,6 +84,7 @@ func newWorker(b *Bridge, index int, sock *netio.Socket) *worker {
 		byUfrag:     map[string]*endpoint{},
 		foreign:     map[netip.AddrPort]int{},
 		handing:     make([]*batch, b.opt.Workers),
+		outlets:     make([]*outlet, b.opt.Workers),
 		done:        make(chan struct{}),
 		random:      newRandom(),
 		in:          netio.NewBatch(netio.DefaultMessages),
@@ -190,6 +193,7 @@ func (w *worker) readMail() {
 }
 
 func (w *worker) flush() {
+	w.sendParcels()
 	sent, dropped, err := w.sock.Flush()
 	w.count.add(cPacketsOut, uint64(sent))
 	w.count.add(dropSend, uint64(dropped))

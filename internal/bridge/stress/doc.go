@@ -25,6 +25,9 @@
 // So that receivers that get the same do not all step at once, each has a
 // share of its own in the limit ([Spread]): the sum follows smoothly.
 //
+// Others may do a part of a worker's work; then the busiest of all counts
+// ([Governor.Beside]), since it is this one's decisions that make the work.
+//
 // There is nothing to configure. The package must never read a clock, and
 // knows nothing of packets; nothing is allocated after the first second.
 package stress

@@ -72,8 +72,10 @@ type Governor struct {
 
 	busy    float64       // smoothed, since settled
 	weight  time.Duration // that busy is the mean of
-	last    float64       // busy in the last window
-	wait    time.Duration // the least of the last window
+	own     measured      // the last one
+	beside  measured      // of workers that send for this one
+	last    float64       // busy in the last window, or beside
+	wait    time.Duration // the least of the last window, or beside
 	part    float64       // of video in what is forwarded, smoothed
 	full    mono.Time     // since when there has been no end, 0 if there is
 	backlog time.Duration // what waited then
@@ -89,6 +91,12 @@ type Governor struct {
 
 	// Cuts and Raises count changes of the limit, and of the voices.
 	Cuts, Raises uint64
+}
+
+// measured is what a worker measures in a window.
+type measured struct {
+	busy float64
+	wait time.Duration
 }
 
 // Action is what a Governor wants to be done.
@@ -136,6 +144,16 @@ func (g *Governor) forwarded(t Traffic) {
 // Due reports whether it is time for [Governor.Next].
 func (g *Governor) Due(now mono.Time) bool { return now.Sub(g.begun) >= window }
 
+// Window returns what the worker itself has measured in the last window: which
+// part of it it was busy, and how long the newest packet had waited at least.
+func (g *Governor) Window() (busy float64, wait time.Duration) { return g.own.busy, g.own.wait }
+
+// Beside tells, before Next, what a worker measured that does a part of the work
+// for this one: whoever is more loaded counts. It may be called for several.
+func (g *Governor) Beside(busy float64, wait time.Duration) {
+	g.beside.busy, g.beside.wait = max(g.beside.busy, busy), max(g.beside.wait, wait)
+}
+
 // Next ends a window of measuring.
 func (g *Governor) Next(now mono.Time, t Traffic) Action {
 	g.roll(now)
@@ -161,8 +179,9 @@ func (g *Governor) Next(now mono.Time, t Traffic) Action {
 // roll takes the measurements of a window.
 func (g *Governor) roll(now mono.Time) {
 	span := now.Sub(g.begun)
-	g.last = max(0, 1-g.idle.Seconds()/max(span, 1).Seconds())
-	g.wait = max(g.least, 0)
+	g.own = measured{max(0, 1-g.idle.Seconds()/max(span, 1).Seconds()), max(g.least, 0)}
+	g.last, g.wait = max(g.own.busy, g.beside.busy), max(g.own.wait, g.beside.wait)
+	g.beside = measured{}
 	// The mean of all there is, until that is as much as smoothing.
 	g.weight = min(g.weight+span, smoothing)
 	g.busy += (g.last - g.busy) * min(1, span.Seconds()/g.weight.Seconds())

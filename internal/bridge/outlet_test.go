@@ -1,0 +1,382 @@
+package bridge
+
+import (
+	"fmt"
+	"testing"
+	"time"
+
+	"github.com/plenum-conf/plenum/internal/colibri"
+	"github.com/plenum-conf/plenum/internal/mono"
+	"github.com/plenum-conf/plenum/internal/rtp"
+	"github.com/plenum-conf/plenum/internal/srtp"
+)
+
+// lend makes another worker the outlet of an endpoint: the one so many after its own.
+func (r *rig) lend(id string, further int) {
+	r.t.Helper()
+	r.inside(func(c *conference) {
+		w := c.w
+		w.lendTo(c.endpoints[id], w.b.workers[(w.index+further)%len(w.b.workers)])
+	})
+}
+
+// sentBy is how many datagrams each worker's socket has sent, the conference's
+// worker first.
+func (r *rig) sentBy() (n []uint64) {
+	home := 0
+	r.inside(func(c *conference) { home = c.w.index })
+	for i := range r.workers {
+		n = append(n, r.workers[(home+i)%len(r.workers)].sock.Stats().Sent)
+	}
+	return n
+}
+
+// TestOneRoomSeveralWorkers: while media flows, the receivers of one conference
+// are given to several workers. Each goes on to get everything, once and in
+// order: audio, video, repeats and reports; and from then on by its outlet.
+func TestOneRoomSeveralWorkers(t *testing.T) {
+	const workers, receivers, packets = 3, 6, 200
+	r := newRig(t, workers)
+	a := r.join(meeting, "aaaaaaaa", 1000)
+	var all []*client
+	for i := range receivers {
+		c := r.join(meeting, fmt.Sprintf("bbbbbbb%d", i), 0, srtp.Profiles()[i%2])
+		c.ask(want(180))
+		all = append(all, c)
+	}
+	talk := func() { a.audio(30); a.video(0, false) }
+	for _, c := range all {
+		c.until("media", func() { a.audio(30); a.video(0, true) }, func() bool { return len(c.packets(1000)) > 0 && len(c.packets(1001)) > 0 })
+	}
+	for i, c := range all { // two to each worker
+		r.lend(c.id, i%workers)
+		for range 10 {
+			talk()
+		}
+	}
+	r.lend(a.id, 1)
+	before := r.sentBy()
+	for i := range packets {
+		talk()
+		if i%20 > 0 {
+			continue
+		}
+		for _, c := range all { // their sockets take no more at a time
+			c.until("what was said so far", nil, func() bool { return heardLast(a, c) })
+		}
+	}
+	for _, c := range all {
+		c.until("the last packet", nil, func() bool { return heardLast(a, c) })
+		c.mu.Lock()
+		audio, video := c.packets(1000), c.packets(1001)
+		c.mu.Unlock()
+		if len(audio) < packets || len(video) < packets {
+			t.Errorf("%s got %d packets of audio and %d of video", c.id, len(audio), len(video))
+		}
+		checkAudio(t, audio)
+		checkVideo(t, video)
+	}
+	for i, n := range r.sentBy() {
+		if n -= before[i]; n < 2*2*packets {
+			t.Errorf("worker %d of the conference's has sent %d datagrams, two receivers get %d", i, n, 2*2*packets)
+		}
+	}
+	for _, c := range all {
+		c.until("a repeat", func() {
+			talk()
+			c.mu.Lock()
+			missed := c.packets(1001)
+			c.mu.Unlock()
+			c.SendRTCP(rtp.AppendNACK(rtp.AppendReceiverReport(nil, 2001, nil), 2001, 1001, []uint16{missed[len(missed)-1].Seq}))
+		}, func() bool { return len(c.packets(1011)) > 0 })
+	}
+	a.until("feedback", talk, func() bool {
+		return a.rtcpMessages(func(p rtp.RTCP) bool { return p.IsFeedback(rtp.TypeRTPFB, rtp.FormatTransportCC) }) > 0
+	})
+	if n := r.counted(dropSeal) + r.counted(dropOutlet); n != 0 {
+		t.Errorf("%d packets were dropped", n)
+	}
+}
+
+// heardLast reports whether the last that b has heard of a is the last that a
+// has said.
+func heardLast(a, b *client) bool {
+	got := b.packets(a.base)
+	return len(got) > 0 && int(got[len(got)-1].Timestamp/960) == 1000+a.sent()
+}
+
+// TestOutletFollows: what an outlet sends goes where the receiver is now, and
+// nobody who leaves is counted any more.
+func TestOutletFollows(t *testing.T) {
+	r := newRig(t, 2)
+	a, b := r.join(meeting, "aaaaaaaa", 1000), r.join(meeting, "bbbbbbbb", 2000)
+	both := converse(a, b)
+	r.lend(a.id, 1)
+	r.lend(b.id, 1)
+	for generation := 1; generation <= 2; generation++ {
+		before := b.Addr()
+		b.answer(b.restart())
+		b.uses(generation, both)
+		for range 20 {
+			both()
+		}
+		if b.Addr() == before {
+			t.Error("the client did not change its path")
+		}
+	}
+	whole(t, a, b)
+	whole(t, b, a)
+	sends := func() (n [2]int64) {
+		r.inside(func(c *conference) {
+			n = [2]int64{c.w.lending.sends.Load(), r.workers[1-c.w.index].lending.sends.Load()}
+		})
+		return n
+	}
+	if n := sends(); n != [2]int64{0, 2} {
+		t.Errorf("the workers send to %d receivers", n)
+	}
+	r.change(meeting, colibri.EndpointModify{ID: b.id, Expire: true})
+	if n := sends(); n != [2]int64{0, 1} {
+		t.Errorf("the workers send to %d receivers after one has left", n)
+	}
+}
+
+// TestLentAllocatesNothing is TestForwardAllocatesNothing for receivers with an
+// outlet.
+func TestLentAllocatesNothing(t *testing.T) {
+	if raceEnabled {
+		t.Skip("the race detector allocates")
+	}
+	const receivers, runs = 10, 500
+	n := newBenches(t, 2, receivers, srtp.AEADAES128GCM)
+	outlet := n.lendAll()
+	key, delta := append(vp8Frame(true, 1, 720), make([]byte, 900)...), append(vp8Frame(false, 1, 0), make([]byte, 1100)...)
+	var e rtp.Egress
+	n.warm(t, &e, 1003, ptVP8, key, delta)
+	outlet.serve()
+	for range 100 {
+		n.packet(t, &e, 1003, ptVP8, delta)
+		n.w.flush()
+		outlet.serve()
+	}
+	before := outlet.sock.Stats().Sent
+	if a := testing.AllocsPerRun(runs, func() {
+		n.w.now = n.w.now.Add(1e6)
+		n.packet(t, &e, 1003, ptVP8, delta)
+		n.w.flush()
+		outlet.serve()
+	}); a != 0 {
+		t.Errorf("%v allocations a packet", a)
+	}
+	if got := outlet.sock.Stats().Sent - before; got != receivers*(runs+1) {
+		t.Errorf("the outlet sent %d packets, want %d", got, receivers*(runs+1))
+	}
+}
+
+// lendAll makes the second worker the outlet of all receivers.
+func (n *bench) lendAll() *worker {
+	for _, ep := range n.w.conferences[meeting].order[1:] {
+		n.w.lendTo(ep, n.w.b.workers[1])
+	}
+	return n.w.b.workers[1]
+}
+
+// serve is a turn of a worker that only has letters.
+func (w *worker) serve() {
+	w.now = mono.Now()
+	w.readMail()
+	w.flush()
+}
+
+// TestOutletBehind: an outlet that stands still loses video, then everything,
+// and costs no more memory than that; what it is given once it runs again it
+// sends.
+func TestOutletBehind(t *testing.T) {
+	n := newBenches(t, 2, 1, srtp.AEADAES128GCM)
+	outlet := n.lendAll()
+	o := n.w.outlets[outlet.index]
+	var e rtp.Egress
+	key, delta := vp8Frame(true, 1, 720), append(vp8Frame(false, 1, 0), make([]byte, 1200)...)
+	n.packet(t, &e, 1003, ptVP8, key)
+	n.w.now = n.w.now.Add(1e6)
+	n.w.turnOver()
+	n.packet(t, &e, 1003, ptVP8, key)
+	drops := func() uint64 { return n.w.count.own[dropOutlet] }
+	pile := func(ssrc uint32, pt uint8, payload []byte) (packets int) {
+		for drops() == 0 {
+			if packets++; packets > 20*mostAway/len(payload) {
+				t.Fatal("it takes more and more")
+			}
+			n.packet(t, &e, ssrc, pt, payload)
+		}
+		n.w.count.own[dropOutlet] = 0
+		return packets
+	}
+	pile(1003, ptVP8, delta)
+	n.w.flush()
+	if o.away < mostAway/2 || o.away > mostAway/2+2*parcelBytes {
+		t.Errorf("%d bytes wait when video is too much", o.away)
+	}
+	sound := make([]byte, 1000)
+	if pile(1000, ptOpus, sound) < mostAway/4/len(sound) {
+		t.Error("audio is dropped as soon as video")
+	}
+	n.w.flush()
+	if o.away > mostAway+2*parcelBytes {
+		t.Errorf("%d bytes wait", o.away)
+	}
+	outlet.serve()
+	n.packet(t, &e, 1003, ptVP8, delta)
+	n.packet(t, &e, 1000, ptOpus, sound)
+	n.w.flush()
+	if drops() != 0 || o.away > 10*len(delta) || len(o.spare) > mostSpare {
+		t.Errorf("once it runs: %d drops, %d bytes wait, %d parcels are kept", drops(), o.away, len(o.spare))
+	}
+	before := outlet.sock.Stats().Sent
+	outlet.serve()
+	if got := outlet.sock.Stats().Sent - before; got != 2 {
+		t.Errorf("%d packets went out", got)
+	}
+}
+
+// TestOutletTellsOfWornKeys: the conference's worker hears of keys that an outlet
+// has used up.
+func TestOutletTellsOfWornKeys(t *testing.T) {
+	n := newBenches(t, 2, 2, srtp.AEADAES128GCM)
+	outlet := n.lendAll()
+	worn := n.w.conferences[meeting].order[1]
+	worn.sealer.SetMaxSSRCs(0)
+	var e rtp.Egress
+	for range 3 {
+		n.packet(t, &e, 1000, ptOpus, []byte("opus"))
+		n.w.flush()
+		outlet.serve()
+	}
+	if other := n.w.conferences[meeting].order[2]; !worn.worn || other.worn || outlet.count.own[dropSeal] == 0 {
+		t.Errorf("worn: %v, and another one: %v", worn.worn, other.worn)
+	}
+}
+
+// TestClosedOutlet: packets for a worker that has stopped are dropped and counted.
+func TestClosedOutlet(t *testing.T) {
+	n := newBenches(t, 2, 3, srtp.AEADAES128GCM)
+	n.lendAll().mail.close()
+	var e rtp.Egress
+	n.packet(t, &e, 1000, ptOpus, []byte("opus"))
+	n.w.flush()
+	if o := n.w.outlets[1]; n.w.count.own[dropOutlet] != 3 || o.away != 0 || len(o.spare) != 1 {
+		t.Errorf("%d dropped, %d bytes away", n.w.count.own[dropOutlet], o.away)
+	}
+}
+
+// TestDelayOfLent: a packet is measured where its copies are sent, once in each
+// worker.
+func TestDelayOfLent(t *testing.T) {
+	for _, lent := range []int{0, 2, 4} {
+		n := newBenches(t, 2, 4, srtp.AEADAES128GCM)
+		outlet := n.w.b.workers[1]
+		for _, ep := range n.w.conferences[meeting].order[1 : 1+lent] {
+			n.w.lendTo(ep, outlet)
+		}
+		var e rtp.Egress
+		const packets = 5
+		for range packets {
+			n.packet(t, &e, 1000, ptOpus, []byte("opus"))
+		}
+		n.w.flush()
+		outlet.serve()
+		n.w.delays.roll()
+		outlet.delays.roll()
+		wantHere, wantThere := uint64(packets), uint64(packets)
+		if lent == 0 {
+			wantThere = 0
+		} else if lent == 4 {
+			wantHere = 0
+		}
+		if here, there := n.w.delays.rec.Total.Count(), outlet.delays.rec.Total.Count(); here != wantHere || there != wantThere {
+			t.Errorf("%d of 4 lent: %d and %d measurements", lent, here, there)
+		}
+	}
+}
+
+// TestWhoLendsToWhom is the policy: a worker that is busy gives the least busy
+// one what would make both equal, and then waits to see what comes of it.
+func TestWhoLendsToWhom(t *testing.T) {
+	const receivers = 36
+	for _, tc := range []struct {
+		busy []float64
+		want []int64 // receivers each worker sends to
+	}{
+		{[]float64{0.9}, []int64{37}},
+		{[]float64{0.4, 0}, []int64{37, 0}},
+		{[]float64{0.9, 0.8}, []int64{37, 0}},
+		{[]float64{0.9, 0.1}, []int64{21, 16}},
+		{[]float64{0.9, 0.6, 0.1, 0.3}, []int64{21, 0, 16, 0}},
+	} {
+		n := newBenches(t, len(tc.busy), receivers, srtp.AEADAES128GCM)
+		for i, b := range tc.busy {
+			n.w.b.workers[i].busy.share.Store(uint64(1e6 * b))
+		}
+		n.w.lend()
+		check := func(when string) {
+			t.Helper()
+			for i, w := range n.w.b.workers {
+				if got := w.lending.sends.Load(); got != tc.want[i] {
+					t.Errorf("busy %v, %s: worker %d sends to %d receivers, want %d", tc.busy, when, i, got, tc.want[i])
+				}
+			}
+		}
+		check("at first")
+		n.w.now = n.w.now.Add(time.Second)
+		n.w.lend()
+		check("a second later")
+		n.w.now = n.w.now.Add(2 * time.Second)
+		n.w.lend()
+		check("before the other has measured")
+		for _, w := range n.w.b.workers[1:] {
+			w.lend()
+			w.lend()
+		}
+		n.w.lend()
+		for i, w := range n.w.b.workers {
+			if got := w.lending.sends.Load(); tc.want[i] > 0 && i > 0 && got <= tc.want[i] {
+				t.Errorf("busy %v: nothing more is given to worker %d", tc.busy, i)
+			}
+		}
+	}
+}
+
+// TestOutletsLoadCounts: a worker whose outlet is full forwards less.
+func TestOutletsLoadCounts(t *testing.T) {
+	n := newBenches(t, 3, 2, srtp.AEADAES128GCM)
+	outlet := n.lendAll()
+	stranger := n.w.b.workers[2]
+	at := n.w.now
+	step := func(full *worker) {
+		for range 20 {
+			at = at.Add(100 * time.Millisecond)
+			for _, w := range n.w.b.workers {
+				w.now = at
+				if w == full {
+					w.stress.Read(0, 0)
+				} else {
+					w.stress.Read(100*time.Millisecond, 0)
+				}
+			}
+			for _, w := range []*worker{outlet, stranger, n.w} {
+				w.govern()
+			}
+		}
+	}
+	step(stranger)
+	if n.w.stress.Thrifty() {
+		t.Error("the load of a worker that sends nothing for this one counts")
+	}
+	step(outlet)
+	if !n.w.stress.Thrifty() || n.w.stress.Stress() < 0.9 {
+		t.Errorf("the outlet is full, the stress is %.2f", n.w.stress.Stress())
+	}
+	if busy, _ := n.w.stress.Window(); busy > 0.1 {
+		t.Errorf("busy %.2f itself: others would take that for its own", busy)
+	}
+}
