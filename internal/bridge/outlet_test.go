@@ -346,6 +346,17 @@ func TestWhoLendsToWhom(t *testing.T) {
 	}
 }
 
+// TestLendsBySeconds: that is asked once a second, about the second that is over.
+func TestLendsBySeconds(t *testing.T) {
+	n := newBenches(t, 2, 10, srtp.AEADAES128GCM)
+	n.w.now = n.w.busy.begun.Add(time.Second)
+	n.w.busy.ended, n.w.busy.idle = n.w.now, 200*time.Millisecond
+	n.w.rollSecond()
+	if got := n.w.b.workers[1].lending.sends.Load(); got == 0 {
+		t.Error("a worker that was busy for a second keeps all receivers")
+	}
+}
+
 // TestOutletsLoadCounts: a worker whose outlet is full forwards less.
 func TestOutletsLoadCounts(t *testing.T) {
 	n := newBenches(t, 3, 2, srtp.AEADAES128GCM)
