@@ -15,7 +15,7 @@ import (
 type agentCmd struct {
 	Listen         string `default:":7070" placeholder:"ADDR:PORT" help:"Where to wait for tests. Default: :7070."`
 	SecretFile     string `required:"" type:"path" placeholder:"FILE" help:"File with the secret that the test has as well (openssl rand -hex 16 makes one)."`
-	IRunThisServer bool   `name:"i-run-this-server" help:"Send media, or more than 10 participants, to addresses that are neither this machine's nor in a private network; the test has to say so too."`
+	IRunThisServer bool   `name:"i-run-this-server" help:"Send what needs leave (as in plenum loadtest) to addresses that are neither this machine's nor in a private network; the test has to say so too."`
 }
 
 // Run takes tests until a signal asks to stop.

@@ -36,28 +36,28 @@ type loadtestCmd struct {
 	Video          *int          `group:"Who comes" placeholder:"N" help:"How many of a room have a camera. Default: all."`
 	Screens        *int          `group:"Who comes" placeholder:"N" help:"How many of a room share their screen. Default: none."`
 	Duration       time.Duration `group:"Who comes" placeholder:"TIME" help:"How long the test lasts, ramp included. Default: 30s."`
-	Ramp           string        `group:"Who comes" placeholder:"RATE" help:"How fast participants come: 20/s, within 30s, or all at once (the default)."`
+	Ramp           string        `group:"Who comes" placeholder:"RATE" help:"How fast participants come: 20/s, or 30s for all of them together. Default: all at once."`
 	Layout         string        `group:"Who comes" enum:",tile,stage,mixed" default:"" placeholder:"LAYOUT" help:"What participants look at: tile (the default), stage or mixed."`
 	Codec          string        `group:"Who comes" enum:",vp8,vp9" default:"" placeholder:"CODEC" help:"Codec of the cameras: vp8 (simulcast, the default) or vp9."`
 	FullBitrate    bool          `group:"Who comes" help:"Fill the layers of simulcast up to a real camera's bitrates: without it they have about half."`
 	Churn          string        `group:"Who comes" placeholder:"SHARE" help:"Which share leaves and comes back, such as 10%/min."`
 	Network        string        `group:"Who comes" placeholder:"SPEC" help:"What the network of each participant does to media, each way: loss=2%,delay=50ms,jitter=10ms,rate=600k."`
 	SignallingOnly bool          `group:"Who comes" help:"Join rooms, and decline media."`
-	BreakEvery     time.Duration `group:"Who comes" placeholder:"TIME" help:"Let each signalling connection break about this often, to be resumed."`
+	BreakEvery     time.Duration `group:"Who comes" placeholder:"TIME" help:"Let each signalling connection break about this often, 2s or longer, to be resumed."`
 	RoomPrefix     string        `group:"Who comes" default:"loadtest" help:"Rooms are named PREFIX-1, PREFIX-2, ..."`
 
-	From       []string `group:"From where" placeholder:"HOST[:PORT],..." help:"Machines that share the participants, on each of which plenum loadtest-agent waits. Default: this one alone."`
+	From       []string `group:"From where" placeholder:"HOST[:PORT]" help:"Machines that share the participants, on each of which plenum loadtest-agent waits. Default: this one alone."`
 	SecretFile string   `group:"From where" type:"path" placeholder:"FILE" help:"File with the secret that these machines have as well."`
 
 	JSON   string   `group:"What comes of it" name:"json" placeholder:"FILE" help:"Write everything that was measured to this file."`
 	HTML   string   `group:"What comes of it" name:"html" placeholder:"FILE" help:"Write a page with plots to this file."`
-	Assert []string `group:"What comes of it" sep:"none" placeholder:"CONDITIONS" help:"Fail unless these are met: join.p99<2s,loss<0.1%. A wrong name lists all. Default: failed=0,unfinished=0, and --max-loss."`
+	Assert []string `group:"What comes of it" sep:"none" placeholder:"CONDITIONS" help:"Fail unless these are met: join.p99<2s,loss<0.1%. A wrong name lists all. Default: failed=0,unfinished=0, --max-loss, and with --from machines.lost=0."`
 	Plain  bool     `group:"What comes of it" help:"Plain lines instead of a live view, as when the output is no terminal."`
 
 	ServerMetrics string `group:"What comes of it" placeholder:"URL" help:"Where a plenum server under test has its metrics, to know its CPU: http://127.0.0.1:8081/metrics."`
 	ServerPID     int    `group:"What comes of it" name:"server-pid" placeholder:"PID" help:"Process of a server under test on this machine, to know its CPU."`
 
-	IRunThisServer bool `group:"Leave" name:"i-run-this-server" help:"Send media, or more than 10 participants, to an address that is neither this machine's nor in a private network."`
+	IRunThisServer bool `group:"Leave" name:"i-run-this-server" help:"Send media, more than 10 participants, or any who leave and come back or whose connections break, to an address that is neither this machine's nor in a private network."`
 
 	Token        string `group:"How to get in" env:"PLENUM_LOADTEST_TOKEN" help:"JWT for all participants."`
 	User         string `group:"How to get in" help:"Log in with this account."`
