@@ -1,6 +1,7 @@
 package fleet
 
 import (
+	"bytes"
 	"context"
 	"encoding/binary"
 	"encoding/json"
@@ -114,12 +115,12 @@ func readMessage(r io.Reader) (*message, error) {
 	if n > maxMessage {
 		return nil, fmt.Errorf("a message of %d bytes is too long", n)
 	}
-	b := make([]byte, n)
-	if _, err := io.ReadFull(r, b); err != nil {
+	var b bytes.Buffer // grows with what comes, not with what is promised
+	if _, err := io.CopyN(&b, r, int64(n)); err != nil {
 		return nil, err
 	}
 	var m message
-	if err := json.Unmarshal(b, &m); err != nil {
+	if err := json.Unmarshal(b.Bytes(), &m); err != nil {
 		return nil, errors.New("a message cannot be read")
 	}
 	return &m, nil
