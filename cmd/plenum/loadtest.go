@@ -70,6 +70,7 @@ type loadtestCmd struct {
 	Request   string  `group:"Details" default:"auto" enum:"auto,http,iq" help:"How to ask for the conference: auto does what config.js says."`
 	Channel   string  `group:"Details" default:"auto" enum:"auto,websocket,sctp" help:"Kind of the bridge channel."`
 	Rewriting string  `group:"Details" default:"auto" enum:"auto,on,off" help:"Advertise SSRC rewriting."`
+	SRTP      string  `group:"Details" name:"srtp" default:"auto" enum:"auto,gcm,sha1" help:"Protection of media: offer AES-128-GCM only, or AES-CM with HMAC-SHA1 only."`
 	OpenOneIn int     `group:"Details" default:"8" help:"Decrypt one picture in this many; 1 for all."`
 	MaxLoss   float64 `group:"Details" default:"1" help:"Without --assert: more lost packets than this, in percent, are a failure."`
 }
@@ -208,6 +209,7 @@ func (l *loadtestCmd) plan() (loadtest.Plan, error) {
 	auto := func(s string) string { return strings.TrimPrefix(s, "auto") }
 	p.Request, p.Channel, p.Rewriting = auto(l.Request), auto(l.Channel), auto(l.Rewriting)
 	p.Token, p.User, p.Password, p.RoomPassword = l.Token, l.User, l.Password, l.RoomPassword
+	p.Profiles = loadtest.ProfilesOf(auto(l.SRTP))
 	p.Insecure, p.OpenOneIn = l.Insecure, l.OpenOneIn
 	p.PrivateOnly = !l.IRunThisServer && !p.Modest()
 	p.Domain, p.MUC = l.Domain, l.MUC

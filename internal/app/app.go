@@ -11,6 +11,7 @@ import (
 	"net/http"
 	"net/netip"
 	"net/url"
+	"os"
 	"slices"
 	"strings"
 	"sync"
@@ -174,6 +175,7 @@ func bridgeOptions(m *config.Media) (o bridge.Options, err error) {
 	}
 	o.Loudest = bridge.Loudest{Above: m.Loudest.Above, Speakers: m.Loudest.Speakers}
 	o.LastNLimits = m.LastNLimits
+	o.NoOffload = os.Getenv("PLENUM_NO_OFFLOAD") != "" // for ./bench only
 	return o, nil
 }
 

@@ -49,6 +49,7 @@ func callRows(section string, calls ...call) []row {
 // meeting is what callers of `plenum loadtest` say, and what is known of it.
 type meeting struct {
 	args         []string // who comes
+	server       []string // more in the server's environment
 	people       int
 	ramp, steady time.Duration
 }
@@ -63,7 +64,7 @@ func (c *call) meeting() *meeting {
 // run lets synthetic participants call against a fresh server, and measures
 // while all of them are in.
 func (c *meeting) run(ctx context.Context, s *settings, dir string) (figures, error) {
-	p, public, admin, err := startAll(ctx, s, dir)
+	p, public, admin, err := startAll(ctx, s, dir, c.server...)
 	if err != nil {
 		return nil, err
 	}
@@ -117,12 +118,33 @@ const settled = 3 * time.Second
 type atRest struct {
 	rss  int64   // bytes
 	heap float64 // bytes in use
+	live float64 // bytes
 	cpu  float64 // seconds
 }
 
 func measureAtRest(ctx context.Context, p *process, admin string) (atRest, error) {
 	m, err := scrape(ctx, admin)
-	return atRest{storm.Memory(p.pid()), m[heapInUse], storm.CPU(p.pid())}, err
+	if err != nil {
+		return atRest{}, err
+	}
+	kept, err := live(ctx, admin)
+	return atRest{storm.Memory(p.pid()), m[heapInUse], kept, storm.CPU(p.pid())}, err
+}
+
+// live is what the server keeps after a collection of garbage, stacks included,
+// in bytes.
+func live(ctx context.Context, admin string) (float64, error) {
+	body, err := get(ctx, admin+"/debug/pprof/heap?gc=1")
+	if err != nil {
+		return 0, err
+	}
+	_, err = io.Copy(io.Discard, body)
+	body.Close()
+	if err != nil {
+		return 0, err
+	}
+	m, err := scrape(ctx, admin)
+	return m["go_memstats_heap_alloc_bytes"] + m["go_memstats_stack_inuse_bytes"], err
 }
 
 const heapInUse = "go_memstats_heap_inuse_bytes"
@@ -155,7 +177,12 @@ func (c *meeting) watch(ctx context.Context, p *process, admin string, base atRe
 	f["heap KB each"] = (after[heapInUse] - base.heap) / 1024 / people
 	f.packets(change{before, after}, used, wall)
 	f.pauses(change{before, after}, wall)
-	return f, f.readDelay(ctx, admin)
+	if err := f.readDelay(ctx, admin); err != nil {
+		return nil, err
+	}
+	kept, err := live(ctx, admin)
+	f["live KB each"] = (kept - base.live) / 1024 / people
+	return f, err
 }
 
 // change is the server's metrics at two times.

@@ -20,11 +20,12 @@ type section struct {
 
 var sections = []section{
 	{signallingSection, signallingIntro, []string{"connect CPU-s", "join CPU-s", "join s", "change CPU-s", "idle CPU %", "MB", "KB each", "load CPU-s"}},
-	{mediaSection, mediaIntro, []string{"packets/s", "us per packet", "server cores", "video share %", "mean run", "loss %", "delay p50 ms", "p99 ms", "KB each", "load cores"}},
+	{mediaSection, mediaIntro, []string{"packets/s", "us per packet", "server cores", "video share %", "mean run", "loss %", "delay p50 ms", "p99 ms", "KB each", "live KB each", "load cores"}},
+	{costSection, costIntro, []string{"packets/s", "us per packet", "server cores", "video share %", "mean run", "loss %", "KB each", "live KB each", "load cores"}},
 	{delaySection, delayIntro, []string{"server cores", "packets/s", "added p50 ms", "added p99 ms", "added p99.9 ms", "GC pauses/s", "GC pause over ms", "load cores"}},
 	{crowdSection, crowdIntro, []string{"accepted p50 s", "accepted last s", "DTLS p50 s", "DTLS last s", "packets/s", "us per packet", "server cores", "audio loss %", "video loss %", "delay p50 ms", "p99 ms", "KB each", "load KB each", "load cores"}},
-	{roomSection, roomIntro, []string{"packets/s", "us per packet", "mean run", "CPU-ms a join", "server cores", "KB each", "heap KB each", "added p99 ms", "load cores"}},
-	{roomsSection, roomsIntro, []string{"packets/s", "us per packet", "mean run", "CPU-ms a join", "server cores", "KB each", "heap KB each", "added p99 ms", "load cores"}},
+	{roomSection, roomIntro, []string{"packets/s", "us per packet", "mean run", "CPU-ms a join", "server cores", "KB each", "heap KB each", "live KB each", "added p99 ms", "load cores"}},
+	{roomsSection, roomsIntro, []string{"packets/s", "us per packet", "mean run", "CPU-ms a join", "server cores", "KB each", "heap KB each", "live KB each", "added p99 ms", "load cores"}},
 	{churnSection, churnIntro, []string{"minutes", "joins", "warm heap MB", "end heap MB", "warm MB", "end MB", "warm goroutines", "end goroutines"}},
 }
 
@@ -38,7 +39,14 @@ const mediaIntro = `Synthetic participants (` + "`plenum loadtest`" + `) with VP
 load on the other core; as many microphones as cameras, of which people use one or two at a time. In tile view everybody
 asks for every camera as a thumbnail, in stage view for the speaker large and the rest small. "us per packet" is the
 server's whole CPU time, signalling included, for each audio or video packet it forwards and seals (AES-128-GCM). Delay
-is from the sender's to the receiver's process, both of which are the load on its one core.
+is from the sender's to the receiver's process, both of which are the load on its one core. "KB each" is resident memory
+a participant, garbage included, for which there is room of up to 128 MB whatever the number of participants
+(memory.md); "live KB each" is what is left of it right after a collection: heap and stacks.
+`
+
+const costIntro = `One thing is changed at a time. One camera with a real camera's bitrates that everybody sees large: its pictures take
+several packets each, which leave in runs (mean run) where the kernel can segment them (UDP_SEGMENT). The same without
+that and without UDP_GRO; with AES128_CM_HMAC_SHA1_80 instead of AES-128-GCM; and audio alone, in packets of 100 bytes.
 `
 
 const delayIntro = `How long media stay in the server, from the kernel's stamp on a datagram that came in to the system call that sends it on:

@@ -47,9 +47,9 @@ func startSignal(ctx context.Context, s *settings, dir string) (*process, string
 	return p, "ws://" + at + "/xmpp-websocket", err
 }
 
-// startAll starts plenum with all its roles and returns its public and its
-// admin URL.
-func startAll(ctx context.Context, s *settings, dir string) (p *process, public, admin string, err error) {
+// startAll starts plenum with all its roles and more in its environment, and
+// returns its public and its admin URL.
+func startAll(ctx context.Context, s *settings, dir string, env ...string) (p *process, public, admin string, err error) {
 	var port [3]string
 	for i, network := range []string{"tcp", "tcp", "udp"} {
 		n, err := freePort(network)
@@ -59,7 +59,7 @@ func startAll(ctx context.Context, s *settings, dir string) (p *process, public,
 		port[i] = "127.0.0.1:" + strconv.Itoa(n)
 	}
 	public, admin = "http://"+port[0], "http://"+port[1]
-	p, err = startProcess(ctx, s.server, dir, public+"/about/health", oneCore,
+	p, err = startProcess(ctx, s.server, dir, public+"/about/health", append(env, oneCore...),
 		s.plenum, "serve", "--http", port[0], "--admin", port[1], "--media", port[2])
 	return p, public, admin, err
 }

@@ -52,7 +52,7 @@ func New(o Options) (*Bridge, error) {
 	if _, err := ids.get(); err != nil { // from now on there is one
 		return nil, fmt.Errorf("bridge: certificate: %w", err)
 	}
-	socks, err := netio.Listen(netio.Config{Addr: o.Listen, Sockets: o.Workers, ReadBuffer: o.ReadBuffer})
+	socks, err := netio.Listen(netio.Config{Addr: o.Listen, Sockets: o.Workers, ReadBuffer: o.ReadBuffer, NoOffload: o.NoOffload})
 	if err != nil {
 		return nil, fmt.Errorf("bridge: %w", err)
 	}

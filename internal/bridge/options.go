@@ -34,7 +34,10 @@ type Options struct {
 	ServerID string
 	// ReadBuffer is the kernel's receive buffer of each socket, in bytes.
 	ReadBuffer int
-	Limits     Limits
+	// NoOffload sends and receives datagram by datagram, to measure what
+	// offload is worth.
+	NoOffload bool
+	Limits    Limits
 	// Loudest says when not everybody's audio is forwarded any more.
 	Loudest Loudest
 	// LastNLimits bounds the videos everybody gets, by the size of the

@@ -56,6 +56,18 @@ type Plan struct {
 	Seed uint64 `json:"seed"`
 }
 
+// ProfilesOf returns [Plan.Profiles] for "gcm" or "sha1" alone, and both for
+// anything else.
+func ProfilesOf(name string) []srtp.Profile {
+	switch name {
+	case "gcm":
+		return []srtp.Profile{srtp.AEADAES128GCM}
+	case "sha1":
+		return []srtp.Profile{srtp.AES128CMHMACSHA180}
+	}
+	return nil
+}
+
 // DefaultOpenOneIn is Plan.OpenOneIn unless it is set.
 const DefaultOpenOneIn = 8
 

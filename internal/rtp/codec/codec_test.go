@@ -336,3 +336,29 @@ func BenchmarkParseVP8(b *testing.B) {
 		}
 	}
 }
+
+// BenchmarkRewriteVP8 is one packet for one receiver: numbers, descriptor and
+// payload; every third picture is left out.
+func BenchmarkRewriteVP8(b *testing.B) {
+	payload := append(unhex(b, "90 e0 8001 01 00 01aabb"), make([]byte, 1100)...)
+	dst := make([]byte, 1500)
+	var r VP8Rewriter
+	d, err := ParseVP8(payload)
+	if err != nil {
+		b.Fatal(err)
+	}
+	r.Switch(&d)
+	b.ReportAllocs()
+	for i := range b.N {
+		d.PictureID = uint16(i+1) & 0x7fff
+		if i%3 == 2 {
+			r.Drop(&d)
+			continue
+		}
+		id, tl0, ok := r.Forward(&d)
+		if !ok {
+			b.Fatal(i)
+		}
+		RewriteVP8(dst, payload, &d, id, tl0)
+	}
+}

@@ -1,0 +1,26 @@
+package main
+
+import (
+	"slices"
+	"time"
+)
+
+const costSection = "What a packet costs"
+
+// costRows change one thing at a time. Somebody large on everybody's screen is
+// seen in frames of several packets, so that there are runs to send.
+func costRows() []row {
+	large := call{1, 40, 1, "stage", 2 * time.Second, 15 * time.Second}
+	voices := call{8, 40, 4, "tile", 7 * time.Second, 15 * time.Second}
+	var all []row
+	add := func(name string, c call, server []string, flags ...string) {
+		m := c.meeting()
+		m.server, m.args = server, slices.Concat(m.args, flags)
+		all = append(all, row{section: costSection, name: name, once: m.run})
+	}
+	add("1 x 40, 1 camera, large", large, nil, "--full-bitrate")
+	add("1 x 40, 1 camera, large, without offload", large, []string{"PLENUM_NO_OFFLOAD=1"}, "--full-bitrate")
+	add("1 x 40, 1 camera, large, HMAC-SHA1", large, nil, "--full-bitrate", "--srtp", "sha1")
+	add("8 x 40, 4 microphones, audio only", voices, nil, "--video", "0")
+	return all
+}
