@@ -15,7 +15,7 @@ import (
 // from the state it was left in, for an alert, and to say goodbye ourselves.
 type rest struct {
 	state   *dtls.State // used once: no number of a record may come again
-	flight  []byte      // our last, for a peer that it has not reached
+	flight  []byte      // our last, for a peer that it has not reached (RFC 6347 §4.2.4)
 	repeats int         // how often that was sent again
 }
 
