@@ -68,15 +68,6 @@ func (ep *endpoint) markDirty() {
 	ep.w.dirty = append(ep.w.dirty, ep)
 }
 
-// markAllDirty is for changes that concern everybody: who is there, who
-// speaks, what is being sent.
-func (c *conference) markAllDirty() {
-	c.videos.stale = true
-	for _, ep := range c.order {
-		ep.markDirty()
-	}
-}
-
 // allocationsPerTurn bounds what one change in a large conference may delay
 // media by; the rest waits for the next turn, which comes at once.
 const allocationsPerTurn = 32
@@ -118,6 +109,7 @@ func (ep *endpoint) allocate() {
 	res := a.engine.Run(&ep.settings, a.offered, budget)
 	ep.ration.allocated(res)
 	ep.watchChanges(a, res)
+	ep.note(a, res)
 	for i, d := range res.Decisions {
 		ep.setHeight(a.sources[i], d.MaxHeight)
 		if d.Encoding == simulcast.None { // first, as others may need their slots
@@ -205,30 +197,6 @@ func (s *mediaSource) layersChanged() {
 	if s.owner.changes++; s.owner.changes <= changesPerTick {
 		s.markWantedDirty()
 	}
-}
-
-// markWantedDirty is for changes of what a source can be had as. For those who
-// do not want it, nothing else changes by that.
-func (s *mediaSource) markWantedDirty() {
-	s.owner.c.videos.stale = true
-	for _, ep := range s.owner.c.order {
-		if ep.wants(s) {
-			ep.markDirty()
-		}
-	}
-}
-
-// markWantedDirty does so for all that an endpoint sends.
-func (ep *endpoint) markWantedDirty() {
-	for _, s := range ep.sources {
-		s.markWantedDirty()
-	}
-}
-
-// wants reports whether ep wants s at all, so far as that was decided.
-func (ep *endpoint) wants(s *mediaSource) bool {
-	height, decided := ep.heights[s]
-	return height != 0 || !decided
 }
 
 // decideNow is for a picture that is passing by: it does not wait for the end

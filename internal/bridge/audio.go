@@ -169,6 +169,7 @@ func (s *mediaSource) forwardAudio(h *rtp.Header, l *audioList) {
 // estimate is not worth twenty messages of feedback a second.
 func (ep *endpoint) audioExtensions() extensions {
 	ext := ep.outExtensions()
+	ext.absSendTime = 0 // it is offered for video
 	if !ep.bw.audio.numbered || ep.ration.granted == 0 && ep.w.stress.Voices() != stress.Unlimited {
 		ext.tcc = 0
 	}

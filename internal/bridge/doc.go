@@ -52,6 +52,14 @@
 // ones on the bridge's own stream. Who reports nothing at all is sent
 // everything after some seconds.
 //
+// Clients without transport-wide feedback, which are old or simple, get the
+// send time in video instead, and what they estimate from it (REMB) and report
+// as lost counts. As senders they are told what was lost, by receiver reports,
+// and how large they are wanted; they are sent no REMB.
+//
+// A decision is made about those whom a change concerns, not about everybody
+// (affected.go).
+//
 // # Under stress
 //
 // A worker that has more to do than it has time for would let everything wait

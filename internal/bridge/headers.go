@@ -2,6 +2,7 @@ package bridge
 
 import (
 	"encoding/binary"
+	"time"
 
 	"github.com/plenum-conf/plenum/internal/bridge/slots"
 	"github.com/plenum-conf/plenum/internal/rtp"
@@ -9,24 +10,26 @@ import (
 
 // outHeader is the header of a packet as receivers get it, built once a
 // packet and patched for each of them: only sequence number, timestamp,
-// transport-wide number and MID differ. It is built anew when a receiver's
+// transport-wide number, send time and MID differ. It is built anew when a receiver's
 // extension numbers are not those of the one before, which is rare: everybody
 // in a conference is offered the same, and [outHeaders] keeps who gets a MID
 // apart from who does not.
 type outHeader struct {
-	b     [maxOutHeader]byte
-	n     int
-	tccAt int // where the transport-wide number stands, 0 without one
-	midAt int // where the MID stands, 0 without one
-	depAt int // where the dependency descriptor stands
-	depN  int // its length, 0 without one
-	ext   extensions
-	built bool
-	eg    rtp.Egress
+	b      [maxOutHeader]byte
+	n      int
+	tccAt  int // where the transport-wide number stands, 0 without one
+	sendAt int // where the send time stands, 0 without one
+	midAt  int // where the MID stands, 0 without one
+	depAt  int // where the dependency descriptor stands
+	depN   int // its length, 0 without one
+	ext    extensions
+	built  bool
+	eg     rtp.Egress
 }
 
-// maxOutHeader holds the fixed header, three elements of any length and a MID.
-const maxOutHeader = 12 + 4 + 3*(2+rtp.MaxExtensionLen) + 2 + slots.MIDLen + 3
+// maxOutHeader holds the fixed header, three elements of any length, a MID and
+// a send time.
+const maxOutHeader = 12 + 4 + 3*(2+rtp.MaxExtensionLen) + 2 + slots.MIDLen + 2 + 3 + 3
 
 func (o *outHeader) reset() { o.built = false }
 
@@ -52,11 +55,15 @@ var noMID [slots.MIDLen]byte
 
 // outExtensions are the header extensions that ep is sent. A MID is of use
 // only to who was told of it in a source map: others know their m-lines by
-// their own.
+// their own. A send time is of use only to who has to estimate its bandwidth
+// itself, for lack of transport-wide numbers.
 func (ep *endpoint) outExtensions() extensions {
 	ext := ep.formats.ext
 	if !ep.maps.demux {
 		ext.mid = 0
+	}
+	if ext.tcc != 0 {
+		ext.absSendTime = 0
 	}
 	return ext
 }
@@ -67,11 +74,11 @@ func (ep *endpoint) outExtensions() extensions {
 // extension numbers; descriptor is the content of the dependency descriptor as
 // it is to go out, empty for none.
 func (o *outHeader) build(h *rtp.Header, from, to *extensions, ssrc uint32, descriptor []byte) bool {
-	o.built, o.ext, o.tccAt, o.midAt, o.depAt, o.depN = true, *to, 0, 0, 0, 0
+	o.built, o.ext, o.tccAt, o.sendAt, o.midAt, o.depAt, o.depN = true, *to, 0, 0, 0, 0, 0
 	e := &o.eg
 	e.Reset()
 	e.SSRC, e.Seq, e.Timestamp, e.PayloadType, e.Marker = ssrc, h.Seq, h.Timestamp, h.PayloadType, h.Marker
-	var places [4]int // content lengths, in the order in which they are added
+	var places [5]int // content lengths, in the order in which they are added
 	if to.tcc != 0 {
 		e.AddUint16(to.tcc, 0)
 		places[0] = 2
@@ -85,6 +92,10 @@ func (o *outHeader) build(h *rtp.Header, from, to *extensions, ssrc uint32, desc
 		e.Add(to.dependency, descriptor)
 		places[3] = len(descriptor)
 	}
+	if to.absSendTime != 0 {
+		e.AddAbsSendTime(to.absSendTime, 0)
+		places[4] = 3
+	}
 	n, err := e.Write(o.b[:], nil)
 	if err != nil {
 		o.n = 0
@@ -96,7 +107,7 @@ func (o *outHeader) build(h *rtp.Header, from, to *extensions, ssrc uint32, desc
 }
 
 // locate finds where the elements that are patched stand.
-func (o *outHeader) locate(lengths [4]int) {
+func (o *outHeader) locate(lengths [5]int) {
 	head := 1
 	if binary.BigEndian.Uint16(o.b[12:]) != 0xBEDE { // two-byte form (RFC 8285 §4.3)
 		head = 2
@@ -114,6 +125,8 @@ func (o *outHeader) locate(lengths [4]int) {
 			o.midAt = pos
 		case 3:
 			o.depAt, o.depN = pos, n
+		case 4:
+			o.sendAt = pos
 		}
 		pos += n
 	}
@@ -152,11 +165,15 @@ func (o *outHeader) setMID(dst, mid []byte) {
 }
 
 // write puts the header into dst for one receiver; dst has room for o.n bytes.
-func (o *outHeader) write(dst []byte, seq uint16, ts uint32, tcc uint16) {
+func (o *outHeader) write(dst []byte, seq uint16, ts uint32, to *endpoint) {
 	copy(dst, o.b[:o.n])
 	binary.BigEndian.PutUint16(dst[2:], seq)
 	binary.BigEndian.PutUint32(dst[4:], ts)
 	if o.tccAt != 0 {
-		binary.BigEndian.PutUint16(dst[o.tccAt:], tcc)
+		binary.BigEndian.PutUint16(dst[o.tccAt:], to.tccSeq)
+	}
+	if o.sendAt != 0 {
+		at := rtp.AbsSendTime(time.Duration(to.w.now))
+		dst[o.sendAt], dst[o.sendAt+1], dst[o.sendAt+2] = byte(at>>16), byte(at>>8), byte(at)
 	}
 }

@@ -99,10 +99,12 @@ func (ep *endpoint) setVideoType(s *mediaSource, t colibri.VideoType) {
 	case colibri.Desktop, colibri.DesktopHighFPS:
 		s.videoType = source.Desktop
 	}
-	if off != s.off || before != s.videoType {
-		s.off = off
-		ep.c.markAllDirty()
+	if off == s.off && before == s.videoType {
+		return
 	}
+	s.markWantedDirty()
+	s.off = off
+	ep.c.markComing(s)
 }
 
 func (ep *endpoint) setAudioSubscription(m *colibri.ReceiverAudioSubscription) {

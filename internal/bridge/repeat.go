@@ -134,7 +134,7 @@ func (v *videoSub) sendRepeat(pkt []byte, out uint16, from rtp.Origin, kind bwe.
 	}
 	defer head.reset() // it belongs to no packet that is being forwarded
 	buf := w.buffer(to, head.n+2+len(h.Payload())+maxGrowth)
-	head.write(buf, v.repeats.seq+1, h.Timestamp+from.TSOffset, to.tccSeq)
+	head.write(buf, v.repeats.seq+1, h.Timestamp+from.TSOffset, to)
 	buf[1] = pt
 	setMarker(buf, d.Marker)
 	head.setMID(buf, v.mid)

@@ -28,6 +28,7 @@ type sending struct {
 	settings  alloc.Settings
 	heights   map[*mediaSource]int // what it wants of each video source
 	dirty     bool                 // waits for a new allocation
+	affected  affected
 	maps      slotMaps
 	forwarded forwardedList
 	bytesOut  rate
@@ -92,7 +93,7 @@ func (w *worker) sendAudio(sub *audioSub, head *outHeader, seq uint16, ts uint32
 	to := sub.to
 	n := head.n + len(payload)
 	buf := w.buffer(to, n)
-	head.write(buf, seq, ts, to.tccSeq)
+	head.write(buf, seq, ts, to)
 	setSSRC(buf, sub.ssrc)
 	head.setMID(buf, sub.mid)
 	if sub.spurt {

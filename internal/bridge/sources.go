@@ -116,15 +116,20 @@ func (c *conference) setSources(ep *endpoint, set source.Set) {
 			c.removeSource(s)
 			continue
 		}
-		s.videoType = next[i].videoType
+		if s.videoType != next[i].videoType {
+			s.videoType = next[i].videoType
+			s.markWantedDirty()
+		}
 		kept = append(kept, s)
 		next = slices.Delete(next, i, i+1)
 	}
 	ep.sources = kept
+	var came []*mediaSource
 	for i := range next {
-		ep.sources = append(ep.sources, c.addSource(ep, &next[i]))
+		came = append(came, c.addSource(ep, &next[i]))
 	}
-	c.markAllDirty()
+	ep.sources = append(ep.sources, came...)
+	c.markComing(came...)
 }
 
 func (s *mediaSource) layout() *layout {
@@ -175,6 +180,8 @@ func (c *conference) removeSource(s *mediaSource) {
 	c.ordered = slices.DeleteFunc(c.ordered, func(o *mediaSource) bool { return o == s })
 	if s.kind == media.Audio {
 		c.removeVoice(s)
+	} else {
+		s.markWantedDirty()
 	}
 	s.dropReceivers()
 }

@@ -102,7 +102,7 @@ func (c *conference) decideSpeaker(now mono.Time) {
 	if msg := c.speakerMessage(); msg != nil {
 		c.broadcast(msg, nil)
 	}
-	c.markAllDirty()
+	c.markSpoken(c.talk.floor)
 }
 
 // speakerMessage is nil while nobody has the floor.

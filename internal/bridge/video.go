@@ -181,6 +181,9 @@ func (v *videoSub) fill(p *videoPacket) {
 	if ext.tcc != 0 {
 		e.AddUint16(ext.tcc, to.tccSeq)
 	}
+	if ext.absSendTime != 0 {
+		e.AddAbsSendTime(ext.absSendTime, time.Duration(w.now))
+	}
 	if ext.mid != 0 {
 		e.Add(ext.mid, v.mid)
 	}
@@ -220,7 +223,7 @@ func (v *videoSub) send(p *videoPacket, d *svc.Decision, seq uint16, ts uint32) 
 		return
 	}
 	buf := w.buffer(to, head.n+len(p.h.Payload())+maxGrowth)
-	head.write(buf, seq, ts, to.tccSeq)
+	head.write(buf, seq, ts, to)
 	setMarker(buf, d.Marker)
 	setSSRC(buf, v.ssrc)
 	head.setMID(buf, v.mid)

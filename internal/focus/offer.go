@@ -90,6 +90,9 @@ func (o *Options) describeAudio(f features) media.Description {
 	return d
 }
 
+// describeVideo offers the MID to everybody, as clients know it from Jicofo;
+// the bridge writes it only for those who find m-lines by it. The send time is
+// for who has no transport-wide feedback.
 func (o *Options) describeVideo(f features) media.Description {
 	d := media.Description{Kind: media.Video, ExtmapAllowMixed: true}
 	for _, name := range o.VideoCodecs {

@@ -96,6 +96,17 @@ func (s *Settings) Asked() *Asked {
 // OnStage reports whether the receiver shows a source large.
 func (s *Settings) OnStage(name string) bool { return s.wish(name).stage >= 0 }
 
+// Prefers reports whether the receiver asked for a source by name, ahead of
+// those it only takes because somebody speaks.
+func (s *Settings) Prefers(name string) bool {
+	w := s.wish(name)
+	return w.stage >= 0 || w.selected >= 0
+}
+
+// Height is how large the receiver wants a source that it can be sent:
+// Unlimited, 0 for not at all.
+func (s *Settings) Height(name string) int { return s.wish(name).constraints.MaxHeight }
+
 // index rebuilds wishes. A name that stands in a list twice counts where it
 // stands first.
 func (s *Settings) index() {
