@@ -123,6 +123,20 @@ func TestCodecs(t *testing.T) {
 	}
 }
 
+// TestLayersInsteadOfEncodings: a sender of three encodings changes to a codec
+// that has its layers in the first of them. Who got another one sees it from
+// the first key frame on, as there may be no other.
+func TestLayersInsteadOfEncodings(t *testing.T) {
+	for _, name := range []string{"VP9", "AV1"} {
+		t.Run(name, func(t *testing.T) {
+			_, a, b := pair(t, 720)
+			tc := codecCases[name]
+			a.frame(&tc, 0, true)
+			b.until("frames", func() { a.frame(&tc, 0, false) }, func() bool { return len(b.codec(tc.pt)) > 5 })
+		})
+	}
+}
+
 func (c *client) codec(pt uint8) (out []rtp.Header) {
 	for _, h := range c.packets(1001) {
 		if h.PayloadType == pt {

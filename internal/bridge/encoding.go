@@ -63,7 +63,7 @@ func (e *encoding) packet(h *rtp.Header, repeated bool) {
 		ep.w.count.inc(dropDuplicate)
 		return
 	}
-	if h.PayloadType != e.pt || e.heard == 0 {
+	if e.heard == 0 || h.PayloadType != e.pt && !repeated { // a repeated one may be of what is over
 		e.payloadChanged(h.PayloadType)
 	}
 	if !repeated {
@@ -131,14 +131,18 @@ func (e *encoding) looked() {
 }
 
 // payloadChanged follows a sender to another codec. Receivers wait for a key
-// frame of the new one.
+// frame of the new one, those of encodings too that still have another: these
+// end, or follow in a moment. What was sent as several encodings may be the
+// layers of one from now on, which begins only once.
 func (e *encoding) payloadChanged(pt uint8) {
 	f := &e.src.owner.formats
-	if f.codec[pt] != f.codec[e.pt] {
-		e.structures, e.height, e.layers = structures{}, 0, nil
-		e.src.restart(e)
-	}
+	changed := f.codec[pt] != f.codec[e.pt]
 	e.pt, e.clock = pt, f.clock[pt]
+	if !changed {
+		return
+	}
+	e.structures, e.height, e.layers = structures{}, 0, nil
+	e.src.restart(func(o *encoding) bool { return o == e || f.codec[o.pt] != f.codec[pt] })
 }
 
 // reorderFor is how long a packet may be out of order before it counts as lost.

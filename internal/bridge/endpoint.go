@@ -170,10 +170,8 @@ func (ep *endpoint) forceMute(m colibri.ForceMute) {
 	back := ep.mute.Video && !m.Video
 	ep.mute = m
 	for _, s := range ep.sources {
-		for _, e := range s.encodings {
-			if back {
-				s.restart(e)
-			}
+		if back {
+			s.restart(func(*encoding) bool { return true })
 		}
 	}
 }

@@ -81,17 +81,19 @@ func (v *videoSub) dropNumber(seq uint16) {
 	}
 }
 
-// restart makes all who get an encoding wait for a key frame.
-func (s *mediaSource) restart(e *encoding) {
+// restart makes all who get one of these encodings wait for a key frame.
+func (s *mediaSource) restart(these func(*encoding) bool) {
 	for _, v := range s.switching {
-		if v.sel.Current() == e.index {
+		if i := v.sel.Current(); i >= 0 && these(s.encodings[i]) {
 			v.restart()
 		}
 	}
-	for i := len(e.settled) - 1; i >= 0; i-- {
-		v := e.settled[i]
-		v.restart()
-		v.settle()
+	for _, e := range s.encodings {
+		for i := len(e.settled) - 1; i >= 0 && these(e); i-- {
+			v := e.settled[i]
+			v.restart()
+			v.settle()
+		}
 	}
 }
 
