@@ -3,6 +3,7 @@ package e2e
 import (
 	"testing"
 
+	"github.com/plenum-conf/plenum/internal/app"
 	"github.com/plenum-conf/plenum/internal/testkit/browser"
 )
 
@@ -19,36 +20,88 @@ func TestLayers(t *testing.T) {
 	browser.Require(t, browser.Firefox)
 	a := startServer(t, nil)
 	s := &stage{a: a, b: browser.StartChromium(t)}
-	w := &watchers{}
 	ada := s.enter(t, "Layers", "Ada", "&config.resolution=540"+noAudio)
-	w.ada, w.face = ada, ada.source("v0")
-	w.bea = s.enter(t, "Layers", "Bea", noVideo+noAudio)
-	w.fay = &actor{a: a, name: "Fay (Firefox)"}
-	w.fay.Page = browser.StartFirefox(t, roomURL(a, "Layers", "Fay")+noVideo+noAudio)
-	w.fay.do(t, onlooker)
-	w.fay.joined(t)
-	for _, p := range []*actor{w.bea, w.fay} { // the hooks keep pages from asking for anything themselves
-		p.gets(t, w.face)
-	}
-	for _, p := range []*actor{w.ada, w.bea, w.fay} {
-		p.do(t, layerHooks)
-	}
+	bea := s.enter(t, "Layers", "Bea", noVideo+noAudio)
+	fay := enterFirefox(t, a, "Layers", "Fay", noVideo+noAudio)
+	w := watch(t, ada, bea, fay)
 	for _, codec := range []string{"vp8", "vp9", "av1"} {
-		t.Run(codec, func(t *testing.T) { w.play(t, codec, w.bea, w.fay) })
+		t.Run(codec, func(t *testing.T) { w.play(t, codec, oneAndAnother, threeRates) })
 	}
 	// A Firefox without its plugin cannot decode H.264.
-	w.fay.do(t, "plenum.conference.leave()")
-	w.bea.until(t, "plenum.conference.members.length === 1")
-	t.Run("h264", func(t *testing.T) { w.play(t, "h264", w.bea) })
+	fay.do(t, "plenum.conference.leave()")
+	bea.until(t, "plenum.conference.members.length === 1")
+	w.all = w.all[:1]
+	t.Run("h264", func(t *testing.T) { w.play(t, "h264", oneAndAnother, threeRates) })
+}
+
+// TestLayersOfFirefox is TestLayers with Firefox as the sender, and both
+// engines as watchers. Its VP8 has three sizes and two temporal layers. It
+// knows no scalability modes, so that its VP9 and AV1 have one layer: the
+// picture is as large as the one who wants most has asked for.
+func TestLayersOfFirefox(t *testing.T) {
+	browser.Require(t, browser.Chromium)
+	browser.Require(t, browser.Firefox)
+	a := startServer(t, nil)
+	s := &stage{a: a, b: browser.StartChromium(t)}
+	ada := enterFirefox(t, a, "Fire", "Ada", "&config.resolution=540"+noAudio)
+	bea := s.enter(t, "Fire", "Bea", noVideo+noAudio)
+	fay := enterFirefox(t, a, "Fire", "Fay", noVideo+noAudio)
+	w := watch(t, ada, bea, fay)
+	t.Run("vp8", func(t *testing.T) { w.play(t, "vp8", oneAndAnother, twoRates) })
+	for _, codec := range []string{"vp9", "av1"} {
+		t.Run(codec, func(t *testing.T) { w.play(t, codec, allTheSame, nil) })
+	}
+}
+
+// enterFirefox is enter, with a Firefox of its own.
+func enterFirefox(t *testing.T, a *app.App, room, name, options string) *actor {
+	t.Helper()
+	p := &actor{a: a, name: name + " (Firefox)"}
+	p.Page = browser.StartFirefox(t, roomURL(a, room, name)+options)
+	p.do(t, onlooker)
+	p.joined(t)
+	return p
 }
 
 // The heights of the three layers.
 var lines = [3]int{135, 270, 540}
 
+// Which of them two watchers want, one step after the other.
+var (
+	oneAndAnother = [][2]int{{0, 2}, {1, 2}, {2, 0}, {0, 2}, {2, 1}}
+	allTheSame    = [][2]int{{0, 0}, {2, 2}, {1, 1}, {2, 2}}
+)
+
+// rate is how many frames somebody wants at most, and what is to be seen then.
+type rate struct {
+	most int
+	want string
+}
+
+// The camera of Chromium has 20 frames a second, of which three temporal layers
+// leave 5, 10 or 20; that of Firefox has 30, of which two leave 15 or 30.
+var (
+	threeRates = []rate{{-1, "r > 14"}, {10, "r > 6 && r < 13"}, {5, "r > 2 && r < 7"}, {-1, "r > 14"}}
+	twoRates   = []rate{{-1, "r > 20"}, {15, "r > 8 && r < 18"}, {-1, "r > 20"}}
+)
+
 // watchers are the one who sends, and those who watch.
 type watchers struct {
-	ada, bea, fay *actor
-	face          string
+	ada  *actor
+	all  []*actor
+	face string
+}
+
+func watch(t *testing.T, ada *actor, all ...*actor) *watchers {
+	t.Helper()
+	w := &watchers{ada, all, ada.source("v0")}
+	for _, p := range all { // the hooks keep pages from asking for anything themselves
+		p.gets(t, w.face)
+	}
+	for _, p := range append(all, ada) {
+		p.do(t, layerHooks)
+	}
+	return w
 }
 
 // layerHooks let a page ask the bridge for anything, and watch how a picture
@@ -73,17 +126,25 @@ const layerHooks = `(() => {
 	}
 	window.layers = {
 		reports: async type => window.pc ? [...(await get.call(window.pc)).values()].filter(r => r.type === type && r.kind === 'video') : [],
-		frames: async () => {
-			const in_ = (await layers.reports('inbound-rtp')).filter(r => r.framesDecoded > 0)
-			const out = (await layers.reports('outbound-rtp')).filter(r => r.framesEncoded > 0)
-			return in_.concat(out).reduce((n, r) => n + (r.framesDecoded ?? 0) + (r.framesEncoded ?? 0), 0)
-		},
-		gap: 0, last: performance.now(), count: 0,
+		moving: async () => (await layers.reports('inbound-rtp')).filter(r => r.framesDecoded > 0)
+			.concat((await layers.reports('outbound-rtp')).filter(r => r.framesEncoded > 0)),
+		sum: all => all.reduce((n, r) => n + (r.framesDecoded ?? 0) + (r.framesEncoded ?? 0), 0),
+		frames: async () => layers.sum(await layers.moving()),
+		gap: 0, last: performance.now(), count: 0, squares: new Map(),
 		forget: () => { layers.gap = 0; layers.last = performance.now() },
+		// The time since a picture was seen to come says how long it stands
+		// still. Who looks too seldom learns it from the squares of the delays
+		// between pictures: their sum is no less than that of the longest.
 		look: async () => {
-			const n = await layers.frames(), now = performance.now()
+			const all = await layers.moving(), now = performance.now()
+			const n = layers.sum(all)
 			if (n !== layers.count) { layers.count = n; layers.last = now }
 			layers.gap = Math.max(layers.gap, now - layers.last)
+			for (const r of all.filter(r => r.totalSquaredInterFrameDelay > 0)) {
+				const more = r.totalSquaredInterFrameDelay - (layers.squares.get(r.id) ?? r.totalSquaredInterFrameDelay)
+				layers.gap = Math.max(layers.gap, 1000 * Math.sqrt(Math.max(more, 0)))
+				layers.squares.set(r.id, r.totalSquaredInterFrameDelay)
+			}
 			setTimeout(layers.look, 40)
 		},
 		want: (name, maxHeight, maxFrameRate) => window.bridge({
@@ -103,45 +164,50 @@ const layerHooks = `(() => {
 	return plenum.stats().then(() => 0) // which makes pc known
 })()`
 
-// play lets them watch one codec.
-func (w *watchers) play(t *testing.T, codec string, all ...*actor) {
-	w.ada.do(t, "likeCodec(%q)", codec)
-	for _, p := range all {
-		p.until(t, "typeof bridge === 'function' && see.received(%q).then(r => r.codec === %q)", w.face, codec)
-	}
-	before := make([]pictureReport, len(all))
-	for i, p := range all {
+// play lets them watch one codec. The first of them wants fewer frames, too.
+func (w *watchers) play(t *testing.T, codec string, sizes [][2]int, rates []rate) {
+	before := make([]pictureReport, len(w.all))
+	for i, p := range w.all {
 		p.ask(t, "layers.report()", &before[i])
 	}
-	for _, p := range append(all, w.ada) {
-		p.do(t, "layers.forget()")
+	w.forget(t)
+	w.ada.do(t, "likeCodec(%q)", codec)
+	for _, p := range w.all {
+		p.until(t, "typeof bridge === 'function' && see.received(%q).then(r => r.codec === %q)", w.face, codec)
+		p.gets(t, w.face)
 	}
-	for _, step := range [][2]int{{0, 2}, {1, 2}, {2, 0}, {0, 2}, {2, 1}} {
-		for i, p := range all {
+	w.smooth(t, before, maxChange)
+	w.forget(t)
+	for _, step := range sizes {
+		for i, p := range w.all {
 			p.do(t, "layers.want(%q, %d, -1)", w.face, lines[step[i]])
 		}
-		for i, p := range all { // encoders want widths and heights to be even
+		for i, p := range w.all { // encoders want widths and heights to be even
 			p.until(t, "see.received(%q).then(r => Math.abs(r.height - %d) < 4)", w.face, lines[step[i]])
 		}
 	}
-	w.slower(t, lines[2])
-	var paused float64
-	w.ada.ask(t, "layers.gap", &paused)
-	for i, p := range all {
-		p.smooth(t, before[i], paused)
+	for _, r := range rates {
+		w.all[0].do(t, "layers.want(%q, %d, %d)", w.face, lines[2], r.most)
+		w.all[0].until(t, "layers.rate(1000).then(r => %s)", r.want)
+	}
+	w.smooth(t, before, maxGap)
+}
+
+// forget begins to watch anew how long the picture stands still.
+func (w *watchers) forget(t *testing.T) {
+	t.Helper()
+	for _, p := range append(w.all, w.ada) {
+		p.do(t, "layers.forget()")
 	}
 }
 
-// slower lets Bea ask for fewer frames, and for all of them again. The camera
-// has 20 a second; with three temporal layers she can have 5, 10 or 20.
-func (w *watchers) slower(t *testing.T, height int) {
+// smooth checks that the picture has gone on all the time.
+func (w *watchers) smooth(t *testing.T, before []pictureReport, most float64) {
 	t.Helper()
-	for _, step := range []struct {
-		most int
-		want string
-	}{{-1, "r > 14"}, {10, "r > 6 && r < 13"}, {5, "r > 2 && r < 7"}, {-1, "r > 14"}} {
-		w.bea.do(t, "layers.want(%q, %d, %d)", w.face, height, step.most)
-		w.bea.until(t, "layers.rate(1000).then(r => %s)", step.want)
+	var paused float64
+	w.ada.ask(t, "layers.gap", &paused)
+	for i, p := range w.all {
+		p.smooth(t, before[i], most, paused)
 	}
 }
 
@@ -149,26 +215,29 @@ func (w *watchers) slower(t *testing.T, height int) {
 type pictureReport struct{ Dropped, Decoded, PLIs, Lost, Frozen float64 }
 
 const (
-	// maxGap is how long a picture may stand still in ms, longer than the
-	// sender itself has paused.
+	// maxGap is how long a picture may stand still, in ms. That the sender
+	// itself has paused is no excuse.
 	maxGap = 1000
+	// maxChange is the same for a change of the codec, for which the sender
+	// negotiates and both sides make new coders.
+	maxChange = 2000
 	// maxPLIs is how often an engine may have to ask for a key frame itself;
 	// what it cannot decode makes it do so all the time.
 	maxPLIs = 5
 )
 
-// smooth checks that the picture has gone on all the time.
-func (p *actor) smooth(t *testing.T, before pictureReport, paused float64) {
+// smooth checks what one of them has seen.
+func (p *actor) smooth(t *testing.T, before pictureReport, most, paused float64) {
 	t.Helper()
 	var now pictureReport
 	var gap float64
 	p.ask(t, "layers.report()", &now)
 	p.ask(t, "layers.gap", &gap)
 	decoded, dropped := now.Decoded-before.Decoded, now.Dropped-before.Dropped
-	t.Logf("%s: %g pictures, %g dropped, stood still for %g ms (the sender for %g), %g s of freezes, %g lost packets, %g PLIs",
+	t.Logf("%s: %g pictures, %g dropped, stood still for %.0f ms (the sender for %.0f), %.2f s of freezes, %g lost packets, %g PLIs",
 		p.name, decoded, dropped, gap, paused, now.Frozen-before.Frozen, now.Lost-before.Lost, now.PLIs-before.PLIs)
-	if gap > maxGap+paused {
-		t.Errorf("%s: the picture stood still for %g ms, the sender for %g", p.name, gap, paused)
+	if gap > most {
+		t.Errorf("%s: the picture stood still for %.0f ms, the sender for %.0f", p.name, gap, paused)
 	}
 	if dropped > decoded/5+5 || now.PLIs-before.PLIs > maxPLIs {
 		t.Errorf("%s: %g of %g pictures dropped, %g PLIs", p.name, dropped, decoded, now.PLIs-before.PLIs)
