@@ -38,7 +38,7 @@ type loadtestCmd struct {
 	Duration       time.Duration `group:"Who comes" placeholder:"TIME" help:"How long the test lasts, ramp included. Default: 30s."`
 	Ramp           string        `group:"Who comes" placeholder:"RATE" help:"How fast participants come: 20/s, or 30s for all of them together. Default: all at once."`
 	Layout         string        `group:"Who comes" enum:",tile,stage,mixed" default:"" placeholder:"LAYOUT" help:"What participants look at: tile (the default), stage or mixed."`
-	Codec          string        `group:"Who comes" enum:",vp8,vp9" default:"" placeholder:"CODEC" help:"Codec of the cameras: vp8 (simulcast, the default) or vp9."`
+	Codec          string        `group:"Who comes" enum:",vp8,vp9,h264,av1" default:"" placeholder:"CODEC" help:"Codec of the cameras: vp8 (simulcast, the default), vp9, h264 or av1 (one stream without layers)."`
 	FullBitrate    bool          `group:"Who comes" help:"Fill the layers of simulcast up to a real camera's bitrates: without it they have about half."`
 	Churn          string        `group:"Who comes" placeholder:"SHARE" help:"Which share leaves and comes back, such as 10%/min."`
 	Network        string        `group:"Who comes" placeholder:"SPEC" help:"What the network of each participant does to media, each way: loss=2%,delay=50ms,jitter=10ms,rate=600k."`

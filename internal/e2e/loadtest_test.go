@@ -7,6 +7,7 @@ import (
 	"time"
 
 	"github.com/plenum-conf/plenum/internal/loadtest"
+	"github.com/plenum-conf/plenum/internal/loadtest/media"
 	"github.com/plenum-conf/plenum/internal/loadtest/record"
 	"github.com/plenum-conf/plenum/internal/loadtest/report"
 	"github.com/plenum-conf/plenum/internal/loadtest/verdict"
@@ -70,5 +71,31 @@ func TestPageAmongSyntheticParticipants(t *testing.T) {
 	}
 	if sees < 15 || hears < 15 {
 		t.Errorf("of 20 synthetic participants %d see the page and %d hear it\n%s", sees, hears, report.Text(verdict.Judge(r.rep), nil))
+	}
+}
+
+// TestPageDecodesEveryCodec: cameras of all codecs that the load test has
+// samples of are pictures that move in a real page.
+func TestPageDecodesEveryCodec(t *testing.T) {
+	browser.Require(t, browser.Chromium)
+	a := startServer(t, nil)
+	ctx, stop := context.WithCancel(context.Background())
+	plan := loadtest.Plan{URL: a.URL(), Duration: 2 * time.Minute, OpenOneIn: 1, Rooms: []loadtest.Room{{Name: "codecs"}}}
+	for _, c := range media.Codecs() {
+		plan.Roles = append(plan.Roles, loadtest.Role{Name: string(c), Audio: true, Video: true, Codec: c, Layout: loadtest.Tile})
+		plan.Rooms[0].Members = append(plan.Rooms[0].Members, loadtest.Member{Role: string(c), Count: 1})
+	}
+	done := make(chan error, 1)
+	go func() {
+		_, err := loadtest.Run(ctx, plan, loadtest.Options{})
+		done <- err
+	}()
+	page := browser.StartChromium(t).Open(roomURL(a, "codecs", "Ada"))
+	waitForMedia(t, page, pageStats, len(plan.Roles))
+	mustGrow(t, "Ada", page, pageStats, len(plan.Roles))
+	screenshot(t, page, "codecs")
+	stop()
+	if err := <-done; err != nil {
+		t.Fatal(err)
 	}
 }

@@ -4,6 +4,7 @@ import (
 	"errors"
 	"fmt"
 	"net/url"
+	"slices"
 	"time"
 
 	"github.com/plenum-conf/plenum/internal/loadtest/media"
@@ -93,8 +94,8 @@ func (r *Role) check() error {
 	switch {
 	case r.Name == "" || len(r.Name) > maxName:
 		return fmt.Errorf("a role needs a name of at most %d characters", maxName)
-	case r.Codec != "" && r.Codec != media.VP8 && r.Codec != media.VP9:
-		return fmt.Errorf("role %s: there are no samples of %s, only of VP8 and VP9", r.Name, r.Codec)
+	case r.Codec != "" && !slices.Contains(media.Codecs(), r.Codec):
+		return fmt.Errorf("role %s: there are no samples of %s, only of %v", r.Name, r.Codec, media.Codecs())
 	case r.Layout != "" && r.Layout != Stage && r.Layout != Tile:
 		return fmt.Errorf("role %s: a layout is stage or tile, not %q", r.Name, r.Layout)
 	case !(r.Churn >= 0 && r.Churn <= MaxChurn):

@@ -26,7 +26,7 @@ type format struct {
 }
 
 // extensions are the numbers of header extensions; 0 is not offered.
-type extensions struct{ audioLevel, tcc uint8 }
+type extensions struct{ audioLevel, tcc, dependency uint8 }
 
 // offer is what a session-initiate says, as media needs it. It is immutable.
 type offer struct {
@@ -116,6 +116,8 @@ func (o *offer) learn(d *media.Description) {
 			o.ext.audioLevel = e.ID
 		case media.ExtTransportCC:
 			o.ext.tcc = e.ID
+		case media.ExtDependencyDescriptor:
+			o.ext.dependency = e.ID
 		default:
 			o.skipped++
 		}
@@ -164,7 +166,7 @@ func makeSources(o *offer, role *Role, endpoint string, talk *lmedia.Conversatio
 		codec = lmedia.VP8
 	}
 	if role.Video {
-		cfg := lmedia.VideoConfig{Codec: codec, FrameRate: role.FrameRate}
+		cfg := lmedia.VideoConfig{Codec: codec, FrameRate: role.FrameRate, Dependency: o.ext.dependency}
 		if role.FullBitrate {
 			cfg.Rates = lmedia.WebRates()
 		}

@@ -6,6 +6,8 @@ import (
 	"errors"
 	"fmt"
 	"math/rand/v2"
+	"slices"
+	"strings"
 	"sync"
 	"sync/atomic"
 	"time"
@@ -153,15 +155,15 @@ func (p *participant) wireConfig() wire.Config {
 		Domain: s.Domain, Main: s.Domain, MUC: s.MUC, Focus: s.Focus, FocusUser: s.FocusUser,
 		Room: p.room.name, Nick: p.name, User: plan.User, Password: plan.Password, RoomPassword: plan.RoomPassword,
 		Token: plan.Token, MachineID: fmt.Sprintf("%016x%016x", rand.Uint64(), rand.Uint64()),
-		RequestByIQ: s.Request == "" && !s.Bare, Codecs: []string{"vp8", "vp9", "h264"}, Rewriting: s.Rewriting,
+		RequestByIQ: s.Request == "" && !s.Bare, Codecs: []string{"vp8", "vp9", "h264", "av1"}, Rewriting: s.Rewriting,
 		Signalling: p.role.Signalling, Resume: true, PingEvery: 10 * time.Second,
 		EndpointID: fmt.Sprintf("%08x", rand.Uint32()),
 	}
 	if s.Anonymous != "" && plan.User == "" && plan.Token == "" {
 		c.Domain = s.Anonymous
 	}
-	if p.role.Codec == lmedia.VP9 {
-		c.Codecs = []string{"vp9", "vp8", "h264"}
+	if own := strings.ToLower(string(p.role.Codec)); own != "" {
+		c.Codecs = append([]string{own}, slices.DeleteFunc(c.Codecs, func(o string) bool { return o == own })...)
 	}
 	return c
 }

@@ -7,20 +7,21 @@ import (
 	"net/http/httptest"
 	"os"
 	"path/filepath"
+	"regexp"
 	"testing"
 
 	"github.com/plenum-conf/plenum/internal/testkit/browser"
 )
 
-var generate = flag.Bool("generate", false, "make the files in samples anew, with the encoders of a browser")
+var generate = flag.String("generate", "", "make the files in samples whose names match anew, with the encoders of a browser; . for all")
 
 // TestGenerate makes the samples: a page of a real browser draws an animation
 // and computes a voice, its encoders (WebCodecs) encode them, and what they
 // yield is kept as it is. samples/README.md tells more.
 //
-//	go test ./internal/loadtest/media -run Generate -generate
+//	go test ./internal/loadtest/media -run Generate -generate .
 func TestGenerate(t *testing.T) {
-	if !*generate {
+	if *generate == "" {
 		t.Skip("makes samples anew, only with -generate")
 	}
 	script, err := os.ReadFile("samples/generate.html")
@@ -33,7 +34,10 @@ func TestGenerate(t *testing.T) {
 	}))
 	defer srv.Close()
 	page := browser.StartChromium(t).Open(srv.URL)
-	for _, name := range []string{"voice.opus", "quiet.opus", "camera-180.vp8", "camera-360.vp8", "camera-720.vp8", "screen-720.vp8", "camera-360.vp9"} {
+	for _, name := range []string{"voice.opus", "quiet.opus", "camera-180.vp8", "camera-360.vp8", "camera-720.vp8", "screen-720.vp8", "camera-360.vp9", "camera-360.h264", "camera-360.av1"} {
+		if !regexp.MustCompile(*generate).MatchString(name) {
+			continue
+		}
 		var encoded string
 		if err := page.Evaluate("make('"+name+"')", &encoded); err != nil {
 			t.Fatalf("%s: %v", name, err)

@@ -192,6 +192,11 @@ func isKeyFrame(name string, payload []byte) bool {
 	case "VP9":
 		d, err := codec.ParseVP9(payload)
 		return err == nil && d.KeyFrame
+	case "H264":
+		d, err := codec.ParseH264(payload)
+		return err == nil && d.SPS
+	case "AV1":
+		return len(payload) > 0 && payload[0]&av1Sequence != 0
 	}
 	return len(payload) > 0 // unknown: any packet will do
 }

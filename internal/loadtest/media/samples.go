@@ -18,6 +18,8 @@ type Frame struct {
 	TID   uint8 // temporal layer, video
 	Sync  bool  // the first of its temporal layer after a key frame, which is all it can depend on
 	Level uint8 // -dBov (RFC 6464), audio
+
+	payloads [][]byte // made of Data, where its packets are not just parts of it
 }
 
 // Clip is a sample that can be played for ever: its end meets its beginning,
@@ -124,8 +126,10 @@ var samples = sync.OnceValue(func() *library {
 	return &library{
 		voice: load("voice.opus"), quiet: load("quiet.opus"), screen: load("screen-720.vp8"),
 		camera: map[Codec][]*Clip{
-			VP8: {load("camera-180.vp8"), load("camera-360.vp8"), load("camera-720.vp8")},
-			VP9: {load("camera-360.vp9")},
+			VP8:  {load("camera-180.vp8"), load("camera-360.vp8"), load("camera-720.vp8")},
+			VP9:  {load("camera-360.vp9")},
+			H264: {load("camera-360.h264").packetize(H264)},
+			AV1:  {load("camera-360.av1").packetize(AV1)},
 		},
 	}
 })

@@ -12,9 +12,14 @@ type Codec string
 
 // The codecs there are samples of.
 const (
-	VP8 Codec = "VP8"
-	VP9 Codec = "VP9"
+	VP8  Codec = "VP8"
+	VP9  Codec = "VP9"
+	H264 Codec = "H264"
+	AV1  Codec = "AV1"
 )
+
+// Codecs are all that cameras can have.
+func Codecs() []Codec { return []Codec{VP8, VP9, H264, AV1} }
 
 // maxPayload is how many bytes of a picture go into one packet, as libwebrtc
 // has it.
@@ -54,6 +59,9 @@ type Layer struct {
 	picture uint16
 	tl0     uint8
 	history [historyLen]sentPacket
+
+	dependency uint8    // number of the extension, AV1 only
+	descriptor [16]byte // of the packet in hand
 }
 
 // Codec is what the layer is encoded with.
@@ -69,7 +77,7 @@ type sentPacket struct {
 	seq     uint16
 	ts      uint32
 	frame   int32
-	offset  int32
+	offset  int32 // bytes; of payloads made before, which one
 	picture uint16
 	tl0     uint8
 	stamp   int64
@@ -92,7 +100,10 @@ type VideoConfig struct {
 	// as the samples have. Only those of VP8 have layers to leave out: 30, 15
 	// or 7.5.
 	FrameRate int
-	Seed      uint64
+	// Dependency is the number of the dependency descriptor's header extension,
+	// 0 for none. Only AV1 has one.
+	Dependency uint8
+	Seed       uint64
 }
 
 // WebRates are what the web client allows the layers of a camera at most.
@@ -123,6 +134,9 @@ func NewVideo(cfg VideoConfig) *Video {
 		l.begin(cfg.SSRCs[i], cfg.PayloadType, cfg.Seed)
 		l.base, l.ts = uint32(cfg.Seed), uint32(cfg.Seed) // all layers of a source show the same moment
 		l.Source, l.Height = cfg.Source, clip.Height
+		if cfg.Codec == AV1 {
+			l.dependency = cfg.Dependency
+		}
 		l.picture = uint16(cfg.Seed) & 0x7fff
 		if i < len(cfg.RTX) && cfg.RTXType != 0 {
 			l.RTX = cfg.RTX[i]
@@ -255,11 +269,15 @@ func (l *Layer) frame(now mono.Time, ts uint32, wall int64, scratch []byte, out 
 		l.lastKey = now
 		l.KeyFrames++
 	}
-	l.picture = (l.picture + 1) & 0x7fff
+	l.picture++ // VP8 and VP9 write 15 bits of it
 	if f.TID == 0 {
 		l.tl0++
 	}
-	for offset := 0; offset < len(f.Data)+l.fill; offset += maxPayload {
+	size, step := len(f.Data)+l.fill, maxPayload
+	if f.payloads != nil {
+		size, step = len(f.payloads), 1
+	}
+	for offset := 0; offset < size; offset += step {
 		p := sentPacket{used: true, seq: l.seq, ts: ts, frame: int32(index), offset: int32(offset), picture: l.picture, tl0: l.tl0, stamp: wall}
 		l.history[l.seq%historyLen] = p
 		e := l.header(l.SSRC, l.payloadType, l.seq, ts)
@@ -272,6 +290,9 @@ func (l *Layer) frame(now mono.Time, ts uint32, wall int64, scratch []byte, out 
 // payload makes a packet's payload, the same each time, and its marker.
 func (l *Layer) payload(p *sentPacket, e *rtp.Egress, scratch []byte) []byte {
 	f := &l.clip.Frames[p.frame]
+	if f.payloads != nil {
+		return l.made(p, e, f)
+	}
 	begin, size := int(p.offset), len(f.Data)+l.fill
 	end := min(begin+maxPayload, size)
 	b := scratch[:0]
@@ -291,6 +312,15 @@ func (l *Layer) payload(p *sentPacket, e *rtp.Egress, scratch []byte) []byte {
 		b = Stamp{Sent: p.stamp, Height: uint16(l.clip.Height), Clock: Here}.Append(b)
 	}
 	return b
+}
+
+// made is payload where payloads were made before.
+func (l *Layer) made(p *sentPacket, e *rtp.Egress, f *Frame) []byte {
+	e.Marker = int(p.offset) == len(f.payloads)-1
+	if l.dependency != 0 {
+		e.Add(l.dependency, dependency(&l.descriptor, l.clip, f, p.offset == 0, e.Marker, p.picture))
+	}
+	return f.payloads[p.offset]
 }
 
 // appendVP8 appends a payload descriptor (RFC 7741 §4.2) with picture id,

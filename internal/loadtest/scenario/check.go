@@ -3,6 +3,7 @@ package scenario
 import (
 	"errors"
 	"fmt"
+	"slices"
 	"strconv"
 	"strings"
 	"time"
@@ -86,7 +87,7 @@ func (c *checker) member(m *Member, key string) {
 	c.wrong(m.Count < 0 || m.Count > MaxParticipants, key+".count", "it must be from 0 to %d", MaxParticipants)
 	c.wrong(len(m.Name) > 60, key+".name", "it is longer than 60 characters")
 	c.wrong(m.Layout != "" && m.Layout != "stage" && m.Layout != "tile" && m.Layout != "mixed", key+".layout", "%q is none: there are stage, tile and mixed", m.Layout)
-	c.wrong(m.Codec != "" && m.Codec != "vp8" && m.Codec != "vp9", key+".codec", "%q is none that can be sent: there are vp8 and vp9", m.Codec)
+	c.wrong(m.Codec != "" && !slices.Contains([]string{"vp8", "vp9", "h264", "av1"}, m.Codec), key+".codec", "%q is none that can be sent: there are vp8, vp9, h264 and av1", m.Codec)
 	c.wrong(m.Height < 0 || m.Height > 4320, key+".height", "it must be from 0 to 4320")
 	c.wrong(m.LastN != nil && (*m.LastN < -1 || *m.LastN > MaxParticipants), key+".last-n", "it must be -1, for all, or a number of videos")
 	for name, d := range map[string]time.Duration{"over": m.Over, "stay": m.Stay, "break-every": m.BreakEvery} {

@@ -39,7 +39,7 @@ type Member struct {
 	// Signalling makes them join the room and decline media.
 	Signalling bool   `yaml:"signalling"`
 	Layout     string `yaml:"layout"` // stage, tile, or mixed: half of them each
-	Codec      string `yaml:"codec"`  // vp8 or vp9
+	Codec      string `yaml:"codec"`  // vp8, vp9, h264 or av1
 	// FullBitrate fills the layers of cameras up to a real one's bitrates.
 	FullBitrate bool `yaml:"full-bitrate"`
 	Height      int  `yaml:"height"` // highest picture asked for, 0 for what the layout wants

@@ -150,7 +150,7 @@ func TestMistakes(t *testing.T) {
 		{"duration: 1m\nrooms:\n  - members: [" + strings.Repeat("{count: 1},", MaxMembers+1) + "]\n", "line 3: rooms: there are more than 500 groups"},
 		{member("network: bad"), "line 5: rooms[0].members[0].network: \"bad\": write what"},
 		{member("layout: wall"), "there are stage, tile and mixed"},
-		{member("codec: h266"), "there are vp8 and vp9"},
+		{member("codec: h266"), "there are vp8, vp9, h264 and av1"},
 		{member("height: -1"), "height: it must be"},
 		{member("last-n: -2"), "last-n: it must be"},
 		{member("stay: -2s"), "stay: it must not"},
