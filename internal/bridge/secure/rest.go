@@ -9,10 +9,10 @@ import (
 	"github.com/pion/dtls/v3"
 )
 
-// rest is what remains of a session without a data channel after the
-// handshake, when there is nothing to wait for but the peer's goodbye. The
-// library would keep four goroutines and 45 KiB for that. It is taken up again,
-// from the state it was left in, for an alert, and to say goodbye ourselves.
+// rest is what remains of a session after the handshake, until the peer begins
+// a data channel, which most peers never do, or says goodbye. The library would
+// keep four goroutines and 45 KiB for that. It is taken up again, from the state
+// it was left in, for what the peer says, and to say goodbye ourselves.
 type rest struct {
 	state   *dtls.State // used once: no number of a record may come again
 	flight  []byte      // our last, for a peer that it has not reached (RFC 6347 §4.2.4)
@@ -29,6 +29,7 @@ func (s *Session) retire(conn *dtls.Conn, line *pipe, keys Keys) error {
 	if !ok {
 		return ErrRemoteClosed
 	}
+	early := drain(conn)
 	state, ok := conn.ConnectionState() // nothing is sent any more: no number is used after this
 	_ = conn.Close()
 	if !ok {
@@ -40,8 +41,13 @@ func (s *Session) retire(conn *dtls.Conn, line *pipe, keys Keys) error {
 	defer s.mu.Unlock()
 	s.line, s.rest = nil, &rest{state: &state, flight: slices.Clone(flight)}
 	waiting := line.take()
-	if s.ctx.Err() != nil {
-		s.rouse(nil)
+	switch {
+	case s.ctx.Err() != nil:
+		s.rouse(nil, nil)
+	case early != nil && s.cfg.Channel == nil:
+		s.discarded.Add(1)
+	case early != nil:
+		s.rouse(nil, early)
 	}
 	for _, datagram := range waiting {
 		if s.line != nil {
@@ -53,6 +59,20 @@ func (s *Session) retire(conn *dtls.Conn, line *pipe, keys Keys) error {
 	return nil
 }
 
+// drain returns the first piece of application data that the library had read
+// when it was unplugged, nil if there was none. SCTP sends others again.
+func drain(conn *dtls.Conn) (first []byte) {
+	for buf := make([]byte, MaxDatagram); ; {
+		n, err := conn.Read(buf)
+		switch {
+		case err != nil:
+			return first
+		case first == nil:
+			first = slices.Clone(buf[:n])
+		}
+	}
+}
+
 // restless looks at a datagram of harmless records that came to a session at
 // rest. The caller holds mu.
 func (s *Session) restless(datagram []byte) {
@@ -62,8 +82,8 @@ func (s *Session) restless(datagram []byte) {
 		case binary.BigEndian.Uint16(b[3:5]) == 0: // what goes before the peer's Finished
 		case b[0] == contentHandshake: // its Finished: it has not seen ours
 			repeat = true
-		case b[0] == contentAlert:
-			s.rouse(datagram)
+		case b[0] == contentAlert, b[0] == contentApplicationData && s.cfg.Channel != nil:
+			s.rouse(datagram, nil)
 			return
 		case b[0] == contentApplicationData:
 			s.discarded.Add(1)
@@ -76,21 +96,22 @@ func (s *Session) restless(datagram []byte) {
 	}
 }
 
-// rouse puts the library to work again, for a datagram unless that is nil. The
-// caller holds mu.
-func (s *Session) rouse(datagram []byte) {
+// rouse puts the library to work again, for a datagram or for application data,
+// unless they are nil. The caller holds mu.
+func (s *Session) rouse(datagram, early []byte) {
 	state := s.rest.state
 	s.rest = nil
-	s.begin(func(line *pipe) error { return s.resume(line, state) })
+	s.begin(func(line *pipe) error { return s.resume(line, state, early) })
 	if datagram != nil {
 		s.line.push(datagram, true)
 	}
 }
 
-// resume takes a session that was at rest through the end of its life.
-func (s *Session) resume(line *pipe, state *dtls.State) error {
+// resume takes a session that was at rest through the end of its life. early is
+// application data that came before.
+func (s *Session) resume(line *pipe, state *dtls.State, early []byte) error {
 	defer line.Close()
-	conn, err := dtls.ResumeWithOptions(state, line, peerAddr{}, dtls.WithLoggerFactory(quiet{}))
+	conn, err := dtls.ResumeWithOptions(state, line, peerAddr{}, dtls.WithLoggerFactory(quiet{}), dtls.WithMTU(s.cfg.MTU-recordOverhead))
 	if err != nil {
 		return err
 	}
@@ -98,5 +119,5 @@ func (s *Session) resume(line *pipe, state *dtls.State) error {
 	if err := conn.HandshakeContext(context.Background()); err != nil {
 		return ErrRemoteClosed // nothing is left of the handshake that could fail: the alert was read
 	}
-	return s.data(conn)
+	return s.data(conn, early)
 }

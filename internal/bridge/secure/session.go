@@ -225,7 +225,7 @@ func (s *Session) Close() {
 	defer s.mu.Unlock()
 	switch {
 	case s.rest != nil:
-		s.rouse(nil) // to say goodbye
+		s.rouse(nil, nil) // to say goodbye
 	case !s.started:
 		s.started = true
 		s.phase = ended
@@ -270,11 +270,7 @@ func (s *Session) serve(line *pipe) error {
 	if err != nil {
 		return err
 	}
-	if s.cfg.Channel == nil {
-		return s.retire(conn, line, keys)
-	}
-	s.established(keys)
-	return s.data(conn)
+	return s.retire(conn, line, keys)
 }
 
 // options configures the DTLS server. The HelloVerifyRequest is skipped: ICE
@@ -388,20 +384,22 @@ func (s *Session) established(keys Keys) {
 	s.cfg.OnKeys(keys)
 }
 
-// data reads application data for the rest of the session. The association
-// for the data channel is made when the first arrives.
-func (s *Session) data(conn *dtls.Conn) error {
+// data reads application data for the rest of the session; early is what was
+// read before. The association for the data channel is made when the first
+// arrives.
+func (s *Session) data(conn *dtls.Conn, early []byte) error {
 	stop := context.AfterFunc(s.ctx, func() { _ = conn.SetReadDeadline(past) })
 	defer stop()
 	channel := s.cfg.Channel
 	buf := make([]byte, MaxDatagram)
-	for {
-		n, err := readData(conn, buf)
+	n := copy(buf, early)
+	for err := error(nil); ; n, err = readData(conn, buf) {
 		switch {
 		case s.ctx.Err() != nil:
 			return context.Cause(s.ctx)
 		case err != nil:
 			return err
+		case n == 0:
 		case channel == nil:
 			s.discarded.Add(1)
 		default:

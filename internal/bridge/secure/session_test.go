@@ -499,9 +499,10 @@ func TestRest(t *testing.T) {
 // TestRestIsLeft: a peer's alert ends a session at rest, and one whose owner
 // closes it says goodbye.
 func TestRestIsLeft(t *testing.T) {
-	for _, ours := range []bool{true, false} {
+	for i := range 4 {
+		ours, withChannel := i%2 == 0, i < 2
 		bubble(t, func(t *testing.T) {
-			p := newPair(t, false)
+			p := newPair(t, withChannel)
 			p.connect()
 			synctest.Wait()
 			if p.session.rest == nil {
@@ -520,6 +521,27 @@ func TestRestIsLeft(t *testing.T) {
 			p.finish()
 		})
 	}
+}
+
+// TestRestBeforeChannel: a session whose peer may open a channel rests until it
+// does.
+func TestRestBeforeChannel(t *testing.T) {
+	bubble(t, func(t *testing.T) {
+		p := newPair(t, true)
+		defer p.finish()
+		p.connect()
+		synctest.Wait()
+		if p.session.rest == nil {
+			t.Fatal("no rest")
+		}
+		c := dialChannel(t, p)
+		<-p.opened
+		c.send(t, "x")
+		if got := <-p.messages; got != "x" {
+			t.Error(got)
+		}
+		c.close()
+	})
 }
 
 // Application data without a channel is dropped and harms nothing.
