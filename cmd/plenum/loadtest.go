@@ -196,7 +196,7 @@ func readScenario(name string) (*scenario.Scenario, error) {
 func (l *loadtestCmd) plan() (loadtest.Plan, error) {
 	u, err := url.Parse(l.URL)
 	if err != nil || u.Host == "" || u.Scheme != "http" && u.Scheme != "https" && !site.IsBare(u) {
-		return loadtest.Plan{}, fmt.Errorf("%q is not the URL of a deployment, such as https://meet.example", l.URL)
+		return loadtest.Plan{}, fmt.Errorf("%q is not the URL of a deployment: it begins with https:// or http://, such as https://meet.example", l.URL)
 	}
 	s, err := l.scenario()
 	if err != nil {

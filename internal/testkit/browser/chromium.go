@@ -8,10 +8,12 @@ import (
 	"testing"
 	"time"
 
+	"github.com/chromedp/cdproto/cdp"
 	"github.com/chromedp/cdproto/emulation"
 	"github.com/chromedp/cdproto/input"
 	"github.com/chromedp/cdproto/network"
 	"github.com/chromedp/cdproto/page"
+	"github.com/chromedp/cdproto/performance"
 	"github.com/chromedp/chromedp"
 	"github.com/chromedp/chromedp/kb"
 )
@@ -203,6 +205,31 @@ func Resize(p Page, width, height int64, scale float64) error {
 		Width: width, Height: height, DeviceScaleFactor: scale,
 	})
 	return err
+}
+
+// Busy is how long a page's own thread has been at work, in CPU time: on a
+// machine that does other things as well, the clock on the wall says nothing
+// of the page. Only pages of Chromium can tell.
+func Busy(p Page) (time.Duration, error) {
+	c, ok := p.(*chromiumPage)
+	if !ok {
+		return 0, fmt.Errorf("a %T does not tell its CPU time", p)
+	}
+	ctx, cancel := context.WithTimeout(c.ctx, evaluationPatience)
+	defer cancel()
+	if _, err := chromedp.Call(ctx, performance.Enable, performance.EnableParams{TimeDomain: "threadTicks"}); err != nil {
+		return 0, err
+	}
+	all, err := chromedp.Call(ctx, performance.GetMetrics, cdp.Empty{})
+	if err != nil {
+		return 0, err
+	}
+	for _, m := range all.Metrics {
+		if m.Name == "TaskDuration" {
+			return time.Duration(m.Value * float64(time.Second)), nil
+		}
+	}
+	return 0, fmt.Errorf("no TaskDuration among %d metrics", len(all.Metrics))
 }
 
 // Screenshot implements [Page].
