@@ -356,6 +356,7 @@ func peopleList(t *testing.T, m *largeMeeting, p *actor) {
 	p.until(t, rows+"[0].getAttribute('aria-setsize') === '%d' && "+rows+"[0].getAttribute('aria-posinset') === '1'", largeRoom+1)
 	m.mustAskForWhatIsSeen(t, p) // the panel takes room from the tiles
 	screenshot(t, p, "large-people")
+	p.scrollsSmoothly(t)
 	p.do(t, "document.querySelector('.people-list').scrollTop = 1e6")
 	p.until(t, "[..."+rows+"].some(e => e.getAttribute('aria-posinset') === '%d')", largeRoom+1)
 	p.until(t, "[..."+rows+"].at(-1).querySelector('.name').textContent === 'Number %d'", largeRoom-1)
@@ -563,11 +564,35 @@ func (p *actor) busy(t *testing.T) time.Duration {
 	return d
 }
 
+// scrollsSmoothly goes through the whole list, some rows with each frame.
+func (p *actor) scrollsSmoothly(t *testing.T) {
+	t.Helper()
+	const frames = 100
+	before := p.busy(t)
+	p.ask(t, fmt.Sprintf(`new Promise(done => {
+		const list = document.querySelector('.people-list'), by = (list.scrollHeight - list.clientHeight) / %d
+		let left = %[1]d
+		const step = () => {
+			list.scrollTop += by
+			if (--left > 0) requestAnimationFrame(step)
+			else done(0)
+		}
+		step()
+	})`, frames), nil)
+	each := (p.busy(t) - before) / frames
+	t.Logf("scrolling took %v of CPU time a frame", each)
+	if each > frameCosts {
+		t.Errorf("scrolling took %v of CPU time a frame", each)
+	}
+}
+
 const (
 	// crowdCosts is how much CPU time a page may take until two hundred have come.
-	crowdCosts = 3 * time.Second
+	crowdCosts = time.Second
 	// idleCosts is the part of its time that a page may take when nobody does anything.
-	idleCosts = 0.2
+	idleCosts = 0.1
+	// frameCosts is the CPU time of a frame while the list of people is scrolled; a frame lasts 16 ms.
+	frameCosts = 12 * time.Millisecond
 )
 
 // staysQuick: a crowd that comes keeps the page busy for little of its time,

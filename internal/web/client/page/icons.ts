@@ -29,8 +29,17 @@ const shapes = {
 
 export type IconName = keyof typeof shapes;
 
+const drawn = new Map<IconName, SVGSVGElement>();
+
 /** Draws an icon. It says nothing to screen readers: what it stands on does. */
 export function icon(name: IconName): SVGSVGElement {
+  let first = drawn.get(name);
+  // Copies are made much faster than parsed: a list that is scrolled makes many.
+  if (!first) drawn.set(name, (first = draw(name)));
+  return first.cloneNode(true) as SVGSVGElement;
+}
+
+function draw(name: IconName): SVGSVGElement {
   const svg = document.createElementNS("http://www.w3.org/2000/svg", "svg");
   svg.setAttribute("viewBox", "0 0 24 24");
   svg.setAttribute("aria-hidden", "true");

@@ -1,4 +1,4 @@
-import { fill, h, toggleClass, uniqueId } from "./dom";
+import { fill, h, setProps, toggleClass, uniqueId } from "./dom";
 import { icon } from "./icons";
 import { rowTop, totalHeight, visibleRows, type Viewport } from "./virtual";
 import { hue, initials, matches } from "./words";
@@ -41,6 +41,13 @@ const beyond = 4;
 /** Fewer people are found without a search. */
 const searchFrom = 8;
 
+/** What is drawn of a person, and where: most of it stays while the list is scrolled. */
+interface Row {
+  element: HTMLElement;
+  shown: string;
+  place: string;
+}
+
 /**
  * The panel that lists everybody. Only the rows that can be seen exist; they
  * say how many there are, and which of them they are.
@@ -52,7 +59,7 @@ export class People {
   readonly #title: HTMLHeadingElement;
   readonly #search: HTMLInputElement;
   readonly #found = h("p", { class: "found", role: "status" });
-  readonly #rows = new Map<string, { element: HTMLElement; shown: string }>();
+  readonly #rows = new Map<string, Row>();
   #all: Person[] = [];
   #people: Person[] = [];
   #asModerator = false;
@@ -145,13 +152,9 @@ export class People {
   #row(v: Viewport, i: number, after: Element): HTMLElement {
     const p = this.#people[i]!;
     let row = this.#rows.get(p.id);
-    if (!row) this.#rows.set(p.id, (row = { element: h("li", { role: "listitem", "data-id": p.id }), shown: "" }));
+    if (!row) this.#rows.set(p.id, (row = { element: h("li", { role: "listitem", "data-id": p.id }), shown: "", place: "" }));
     const { element } = row;
-    element.style.transform = `translateY(${rowTop(v, i)}px)`;
-    element.setAttribute("aria-setsize", String(this.#people.length));
-    element.setAttribute("aria-posinset", String(i + 1));
-    element.style.height = `${rowHeight + (v.open === i ? v.extra : 0)}px`;
-    element.tabIndex = p.id === this.#here ? 0 : -1;
+    this.#placeRow(v, i, row, p.id === this.#here);
     const text = JSON.stringify([p, this.#asModerator, this.#open === p.id, p.id === this.#here]);
     if (row.shown !== text) {
       row.shown = text;
@@ -159,6 +162,17 @@ export class People {
     }
     if (after.nextElementSibling !== element) after.after(element);
     return element;
+  }
+
+  #placeRow(v: Viewport, i: number, row: Row, here: boolean): void {
+    const [top, height] = [rowTop(v, i), rowHeight + (v.open === i ? v.extra : 0)];
+    const place = `${i} ${v.count} ${top} ${height} ${here}`;
+    if (row.place === place) return;
+    row.place = place;
+    const { element } = row;
+    element.style.transform = `translateY(${top}px)`;
+    element.style.height = `${height}px`;
+    setProps(element, { "aria-setsize": v.count, "aria-posinset": i + 1, tabindex: here ? 0 : -1 });
   }
 
   #fillRow(element: HTMLElement, p: Person): void {
