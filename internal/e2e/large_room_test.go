@@ -541,11 +541,11 @@ func TestConnectionInWords(t *testing.T) {
 	says(ada, ada, "^Connection of Ada .you.: Good$")
 	says(bea, ada, "^Connection of Ada: Good$")
 	lose(20)
-	says(ada, ada, "Losing \\d+ % of packets on the way")
+	says(ada, ada, "You are losing \\d+ % of packets on the way")
 	says(bea, ada, "(Losing|They are losing) \\d+ % of packets")
 	screenshot(t, bea, "words")
 	// What ails Ada is said on top of her page, and is not put down to Bea.
-	ada.until(t, "/^Your connection: Losing \\d+ %% of packets/.test(document.querySelector('.top .own-link:not([hidden])')?.ariaLabel)")
+	ada.until(t, "/^Your connection: You are losing \\d+ %% of packets/.test(document.querySelector('.top .own-link:not([hidden])')?.ariaLabel)")
 	says(ada, bea, ": Good$")
 	screenshot(t, ada, "words-own")
 	lose(0)

@@ -74,7 +74,7 @@ export function ofOwn(f: OwnFacts): Connection {
   const loss = Math.max(f.lossIn, f.lossOut);
   // A device that is too slow fetches packets too late, and then they are lost as well.
   const perhaps = f.slow ? ", perhaps because your device cannot keep up" : "";
-  if (loss >= noticeable) return { bars: loss >= severe ? 1 : 2, text: `${losing(loss)} ${f.lossOut >= f.lossIn ? "on the way out" : "on the way in"}${perhaps}` };
+  if (loss >= noticeable) return { bars: loss >= severe ? 1 : 2, text: `You are ${losing(loss).toLowerCase()} ${f.lossOut >= f.lossIn ? "on the way out" : "on the way in"}${perhaps}` };
   const why = reason(f);
   if (f.slow && !(why && f.busy)) return { bars: 2, text: "Your device cannot keep up: close other programs, or choose a lower video quality" };
   if (why) return { bars: 2, text: `Video reduced: ${why}` };

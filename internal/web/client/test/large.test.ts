@@ -239,13 +239,13 @@ test("our own connection, in words", () => {
   const say = (f: Partial<OwnFacts>): string => ofOwn({ ...own, ...f }).text;
   assert.deepEqual(
     [{}, { interrupted: true }, { known: false }, { lossOut: 5 }, { lossIn: 20 }, { downlink: 300_000, needed: 400_000 }, { rtt: 800 }].map(say),
-    ["Good", "Your connection is interrupted", "Not measured yet", "Losing 5 % of packets on the way out", "Losing 20 % of packets on the way in",
+    ["Good", "Your connection is interrupted", "Not measured yet", "You are losing 5 % of packets on the way out", "You are losing 20 % of packets on the way in",
       "Video reduced: your connection carries 300 kbit/s", "Slow: sound takes 400 ms to the server"],
   );
   const slow = "Your device cannot keep up: close other programs, or choose a lower video quality";
   assert.deepEqual(
     [{ slow: true }, { slow: true, downlink: 300_000, needed: 400_000 }, { slow: true, lossIn: 5 }, { busy: true, needed: 400_000, slow: true }, { busy: true }, { busy: true, interrupted: true }].map(say),
-    [slow, slow, "Losing 5 % of packets on the way in, perhaps because your device cannot keep up", "Video reduced: the server has too much to do", "Good", "Your connection is interrupted"],
+    [slow, slow, "You are losing 5 % of packets on the way in, perhaps because your device cannot keep up", "Video reduced: the server has too much to do", "Good", "Your connection is interrupted"],
   );
   assert.deepEqual([600_000, 999, 2_000_000, 2_540_000].map(bitrate), ["600 kbit/s", "10 kbit/s", "2 Mbit/s", "2.5 Mbit/s"]);
 });
