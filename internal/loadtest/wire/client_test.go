@@ -9,6 +9,7 @@ import (
 	"github.com/plenum-conf/plenum/internal/jingle"
 	"github.com/plenum-conf/plenum/internal/media"
 	"github.com/plenum-conf/plenum/internal/mono"
+	"github.com/plenum-conf/plenum/internal/xmpp"
 )
 
 // talk drives a client by hand.
@@ -338,4 +339,16 @@ func FuzzFrames(f *testing.F) {
 		}
 		k.c.Close()
 	})
+}
+
+// TestRefusal: a server without focus is told from a focus that refuses.
+func TestRefusal(t *testing.T) {
+	for condition, want := range map[string]string{
+		"service-unavailable": "nobody is at focus.meet.example, where the focus should be: does the server run one? (xmpp: cancel/service-unavailable)",
+		"not-authorized":      "the focus refuses the conference: xmpp: cancel/not-authorized",
+	} {
+		if got := refusal("focus.meet.example", &xmpp.StanzaError{Type: "cancel", Condition: condition}); got != want {
+			t.Errorf("%s: %s", condition, got)
+		}
+	}
 }

@@ -2,6 +2,7 @@ package wire
 
 import (
 	"encoding/json"
+	"errors"
 	"strings"
 	"time"
 
@@ -32,7 +33,7 @@ func (c *Client) request(now mono.Time) {
 
 func (c *Client) requested(now mono.Time, st xmpp.Stanza, err error) {
 	if err != nil {
-		c.fatal("the focus refuses the conference: " + err.Error())
+		c.fatal(refusal(c.cfg.Focus, err))
 		return
 	}
 	el, ok := st.Child("conference", xmpp.NSFocus)
@@ -53,6 +54,16 @@ func (c *Client) requested(now mono.Time, st xmpp.Stanza, err error) {
 	}
 	c.event(Event{Kind: Requested})
 	c.join(now)
+}
+
+// refusal says why there is no conference. Who is not there cannot refuse: a
+// server without focus says so in the focus's name.
+func refusal(focus string, err error) string {
+	var e *xmpp.StanzaError
+	if errors.As(err, &e) && (e.Condition == "service-unavailable" || e.Condition == "remote-server-not-found") {
+		return "nobody is at " + focus + ", where the focus should be: does the server run one? (" + err.Error() + ")"
+	}
+	return "the focus refuses the conference: " + err.Error()
 }
 
 // Backoff is how long a client waits before it repeats a conference request
