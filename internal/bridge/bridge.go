@@ -230,6 +230,9 @@ func (w *worker) shutdown() {
 		c.expire()
 	}
 	w.flush()
+	for len(w.telling) > 0 {
+		w.tell()
+	}
 	w.refuseAll()
 	w.publish()
 }

@@ -2,6 +2,7 @@ package bridge
 
 import (
 	"net/netip"
+	"slices"
 	"strconv"
 	"time"
 
@@ -176,7 +177,7 @@ type SlotState struct {
 }
 
 // stateWait is how long State waits for a busy worker.
-const stateWait = 2 * time.Second
+const stateWait = 4 * time.Second
 
 // State asks every worker for its state. It returns plain values that belong
 // to the caller.
@@ -210,8 +211,73 @@ var closedTimer = func() <-chan time.Time {
 
 type stateWanted struct{ answer chan<- WorkerState }
 
-func (e stateWanted) handle(w *worker) { e.answer <- w.state() }
+func (e stateWanted) handle(w *worker) { w.telling = append(w.telling, &telling{answer: e.answer}) }
 
+// telling is a state that is being written down, some endpoints a turn: all of
+// a large conference at once would keep media waiting for a sixth of a second.
+type telling struct {
+	answer  chan<- WorkerState
+	begun   bool
+	state   WorkerState
+	pending []untold
+}
+
+// untold is an endpoint that is not in a state yet, and the index of its
+// conference there.
+type untold struct {
+	ep         *endpoint
+	conference int
+}
+
+// statesPerTurn is how many endpoints a turn describes, about half a
+// millisecond each in a conference of hundreds.
+const statesPerTurn = 4
+
+// tell goes on with the state that was asked for first.
+func (w *worker) tell() {
+	if len(w.telling) == 0 {
+		return
+	}
+	t := w.telling[0]
+	if !t.begun {
+		t.begin(w)
+	}
+	if !t.some(statesPerTurn) {
+		return
+	}
+	t.answer <- t.state
+	w.telling = slices.Delete(w.telling, 0, 1)
+}
+
+func (t *telling) begin(w *worker) {
+	t.begun, t.state = true, w.state()
+	for _, c := range w.conferences {
+		for _, ep := range c.order {
+			t.pending = append(t.pending, untold{ep, len(t.state.Conferences)})
+		}
+		t.state.Conferences = append(t.state.Conferences, c.state())
+	}
+}
+
+// some describes up to n endpoints, and reports whether all are done. Who has
+// left meanwhile is left out.
+func (t *telling) some(n int) (done bool) {
+	for ; len(t.pending) > 0; t.pending = t.pending[1:] {
+		p := t.pending[0]
+		switch {
+		case p.ep.gone:
+			continue
+		case n == 0:
+			return false
+		}
+		c := &t.state.Conferences[p.conference]
+		c.Endpoints = append(c.Endpoints, p.ep.state())
+		n--
+	}
+	return true
+}
+
+// state is that of the worker without its conferences.
 func (w *worker) state() WorkerState {
 	w.publish()
 	s := WorkerState{
@@ -224,23 +290,18 @@ func (w *worker) state() WorkerState {
 			s.Counters[n.name] = v
 		}
 	}
-	for _, c := range w.conferences {
-		s.Conferences = append(s.Conferences, c.state())
-	}
 	return s
 }
 
 func since(now, then mono.Time) string { return now.Sub(then).Round(time.Millisecond).String() }
 
+// state is that of the conference without its endpoints.
 func (c *conference) state() ConferenceState {
 	s := ConferenceState{MeetingID: c.meetingID, Room: c.room, Age: since(c.w.now, c.created),
 		Loudest: c.talk.loudest, Routed: c.talk.router.Routed(), LastN: c.lastN, Endpoints: []EndpointState{},
 	}
 	if d := c.talk.detector.Dominant(); d != nil {
 		s.Dominant = d.ID
-	}
-	for _, ep := range c.order {
-		s.Endpoints = append(s.Endpoints, ep.state())
 	}
 	return s
 }

@@ -45,6 +45,7 @@ type worker struct {
 	in       *netio.Batch
 	letters  []event // spare slice swapped with the mailbox's
 	dirty    []*endpoint
+	telling  []*telling
 	alloc    allocation
 	stopping bool
 
@@ -134,6 +135,7 @@ func (w *worker) turn() {
 	w.wheel.Advance(w.now, w.fire)
 	w.govern()
 	w.reallocate()
+	w.tell()
 	w.flush()
 	if w.now.Sub(w.published) >= time.Second {
 		w.rollSecond()
@@ -173,7 +175,7 @@ func (w *worker) wait() (int, error) {
 	if t := w.wheel.Next(); t != 0 {
 		d = min(d, t.Sub(w.busy.ended))
 	}
-	if d <= 0 || len(w.dirty) > 0 {
+	if d <= 0 || len(w.dirty) > 0 || len(w.telling) > 0 {
 		d = dontWait
 	}
 	w.sock.SetDeadline(d)

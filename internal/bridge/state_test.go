@@ -1,0 +1,49 @@
+package bridge
+
+import (
+	"testing"
+	"time"
+
+	"github.com/plenum-conf/plenum/internal/mono"
+)
+
+// TestStateIsTakenInTurns: the state of a large conference costs a turn the
+// description of a few endpoints; who leaves meanwhile is left out, and each of
+// the others is there once. Who asks twice is answered twice.
+func TestStateIsTakenInTurns(t *testing.T) {
+	const people = 300
+	n := newCrowd(t, people, func(*Options) {})
+	n.rounds(5, speaking(1))
+	first, second := make(chan WorkerState, 1), make(chan WorkerState, 1)
+	stateWanted{first}.handle(n.w)
+	stateWanted{second}.handle(n.w)
+	var turns int
+	var longest, all time.Duration
+	for len(n.w.telling) > 0 {
+		before := mono.Now()
+		n.w.tell()
+		took := mono.Now().Sub(before)
+		longest, all = max(longest, took), all+took
+		if turns++; turns == 10 {
+			n.leave()
+		}
+		if turns > people {
+			t.Fatal("it does not end")
+		}
+	}
+	t.Logf("%d turns of %v together, the longest %v", turns, all, longest)
+	if most := 2 * (people + statesPerTurn - 1) / statesPerTurn; turns < most-2 || turns > most {
+		t.Errorf("%d turns, want about %d", turns, most)
+	}
+	for _, answer := range []chan WorkerState{first, second} {
+		seen := map[string]int{}
+		for _, ep := range (<-answer).Conferences[0].Endpoints {
+			if seen[ep.ID]++; seen[ep.ID] > 1 {
+				t.Errorf("%s is there twice", ep.ID)
+			}
+		}
+		if len(seen) < people-1 {
+			t.Errorf("%d endpoints of %d", len(seen), people)
+		}
+	}
+}
