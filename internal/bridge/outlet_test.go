@@ -265,12 +265,17 @@ func TestClosedOutlet(t *testing.T) {
 	n.packet(t, &e, 1000, ptOpus, []byte("opus"))
 	n.w.flush()
 	if o := n.w.outlets[1]; n.w.count.own[dropOutlet] != 3 || o.away != 0 || len(o.spare) != 1 {
-		t.Errorf("%d dropped, %d bytes away", n.w.count.own[dropOutlet], o.away)
+		t.Fatalf("%d dropped, %d bytes away", n.w.count.own[dropOutlet], o.away)
+	}
+	for _, it := range n.w.outlets[1].spare[0].items[:3] {
+		if it.ep != nil || it.sealer != nil {
+			t.Error("an empty parcel holds on to a receiver")
+		}
 	}
 }
 
 // TestDelayOfLent: a packet is measured where its copies are sent, once in each
-// worker.
+// worker, and accounted for with the size it has there.
 func TestDelayOfLent(t *testing.T) {
 	for _, lent := range []int{0, 2, 4} {
 		n := newBenches(t, 2, 4, srtp.AEADAES128GCM)
@@ -295,6 +300,13 @@ func TestDelayOfLent(t *testing.T) {
 		}
 		if here, there := n.w.delays.rec.Total.Count(), outlet.delays.rec.Total.Count(); here != wantHere || there != wantThere {
 			t.Errorf("%d of 4 lent: %d and %d measurements", lent, here, there)
+		}
+		var accounted uint64 // to the receivers, before anything is sealed
+		for _, ep := range n.w.conferences[meeting].order[1 : 1+lent] {
+			accounted += ep.bytesOut.bytes
+		}
+		if sent := outlet.count.own[cBytesOut]; sent != accounted {
+			t.Errorf("%d of 4 lent: %d bytes were sent, %d accounted for", lent, sent, accounted)
 		}
 	}
 }
