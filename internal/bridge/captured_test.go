@@ -438,3 +438,35 @@ func lossyCapture(t *testing.T, packets []captured, seed uint64) {
 		v.complete()
 	}
 }
+
+// TestCaptureWithoutDescriptors: of AV1 that says nothing of itself, as Firefox
+// sends it, everybody gets everything, whatever size is asked for.
+func TestCaptureWithoutDescriptors(t *testing.T) {
+	packets := readCapture(t, "plain_av1_firefox.txt")
+	c, receivers := newCinema(t, packets, 3)
+	for i := range packets {
+		c.until(packets[i].ts)
+		for j, s := range receivers {
+			if i%20 == 0 {
+				s.ask([]int{180, 360, 720}[(i/20+j)%3], 0)
+			}
+		}
+		c.send(&packets[i], false)
+		for _, s := range receivers {
+			s.collect()
+		}
+	}
+	c.until(packets[len(packets)-1].ts + videoClock) // for what is on its way
+	for _, s := range receivers {
+		s.collect()
+		if len(s.got) != len(packets) {
+			t.Fatalf("a receiver got %d of %d packets", len(s.got), len(packets))
+		}
+		for i := range s.got {
+			got, p := &s.got[i], &packets[i]
+			if got.Seq != s.got[0].Seq+uint16(i) || got.Marker != p.marker || string(got.Payload()) != string(p.payload) {
+				t.Fatalf("packet %d of %d came as %d, marker %v", p.seq, packets[0].seq, got.Seq, got.Marker)
+			}
+		}
+	}
+}

@@ -18,5 +18,8 @@
 //
 //	go test ./internal/e2e -run RecordCaptures -v -args -record $PWD/internal/testkit/capture/testdata
 //
+// H.264 of Firefox is missing: without a plugin, which it would have to
+// download, Firefox does not offer it, and the recording skips it.
+//
 // Tests that count what is forwarded of a file say so when it is another one.
 package capture
