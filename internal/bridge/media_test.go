@@ -342,6 +342,8 @@ func TestLastN(t *testing.T) {
 	} {
 		tc.msg.LastN = &one
 		c.ask(&tc.msg)
+		a.audio(30)
+		c.until("all that was on its way", nil, func() bool { return heardLast(a, c) })
 		c.mu.Lock()
 		c.rtp = nil
 		c.mu.Unlock()
