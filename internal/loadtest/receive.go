@@ -93,17 +93,8 @@ func (m *peer) media(pkt []byte, stamp int64) {
 // rtpIn takes a packet that is still sealed. What can be known from the
 // header is; only some are opened.
 func (m *peer) rtpIn(pkt []byte, at mono.Time, stamp int64) {
-	opened := false
-	if pkt[0]&0x20 != 0 { // the length of the padding is sealed
-		var ok bool
-		if pkt, ok = m.openRTP(pkt); !ok {
-			return
-		}
-		opened = true
-	}
-	h, err := rtp.Parse(pkt)
-	if err != nil {
-		m.count.Malformed++
+	h, opened, ok := m.headerOf(pkt)
+	if !ok {
 		return
 	}
 	if m.offer.ext.tcc != 0 {
@@ -118,58 +109,76 @@ func (m *peer) rtpIn(pkt []byte, at mono.Time, stamp int64) {
 		m.count.UnknownType++
 		return
 	}
+	length := len(h.Payload())
+	if !opened {
+		if length -= m.opener.Profile().OverheadRTP(); length < 0 {
+			m.count.Unauthentic++
+			return
+		}
+	}
 	if f.rtx {
-		m.rtxIn(pkt, h, opened, at)
+		m.rtxIn(&h, f, opened, length, at)
 		return
 	}
 	s := m.newest
 	if s == nil || s.SSRC != h.SSRC {
 		s = m.streams[h.SSRC]
 	}
-	if opened && h.PaddingOnly() && s == nil {
-		m.count.Padding++ // a probe, on an SSRC that never carries anything
-		return
-	}
 	if s == nil {
+		// A probe, on an SSRC that never carries anything. JVB's have padding
+		// or, when 12 bytes are all it wants to send, not even that.
+		if length == 0 {
+			m.count.Padding++
+			return
+		}
 		if s = m.stream(&h, f); s == nil {
 			return
 		}
 	}
 	m.newest = s
-	length := len(h.Payload())
-	if !opened {
-		length -= m.opener.Profile().OverheadRTP()
+	if s.Nack.Asked(h.Seq) {
+		if opened || m.openRTP(&h) {
+			m.repeated(s, &h, at)
+		}
+		return
 	}
-	open, first := s.Packet(&h, max(length, 0), at, m.w.every)
+	open, first := s.Packet(&h, length, at, m.w.every)
 	if h.PaddingOnly() && opened {
 		m.count.Padding++
 		return
 	}
-	if !first {
-		return
-	}
-	if !opened && open {
-		if pkt, opened = m.openRTP(pkt); !opened {
-			return
-		}
-		if h, err = rtp.Parse(pkt); err != nil {
-			m.count.Malformed++
-			return
-		}
-	}
-	if opened {
+	if first && (opened || open && m.openRTP(&h)) {
 		m.look(s, &h, stamp, at)
 	}
 }
 
-func (m *peer) openRTP(pkt []byte) ([]byte, bool) {
-	n, err := m.opener.OpenRTP(pkt)
+// headerOf parses a sealed packet. It opens those with padding, since the
+// length of that is sealed.
+func (m *peer) headerOf(pkt []byte) (h rtp.Header, opened, ok bool) {
+	if pkt[0]&0x20 != 0 {
+		h.Raw, opened = pkt, true
+		return h, opened, m.openRTP(&h)
+	}
+	h, err := rtp.Parse(pkt)
+	if err != nil {
+		m.count.Malformed++
+	}
+	return h, false, err == nil
+}
+
+// openRTP opens the packet of a header, in place.
+func (m *peer) openRTP(h *rtp.Header) bool {
+	n, err := m.opener.OpenRTP(h.Raw)
 	if err != nil {
 		m.count.Unauthentic++
-		return nil, false
+		return false
 	}
 	m.count.Opened++
-	return pkt[:n], true
+	if *h, err = rtp.Parse(h.Raw[:n]); err != nil {
+		m.count.Malformed++
+		return false
+	}
+	return true
 }
 
 // look takes an opened packet: delay, picture size, key frames.
@@ -226,38 +235,39 @@ func (m *peer) move(s *lmedia.Stream) {
 	s.Moving(s.Video && !s.Desktop && s.Source != "" && (m.forwarded == nil || m.forwarded[s.Source]) && !m.sources.isMuted(s.Source))
 }
 
-// rtxIn takes a retransmission (RFC 4588).
-func (m *peer) rtxIn(pkt []byte, h rtp.Header, opened bool, at mono.Time) {
-	if !opened {
-		var ok bool
-		if pkt, ok = m.openRTP(pkt); !ok {
-			return
-		}
-		var err error
-		if h, err = rtp.Parse(pkt); err != nil {
-			m.count.Malformed++
-			return
-		}
+// rtxIn takes a packet of an SSRC for retransmissions (RFC 4588), of a length
+// without padding.
+func (m *peer) rtxIn(h *rtp.Header, f *format, opened bool, length int, at mono.Time) {
+	if length == 0 {
+		m.count.Padding++
+		return
 	}
-	f := &m.offer.formats[h.PayloadType]
 	primary, known := m.rtxOf[h.SSRC]
 	if !known {
 		m.count.UnknownSSRC++
 		return
 	}
-	original, ok := rtp.UnwrapRTX(&h, f.apt, primary)
+	if !opened && !m.openRTP(h) {
+		return
+	}
+	original, ok := rtp.UnwrapRTX(h, f.apt, primary)
 	if !ok {
 		m.count.Padding++
 		return
 	}
-	m.count.Retransmitted++
-	s := m.streams[primary]
 	o, err := rtp.Parse(original)
-	if s == nil || err != nil {
-		return
+	if s := m.streams[primary]; s != nil && err == nil {
+		m.repeated(s, &o, at)
 	}
-	if s.Late(o.Seq, at) {
-		s.Opened(&o)
+}
+
+// repeated takes an opened packet that was sent again: unwrapped from RFC 4588,
+// or on its own SSRC with its own number. JVB does the latter when it rewrites
+// SSRCs, although it tells of SSRCs for retransmissions.
+func (m *peer) repeated(s *lmedia.Stream, h *rtp.Header, at mono.Time) {
+	m.count.Retransmitted++
+	if s.Late(h.Seq, at) {
+		s.Opened(h)
 	}
 }
 

@@ -46,6 +46,37 @@ func TestNackGenerator(t *testing.T) {
 	}
 }
 
+// TestNackGeneratorAsked: a packet answers a NACK from the time it was asked
+// for until it comes or is given up.
+func TestNackGeneratorAsked(t *testing.T) {
+	var g NackGenerator
+	asked := func(when string, want ...uint16) {
+		t.Helper()
+		var got []uint16
+		for seq := uint16(65530); seq != 10; seq++ {
+			if g.Asked(seq) {
+				got = append(got, seq)
+			}
+		}
+		if !slices.Equal(got, want) {
+			t.Errorf("%s: %v, want %v", when, got, want)
+		}
+	}
+	asked("before anything came")
+	g.Add(65533, at(0))
+	g.Add(2, at(0))
+	asked("missing only")
+	g.Due(nil, at(0))
+	g.Add(4, at(10))
+	asked("asked for", 65534, 65535, 0, 1)
+	g.Add(0, at(20))
+	asked("one has come", 65534, 65535, 1)
+	for ms := 20; ms < 5000; ms += 10 {
+		g.Due(nil, at(ms))
+	}
+	asked("given up")
+}
+
 func TestNackGeneratorGivesUp(t *testing.T) {
 	var g NackGenerator
 	g.Add(1, at(0))

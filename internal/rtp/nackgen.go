@@ -80,12 +80,25 @@ func (g *NackGenerator) miss(n int64, now mono.Time) {
 }
 
 func (g *NackGenerator) arrived(n int64) {
-	i, found := slices.BinarySearchFunc(g.missing, n, func(m missing, n int64) int {
-		return int(m.number - n)
-	})
-	if found {
+	if i, found := g.find(n); found {
 		g.missing = slices.Delete(g.missing, i, i+1)
 	}
+}
+
+func (g *NackGenerator) find(n int64) (int, bool) {
+	return slices.BinarySearchFunc(g.missing, n, func(m missing, n int64) int {
+		return int(m.number - n)
+	})
+}
+
+// Asked reports whether seq is missing still and has been asked for, so that
+// its arrival answers a NACK. It is to be called before Add.
+func (g *NackGenerator) Asked(seq uint16) bool {
+	if len(g.missing) == 0 {
+		return false
+	}
+	i, found := g.find(g.numbers.Peek(seq, 16))
+	return found && g.missing[i].tries > 0
 }
 
 // Deadline is when Due will have something to ask for, 0 for never.

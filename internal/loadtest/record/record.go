@@ -119,7 +119,7 @@ type Media struct {
 	UnknownType   uint64 `json:"unknown_type"`   // packets of payload types that were not offered
 	EarlyPackets  uint64 `json:"early_packets"`  // before there were keys
 	Padding       uint64 `json:"padding"`        // packets without payload
-	Retransmitted uint64 `json:"retransmitted"`  // repetitions received
+	Retransmitted uint64 `json:"retransmitted"`  // repetitions received, in streams of their own or not
 	NacksOut      uint64 `json:"nacks_out"`      // packets asked for again
 	NacksIn       uint64 `json:"nacks_in"`       // packets the server asked for again
 	KeyFramesOut  uint64 `json:"key_frames_out"` // asked for
