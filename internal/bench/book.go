@@ -19,8 +19,9 @@ import (
 // and performance.md, made of it, for people. Rows that are measured again are
 // replaced; all others stay.
 type book struct {
-	dir  string
-	Rows []entry
+	dir    string
+	commit string // of the source, when the book was opened
+	Rows   []entry
 }
 
 // entry is one row as measured at one time on one machine.
@@ -30,10 +31,14 @@ type entry struct {
 	Commit        string // of the measured source
 	Date          string
 	Runs          []figures
+	Failed        int `json:",omitempty"` // runs that came to nothing
 }
 
 func openBook(dir string) (*book, error) {
-	b := &book{dir: dir}
+	b := &book{dir: dir, commit: commit()}
+	if err := os.MkdirAll(dir, 0o755); err != nil {
+		return nil, err
+	}
 	data, err := os.ReadFile(filepath.Join(dir, "performance.json"))
 	if errors.Is(err, os.ErrNotExist) {
 		return b, nil
@@ -44,8 +49,9 @@ func openBook(dir string) (*book, error) {
 	return b, json.Unmarshal(data, b)
 }
 
-func (b *book) enter(r *row, runs []figures) {
-	e := entry{Section: r.section, Name: r.name, Machine: machine(), Commit: commit(), Date: time.Now().Format(time.DateOnly), Runs: runs}
+// enter takes the runs of a row, and how many more came to nothing.
+func (b *book) enter(r *row, runs []figures, failed int) {
+	e := entry{Section: r.section, Name: r.name, Machine: machine(), Commit: b.commit, Date: time.Now().Format(time.DateOnly), Runs: runs, Failed: failed}
 	b.Rows = slices.DeleteFunc(b.Rows, func(o entry) bool { return o.Section == e.Section && o.Name == e.Name })
 	b.Rows = append(b.Rows, e)
 }
@@ -81,13 +87,18 @@ func machine() string {
 }
 
 // commit is the source that is measured; a plus sign marks changes that were
-// not committed.
+// not committed, to anything but the book itself.
 func commit() string {
-	out, err := exec.Command("git", "describe", "--always", "--dirty=+").Output()
+	out, err := exec.Command("git", "describe", "--always").Output()
 	if err != nil {
 		return "unknown"
 	}
-	return string(bytes.TrimSpace(out))
+	name := string(bytes.TrimSpace(out))
+	changes, err := exec.Command("git", "status", "--porcelain", "--untracked-files=no", "--", ":/", ":(top,exclude)docs/performance.*").Output()
+	if err != nil || len(changes) > 0 {
+		name += "+"
+	}
+	return name
 }
 
 // String is a run in one line, in the order of the columns' names.

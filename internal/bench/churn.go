@@ -2,6 +2,7 @@ package main
 
 import (
 	"context"
+	"errors"
 	"flag"
 	"fmt"
 	"time"
@@ -42,12 +43,18 @@ func churnCommand(ctx context.Context, args []string) error {
 	if err != nil {
 		return err
 	}
-	for _, what := range []string{"heap MB", "MB"} {
-		if warm, end := last["warm "+what], last["end "+what]; end > (1+maxGrowth)*warm {
-			return fmt.Errorf("the server's memory grew: %s was %.1f when warm and %.1f at the end", what, warm, end)
+	return last.grown()
+}
+
+// grown says what became more by too much.
+func (f figures) grown() error {
+	var all []error
+	for _, what := range []string{"heap MB", "MB", "goroutines"} {
+		if warm, end := f["warm "+what], f["end "+what]; end > (1+maxGrowth)*warm {
+			all = append(all, fmt.Errorf("the server grew: %s was %.1f when warm and %.1f at the end", what, warm, end))
 		}
 	}
-	return nil
+	return errors.Join(all...)
 }
 
 func runChurn(ctx context.Context, s *settings, dir string, length time.Duration) (figures, error) {
@@ -56,9 +63,9 @@ func runChurn(ctx context.Context, s *settings, dir string, length time.Duration
 		return nil, err
 	}
 	defer p.stop()
-	return s.underLoad(ctx, dir, func() (figures, error) { return watchChurn(ctx, p, admin, length) }, public,
+	return s.underLoad(ctx, dir, length+patience, func() (figures, error) { return watchChurn(ctx, p, admin, length) }, public,
 		"--rooms", fmt.Sprint(churnRooms), "--participants", fmt.Sprint(churnPeople), "--video", fmt.Sprint(churnCameras),
-		"--audio", fmt.Sprint(churnCameras), "--churn", churnShare, "--ramp", "10/s", "--duration", length.String())
+		"--audio", fmt.Sprint(churnCameras), "--churn", churnShare, "--ramp", "10/s")
 }
 
 // watchChurn looks at the server's memory in the second tenth of the time and
@@ -66,15 +73,16 @@ func runChurn(ctx context.Context, s *settings, dir string, length time.Duration
 // heap in use, and the mean resident size.
 func watchChurn(ctx context.Context, p *process, admin string, length time.Duration) (figures, error) {
 	f := figures{}
-	tenth := length / 10
+	start, tenth := time.Now(), length/10
 	for _, part := range []struct {
-		name string
-		wait time.Duration // after what went before
-	}{{"warm", tenth}, {"end", 7 * tenth}} {
-		if err := pause(ctx, part.wait); err != nil {
+		name  string
+		after time.Duration
+	}{{"warm", tenth}, {"end", 9 * tenth}} {
+		from := start.Add(part.after)
+		if err := pause(ctx, time.Until(from)); err != nil {
 			return nil, err
 		}
-		if err := f.sampleMemory(ctx, p, admin, part.name, tenth); err != nil {
+		if err := f.sampleMemory(ctx, p, admin, part.name, from.Add(tenth)); err != nil {
 			return nil, err
 		}
 	}
@@ -84,27 +92,30 @@ func watchChurn(ctx context.Context, p *process, admin string, length time.Durat
 	return f, err
 }
 
-func (f figures) sampleMemory(ctx context.Context, p *process, admin, name string, length time.Duration) error {
-	const step = time.Second
-	var least, sum float64
-	n := int(length / step)
-	var goroutines float64
-	for i := range n {
+// sampleMemory looks each second until the time has come. A server that people
+// have left has little in use, which says nothing.
+func (f figures) sampleMemory(ctx context.Context, p *process, admin, name string, until time.Time) error {
+	var least, sum, goroutines, n float64
+	for time.Now().Before(until) {
 		m, err := scrape(ctx, admin)
 		if err != nil {
 			return err
 		}
-		if heap := m["go_memstats_heap_alloc_bytes"]; i == 0 || heap < least {
+		if in := m["plenum_bridge_endpoints"]; in < churnRooms*churnPeople/2 {
+			return fmt.Errorf("only %.0f of %d participants are in", in, churnRooms*churnPeople)
+		}
+		if heap := m["go_memstats_heap_alloc_bytes"]; n == 0 || heap < least {
 			least = heap
 		}
 		goroutines += m["go_goroutines"]
 		sum += float64(storm.Memory(p.pid()))
-		if err := pause(ctx, step); err != nil {
+		n++
+		if err := pause(ctx, min(time.Second, time.Until(until))); err != nil {
 			return err
 		}
 	}
-	f[name+" heap MB"], f[name+" MB"] = least/(1<<20), sum/float64(n)/(1<<20)
-	f[name+" goroutines"] = goroutines / float64(n)
+	f[name+" heap MB"], f[name+" MB"] = least/(1<<20), sum/n/(1<<20)
+	f[name+" goroutines"] = goroutines / n
 	return nil
 }
 

@@ -37,8 +37,9 @@ func crowdRows() []row {
 	return all
 }
 
-// readReport adds what the participants saw.
-func (f figures) readReport(file string) error {
+// readReport adds what the participants saw, in the window if it is known of
+// single seconds.
+func (f figures) readReport(file string, w window) error {
 	b, err := os.ReadFile(file)
 	if err != nil {
 		return err
@@ -49,9 +50,48 @@ func (f figures) readReport(file string) error {
 	}
 	f.joins(&r)
 	f.streams(&r)
-	f["load cores"] = r.Machine.CPU.Seconds() / r.Duration.Seconds()
+	f.seconds(&r, w)
+	f["failed"] = max(f["failed"], float64(outside(&r)))
 	f["load KB each"] = float64(r.Machine.PeakMemory) / 1024 / float64(max(len(r.Participants), 1))
 	return nil
+}
+
+// outside is how many were not in the call when it ended.
+func outside(r *record.Report) int {
+	n := 0
+	for i := range r.Participants {
+		if r.Participants[i].State != record.InCall {
+			n++
+		}
+	}
+	return n
+}
+
+// seconds adds what the whole seconds of the window say: the load's CPU, loss,
+// the median of their median delays, and the mean of their 99th percentiles.
+func (f figures) seconds(r *record.Report, w window) {
+	var n, cpu, came, lost, p99 float64
+	var p50 []time.Duration
+	for _, s := range r.Seconds {
+		if end := r.Began.Add(s.At); end.Add(-time.Second).Before(w.from) || end.After(w.to) {
+			continue
+		}
+		n++
+		cpu += s.CPU
+		came += float64(s.PacketsIn)
+		lost += float64(s.Lost)
+		p50 = append(p50, s.DelayP50)
+		p99 += ms(s.DelayP99)
+	}
+	if n == 0 {
+		return
+	}
+	f["load cores"] = cpu / n
+	if came > 0 {
+		lost = max(lost, 0) // repetitions of what was lost before may have come
+		slices.Sort(p50)
+		f["loss %"], f["delay p50 ms"], f["p99 ms"] = 100*lost/(came+lost), ms(p50[len(p50)/2]), p99/n
+	}
 }
 
 // joins adds how long it took until sessions were accepted, and until their
@@ -73,31 +113,22 @@ func (f figures) joins(r *record.Report) {
 	}
 }
 
-// streams adds loss and delay.
+// streams adds loss by kind, from the first participant on.
 func (f figures) streams(r *record.Report) {
-	var delay record.Histogram
 	lost, expected := map[string]float64{}, map[string]float64{}
 	for _, p := range r.Participants {
 		if p.Media == nil {
 			continue
 		}
-		if p.Media.Delay != nil {
-			delay.Merge(p.Media.Delay)
-		}
 		for _, s := range p.Media.Streams {
-			for _, kind := range []string{"", s.Kind + " "} {
-				lost[kind] += float64(s.Lost)
-				expected[kind] += float64(s.Expected)
-			}
+			lost[s.Kind] += float64(s.Lost)
+			expected[s.Kind] += float64(s.Expected)
 		}
 	}
 	for kind, n := range expected {
 		if n > 0 {
-			f[kind+"loss %"] = 100 * lost[kind] / n
+			f[kind+" loss %"] = 100 * lost[kind] / n
 		}
-	}
-	if expected[""] > 0 {
-		f["delay p50 ms"], f["p99 ms"] = ms(delay.Quantile(0.5)), ms(delay.Quantile(0.99))
 	}
 }
 

@@ -64,7 +64,7 @@ type settings struct {
 // addTo makes flags of what all measurements share.
 func (s *settings) addTo(f *flag.FlagSet, runs int) {
 	f.StringVar(&s.plenum, "plenum", "", "plenum `binary` to measure; default: built from this checkout")
-	f.IntVar(&s.runs, "runs", runs, "how often each row is measured")
+	f.IntVar(&s.runs, "runs", runs, "how often each row is measured; those that take long at most two or three times")
 	f.StringVar(&s.server, "server-core", "0", "`core` the server is pinned to")
 	f.StringVar(&s.load, "load-core", "1", "`core` the load is pinned to")
 	f.StringVar(&s.out, "out", "docs", "`directory` that performance.md and performance.json are written to")

@@ -2,6 +2,7 @@ package main
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"os"
 	"os/exec"
@@ -14,6 +15,8 @@ import (
 type row struct {
 	section string // title of the table it stands in
 	name    string
+	needs   string // program without which the row is left out, "" for none
+	most    int    // runs of a row that takes long, 0 for as many as wanted
 	// once runs it and returns its figures by column. dir is a fresh
 	// directory. A figure that could not be had is left out.
 	once func(ctx context.Context, s *settings, dir string) (figures, error)
@@ -46,32 +49,58 @@ func (s *settings) measure(ctx context.Context, all []row) error {
 	if err != nil {
 		return err
 	}
+	var failed []error
 	for _, r := range all {
-		if err := r.measure(ctx, s, dir, book); err != nil {
-			return fmt.Errorf("%s: %w", r.name, err)
+		failed = append(failed, r.measure(ctx, s, dir, book))
+		if ctx.Err() != nil {
+			break
 		}
 	}
-	return book.write()
+	return errors.Join(append(failed, book.write())...)
 }
 
-// measure runs a row as often as wanted. What is measured is kept even if
-// a later row fails.
+// failures is after how many runs that came to nothing a row is given up.
+const failures = 2
+
+// measure runs a row as often as wanted. Runs that fail are told of at the end
+// and counted in the book; neither the others nor other rows suffer.
 func (r *row) measure(ctx context.Context, s *settings, parent string, book *book) error {
 	fmt.Println(r.name)
-	var runs []figures
-	for i := range s.runs {
-		start := time.Now()
-		dir, err := os.MkdirTemp(parent, "run-")
-		if err != nil {
-			return err
+	if r.needs != "" {
+		if _, err := exec.LookPath(r.needs); err != nil {
+			fmt.Printf("  left out: %v\n", err)
+			return nil
 		}
-		f, err := r.once(ctx, s, dir)
+	}
+	want := s.runs
+	if r.most > 0 {
+		want = min(want, r.most)
+	}
+	var runs []figures
+	var failed []error
+	for i := 0; i < want && len(failed) < failures && ctx.Err() == nil; i++ {
+		start := time.Now()
+		f, err := r.run(ctx, s, parent)
 		if err != nil {
-			return err
+			fmt.Printf("  run %d of %d failed: %v\n", i+1, want, err)
+			failed = append(failed, fmt.Errorf("%s: %w", r.name, err))
+			continue
 		}
 		runs = append(runs, f)
-		fmt.Printf("  run %d of %d, %.0f s: %s\n", i+1, s.runs, time.Since(start).Seconds(), f)
+		fmt.Printf("  run %d of %d, %.0f s: %s\n", i+1, want, time.Since(start).Seconds(), f)
 	}
-	book.enter(r, runs)
-	return book.write()
+	if ctx.Err() != nil || len(runs) == 0 { // a row that was not finished keeps the figures it had
+		return errors.Join(append(failed, ctx.Err())...)
+	}
+	book.enter(r, runs, len(failed))
+	return errors.Join(append(failed, book.write())...)
+}
+
+// run runs a row once, in a directory of its own.
+func (r *row) run(ctx context.Context, s *settings, parent string) (figures, error) {
+	dir, err := os.MkdirTemp(parent, "run-")
+	if err != nil {
+		return nil, err
+	}
+	return r.once(ctx, s, dir)
 }

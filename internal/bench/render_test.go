@@ -35,7 +35,7 @@ func TestBook(t *testing.T) {
 		for _, v := range step.cpus {
 			runs = append(runs, figures{"join CPU-s": v})
 		}
-		b.enter(&all[step.row], runs)
+		b.enter(&all[step.row], runs, 0)
 		if err := b.write(); err != nil {
 			t.Fatal(err)
 		}

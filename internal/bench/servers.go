@@ -7,6 +7,7 @@ import (
 	"os"
 	"os/exec"
 	"path/filepath"
+	"slices"
 	"strconv"
 	"strings"
 	"text/template"
@@ -18,20 +19,23 @@ var prosodyConfig string
 // server is one contestant of the signalling rows.
 type server struct {
 	name  string
-	start func(ctx context.Context, s *settings, dir string) (*process, string, error) // with its WebSocket address
+	needs string // program, "" for plenum
+	most  int    // runs, 0 for as many as wanted
+	// start returns its WebSocket address as well.
+	start func(ctx context.Context, s *settings, dir string) (*process, string, error)
 }
 
-// signalServers are plenum and its peers; those that are not installed are
-// left out.
+// signalServers are plenum and its peers, who take minutes for a run.
 func signalServers() []server {
-	all := []server{{"plenum", startSignal}}
-	if _, err := exec.LookPath("prosody"); err == nil {
-		all = append(all,
-			server{"Prosody, gc generational", prosodyWith(`mode = "generational"`)},
-			server{"Prosody, gc incremental 105/250", prosodyWith(`mode = "incremental", threshold = 105, speed = 250`)})
+	return []server{
+		{name: ours, start: startSignal},
+		{"Prosody, gc generational", "prosody", 3, prosodyWith(`mode = "generational"`)},
+		{"Prosody, gc incremental 105/250", "prosody", 2, prosodyWith(`mode = "incremental", threshold = 105, speed = 250`)},
 	}
-	return all
 }
+
+// ours is the name of plenum among servers.
+const ours = "plenum"
 
 // oneCore makes a Go server run as it would on a machine with one core.
 var oneCore = []string{"GOMAXPROCS=1"}
@@ -47,8 +51,8 @@ func startSignal(ctx context.Context, s *settings, dir string) (*process, string
 	return p, "ws://" + at + "/xmpp-websocket", err
 }
 
-// startAll starts plenum with all its roles and more in its environment, and
-// returns its public and its admin URL.
+// startAll starts plenum with all its roles and more in its environment, which
+// goes over [oneCore], and returns its public and its admin URL.
 func startAll(ctx context.Context, s *settings, dir string, env ...string) (p *process, public, admin string, err error) {
 	var port [3]string
 	for i, network := range []string{"tcp", "tcp", "udp"} {
@@ -59,7 +63,7 @@ func startAll(ctx context.Context, s *settings, dir string, env ...string) (p *p
 		port[i] = "127.0.0.1:" + strconv.Itoa(n)
 	}
 	public, admin = "http://"+port[0], "http://"+port[1]
-	p, err = startProcess(ctx, s.server, dir, public+"/about/health", append(env, oneCore...),
+	p, err = startProcess(ctx, s.server, dir, public+"/about/health", slices.Concat(oneCore, env),
 		s.plenum, "serve", "--http", port[0], "--admin", port[1], "--media", port[2])
 	return p, public, admin, err
 }

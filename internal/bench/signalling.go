@@ -21,12 +21,14 @@ func signallingRows() []row {
 		{Rooms: 81, People: 40}, {Rooms: 1, People: 321}, {Rooms: 250, People: 40, Ramp: 1000},
 	} {
 		for _, srv := range signalServers() {
-			if shape.Ramp > 0 && srv.name != "plenum" {
+			if shape.Ramp > 0 && srv.name != ours {
 				continue // only its memory is of interest
 			}
 			all = append(all, row{
 				section: signallingSection,
 				name:    fmt.Sprintf("%d x %d: %s", shape.Rooms, shape.People, srv.name),
+				needs:   srv.needs,
+				most:    srv.most,
 				once: func(ctx context.Context, s *settings, dir string) (figures, error) {
 					return runStorm(ctx, s, dir, srv, shape)
 				},

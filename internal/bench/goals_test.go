@@ -1,0 +1,146 @@
+package main
+
+import (
+	"context"
+	"encoding/json"
+	"errors"
+	"os"
+	"path/filepath"
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/plenum-conf/plenum/internal/loadtest/record"
+)
+
+// TestGoalsExist: each goal is one of a row and a column that there are.
+func TestGoalsExist(t *testing.T) {
+	has := map[string]bool{}
+	for _, r := range rows() {
+		has[r.section+r.name] = true
+	}
+	for _, s := range sections {
+		for _, c := range s.columns {
+			has[s.title+c] = true
+		}
+	}
+	for _, g := range goals {
+		if !has[g.section+g.row] || !has[g.section+g.column] || g.goal > g.must {
+			t.Errorf("%+v", g)
+		}
+	}
+}
+
+func TestGoalLines(t *testing.T) {
+	at := func(name string, v float64) entry {
+		return entry{Section: signallingSection, Name: name, Runs: []figures{{"join CPU-s": v}}}
+	}
+	all := []entry{at("81 x 40: plenum", 0.5), at("81 x 40: Prosody, gc generational", 38), at("1 x 321: plenum", 0.3)}
+	for _, tc := range []struct {
+		entries []entry
+		want    []string
+	}{
+		{all, []string{
+			"81 x 40: plenum: join CPU-s 0.500. Must be 1.5: met. Goal 0.4: missed, 1.25 times that.",
+			"1 x 321: plenum: join CPU-s 0.300. Must be 1.2: met. Goal 0.3: met.",
+			"81 x 40: Prosody, gc generational takes 76.0 times the CPU time of plenum to join.",
+		}},
+		{all[:1], []string{"Prosody: not measured."}},
+	} {
+		text := string(render(&book{Rows: tc.entries}))
+		for _, want := range tc.want {
+			if !strings.Contains(text, want) {
+				t.Errorf("no %q in\n%s", want, text[len(head):])
+			}
+		}
+	}
+}
+
+// TestWindow: what happens before and after the window, and in seconds that
+// are not wholly in it, does not count.
+func TestWindow(t *testing.T) {
+	began := time.Now().Round(0)
+	r := record.Report{Began: began, Duration: 10 * time.Second, Participants: []record.Participant{{State: record.InCall}, {State: record.Failed}}}
+	for i := range 10 {
+		s := record.Second{At: time.Duration(i+1) * time.Second, CPU: 9, PacketsIn: 1000, Lost: 1000, DelayP50: time.Hour, DelayP99: time.Hour}
+		if i >= 4 && i < 7 {
+			s.CPU, s.Lost, s.DelayP50, s.DelayP99 = 0.5, 10, time.Duration(i)*time.Millisecond, time.Duration(2*i)*time.Millisecond
+		}
+		r.Seconds = append(r.Seconds, s)
+	}
+	file := filepath.Join(t.TempDir(), "report")
+	b, err := json.Marshal(&r)
+	if err != nil || os.WriteFile(file, b, 0o600) != nil {
+		t.Fatal(err)
+	}
+	f := figures{}
+	if err := f.readReport(file, window{began.Add(3500 * time.Millisecond), began.Add(7900 * time.Millisecond)}); err != nil {
+		t.Fatal(err)
+	}
+	for column, want := range map[string]float64{"load cores": 0.5, "loss %": 100.0 * 30 / 3030, "delay p50 ms": 5, "p99 ms": 10, "failed": 1} {
+		if got := f[column]; got != want {
+			t.Errorf("%s is %v, want %v", column, got, want)
+		}
+	}
+}
+
+// TestFailures: a run that fails costs no other run and no other row, and is
+// told of; a row that always fails keeps the figures it had.
+func TestFailures(t *testing.T) {
+	runs := 0
+	once := func(fails ...int) func(context.Context, *settings, string) (figures, error) {
+		return func(context.Context, *settings, string) (figures, error) {
+			runs++
+			for _, n := range fails {
+				if n == runs {
+					return nil, errors.New("no luck")
+				}
+			}
+			return figures{"joins": float64(runs)}, nil
+		}
+	}
+	b := &book{dir: t.TempDir()}
+	for _, tc := range []struct {
+		row         row
+		runs, found int // in all, and in the book
+		failed      bool
+	}{
+		{row{once: once()}, 4, 4, false},
+		{row{once: once(3)}, 4, 3, true},
+		{row{once: once(1, 2)}, 2, 3, true},
+		{row{once: once(), most: 2}, 2, 2, false},
+		{row{once: once(), needs: "there-is-no-such-program"}, 0, 2, false},
+	} {
+		runs = 0
+		tc.row.section = churnSection
+		err := tc.row.measure(t.Context(), &settings{runs: 4}, t.TempDir(), b)
+		if (err != nil) != tc.failed || runs != tc.runs || len(b.Rows) != 1 || len(b.Rows[0].Runs) != tc.found {
+			t.Errorf("%d runs, %+v, %v; want %+v", runs, b.Rows, err, tc)
+		}
+	}
+}
+
+// TestMissing: one of forty may be missing, one of three may not.
+func TestMissing(t *testing.T) {
+	for _, tc := range []struct {
+		people, in int
+		enough     bool
+	}{{40, 40, true}, {40, 39, true}, {40, 37, false}, {3, 2, false}, {3, 4, true}} {
+		in, err := (&meeting{people: tc.people}).here(map[string]float64{"plenum_bridge_endpoints": float64(tc.in)})
+		if (err == nil) != tc.enough || in != min(tc.in, tc.people) {
+			t.Errorf("%+v: %d, %v", tc, in, err)
+		}
+	}
+}
+
+// TestGrown: what is more than a tenth larger at the end has grown.
+func TestGrown(t *testing.T) {
+	f := figures{"warm heap MB": 10, "end heap MB": 10.9, "warm MB": 50, "end MB": 40, "warm goroutines": 100, "end goroutines": 109}
+	if err := f.grown(); err != nil {
+		t.Error(err)
+	}
+	f["end goroutines"] = 120
+	if err := f.grown(); err == nil || !strings.Contains(err.Error(), "goroutines") || strings.Contains(err.Error(), "MB") {
+		t.Error(err)
+	}
+}
