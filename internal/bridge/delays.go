@@ -144,6 +144,7 @@ func (w *worker) rollSecond() {
 	w.traffic.out.roll(w.count.own[cPacketsOut], d)
 	w.publishStress()
 	w.lend()
+	w.dropUnusedParcels()
 	w.publish()
 }
 

@@ -68,7 +68,8 @@
 // receiver; the allocator takes that for a second budget ([rationing]). Probing
 // and most repeats go before that. Audio is not limited. Video that has waited
 // for [staleAfter] nevertheless is dropped unopened. The load of outlets counts
-// as that of the worker they send for; one that is behind loses video first.
+// as that of the worker they send for, less if they decide for more receivers
+// themselves; one that is behind loses video first.
 //
 // # Under which SSRC
 //

@@ -13,6 +13,10 @@ import (
 // that is busy while another is less so: then some of its receivers get the
 // other as their outlet, for as long as they are there. So a conference that one
 // core can carry is on one core, and a larger one on as many as it takes.
+//
+// Nobody is taken back from an outlet that has become the busier one: its sealer
+// would have to wait until all that is on its way there is with the kernel. Such
+// an outlet lends others receivers of its own instead.
 
 const (
 	// lendAbove is the busy part of a second from which on a worker lets others
@@ -119,13 +123,23 @@ func (w *worker) tellLoad() {
 	w.lending.load.wait.Store(uint64(wait))
 }
 
-// askOutlets makes the load of those who send for w count as its own: it alone
-// can see to it that they have less to send.
+// askOutlets makes the load of those who send for w count as its own, as far as
+// it is w that can see to it that they have less to send.
 func (w *worker) askOutlets() {
 	for _, o := range w.outlets {
 		if o != nil && o.receivers > 0 {
-			l := &o.w.lending.load
-			w.stress.Beside(math.Float64frombits(l.busy.Load()), time.Duration(l.wait.Load()))
+			l, part := &o.w.lending.load, o.part()
+			busy, wait := math.Float64frombits(l.busy.Load()), time.Duration(l.wait.Load())
+			w.stress.Beside(part*busy, time.Duration(part*float64(wait)))
 		}
 	}
+}
+
+// part is how much the outlet's load counts for who lends to it: fully unless
+// the outlet decides for more receivers itself. Then those are to get less
+// first, or one large conference there would cost all who once lent it a few
+// receivers; only a queue that stands nevertheless is felt here too.
+func (o *outlet) part() float64 {
+	mine := float64(o.receivers)
+	return mine / max(mine, float64(o.w.numEndpoints.Load()))
 }

@@ -32,9 +32,10 @@ type outlet struct {
 	w         *worker // who seals and sends; from here only its mailbox is used
 	receivers int     // that are sent to by it
 	open      *parcel // being filled, nil for none
-	packet    uint64  // whose copies were added last
+	packet    uint64  // whose copies were added last, be it to an earlier parcel: it counts once
 	away      int     // bytes on their way
 	spare     []*parcel
+	unused    int                    // how many of them at least, in this second
 	back      atomic.Pointer[parcel] // done, to be filled again
 }
 
@@ -45,7 +46,7 @@ const (
 	// mostAway is how many bytes may be on their way to an outlet. Video may
 	// take half: an outlet that does not keep up loses that first.
 	mostAway = 16 << 20
-	// mostSpare bounds the parcels that are kept.
+	// mostSpare bounds the parcels that are kept; see dropUnused.
 	mostSpare = 16
 )
 
@@ -135,6 +136,7 @@ func (o *outlet) begin() {
 	o.collect()
 	if n := len(o.spare); n > 0 {
 		o.open, o.spare = o.spare[n-1], o.spare[:n-1]
+		o.unused = min(o.unused, n-1)
 		return
 	}
 	o.open = &parcel{from: o, items: make([]item, 0, 64), arrivals: make([]waiting, 0, 256)}
@@ -146,7 +148,7 @@ func (o *outlet) post() {
 	if p == nil || len(p.items) == 0 {
 		return
 	}
-	o.open, o.packet = nil, 0
+	o.open = nil
 	bytes, items := len(p.plain), len(p.items)
 	if !o.w.mail.post(p) {
 		o.home.count.add(dropOutlet, uint64(items))
@@ -176,6 +178,14 @@ func (o *outlet) keep(p *parcel) {
 	if len(o.spare) < mostSpare {
 		o.spare = append(o.spare, p)
 	}
+}
+
+// dropUnused ends a second: what spare parcels hold, a megabyte each, is given
+// back if all of it went by without them.
+func (o *outlet) dropUnused() {
+	o.collect()
+	o.spare = slices.Delete(o.spare, 0, o.unused)
+	o.unused = len(o.spare)
 }
 
 // handle implements event, on the outlet's side: what is in the parcel goes out
@@ -211,6 +221,15 @@ func (w *worker) sendParcels() {
 	for _, o := range w.outlets {
 		if o != nil {
 			o.post()
+		}
+	}
+}
+
+// dropUnusedParcels ends a second's part of the outlets.
+func (w *worker) dropUnusedParcels() {
+	for _, o := range w.outlets {
+		if o != nil {
+			o.dropUnused()
 		}
 	}
 }

@@ -1,10 +1,13 @@
 package bridge
 
 import (
+	"context"
+	"encoding/binary"
 	"fmt"
 	"testing"
 	"time"
 
+	"github.com/plenum-conf/plenum/internal/bwe"
 	"github.com/plenum-conf/plenum/internal/colibri"
 	"github.com/plenum-conf/plenum/internal/mono"
 	"github.com/plenum-conf/plenum/internal/rtp"
@@ -369,19 +372,21 @@ func TestLendsBySeconds(t *testing.T) {
 	}
 }
 
-// TestOutletsLoadCounts: a worker whose outlet is full forwards less.
+// TestOutletsLoadCounts: a worker whose outlet is full forwards less, unless the
+// outlet has a larger conference of its own, which is to get less first; but not
+// if a queue stands there nevertheless.
 func TestOutletsLoadCounts(t *testing.T) {
 	n := newBenches(t, 3, 2, srtp.AEADAES128GCM)
 	outlet := n.lendAll()
 	stranger := n.w.b.workers[2]
 	at := n.w.now
-	step := func(full *worker) {
+	step := func(full *worker, waited time.Duration) {
 		for range 20 {
 			at = at.Add(100 * time.Millisecond)
 			for _, w := range n.w.b.workers {
 				w.now = at
 				if w == full {
-					w.stress.Read(0, 0)
+					w.stress.Read(0, waited)
 				} else {
 					w.stress.Read(100*time.Millisecond, 0)
 				}
@@ -391,15 +396,175 @@ func TestOutletsLoadCounts(t *testing.T) {
 			}
 		}
 	}
-	step(stranger)
+	step(stranger, 0)
 	if n.w.stress.Thrifty() {
 		t.Error("the load of a worker that sends nothing for this one counts")
 	}
-	step(outlet)
+	step(outlet, 0)
 	if !n.w.stress.Thrifty() || n.w.stress.Stress() < 0.9 {
 		t.Errorf("the outlet is full, the stress is %.2f", n.w.stress.Stress())
 	}
 	if busy, _ := n.w.stress.Window(); busy > 0.1 {
 		t.Errorf("busy %.2f itself: others would take that for its own", busy)
+	}
+	step(nil, 0)
+	other := &colibri.ConferenceModify{MeetingID: "another", Create: true}
+	for i := range 20 {
+		other.Endpoints = append(other.Endpoints, colibri.EndpointModify{ID: fmt.Sprintf("%08x", i), Create: true, Media: offer()})
+	}
+	if _, err := outlet.modify(other); err != nil {
+		t.Fatal(err)
+	}
+	step(outlet, 20*time.Millisecond)
+	if n.w.stress.Thrifty() || n.w.stress.Stress() > 0.2 {
+		t.Errorf("the outlet is full of its own, the stress is %.2f", n.w.stress.Stress())
+	}
+	if !outlet.stress.Thrifty() {
+		t.Error("the outlet does nothing about it")
+	}
+	step(outlet, 200*time.Millisecond)
+	if !n.w.stress.Thrifty() {
+		t.Error("a queue stands at the outlet, and that counts nothing")
+	}
+}
+
+// TestDelayOfLentOnce: a packet with more copies than a parcel holds is one
+// measurement all the same.
+func TestDelayOfLentOnce(t *testing.T) {
+	n := newBenches(t, 2, 1, srtp.AEADAES128GCM)
+	outlet := n.lendAll()
+	to := n.w.conferences[meeting].order[1]
+	n.w.arrived = n.w.now
+	const packets, copies = 2, 3 * parcelItems / 2
+	for range packets {
+		n.w.delays.packet++
+		for range copies {
+			buf := n.w.buffer(to, 20)
+			clear(buf)
+			buf[0] = 0x80
+			binary.BigEndian.PutUint16(buf[2:], to.tccSeq) // each is a packet of its own
+			n.w.seal(to, buf, len(buf), bwe.Media, true)
+		}
+	}
+	n.w.flush()
+	outlet.serve()
+	outlet.delays.roll()
+	if got := outlet.delays.rec.Total.Count(); got != packets {
+		t.Errorf("%d measurements of %d packets", got, packets)
+	}
+	if got := outlet.count.own[dropSeal]; got != 0 || n.w.count.own[cLent] != packets*copies {
+		t.Errorf("%d of %d copies were refused", got, n.w.count.own[cLent])
+	}
+}
+
+// TestUnusedParcels: what was needed once and then not for a second is given
+// back; what is needed is kept.
+func TestUnusedParcels(t *testing.T) {
+	n := newBenches(t, 2, 2, srtp.AEADAES128GCM)
+	outlet := n.lendAll()
+	o := n.w.outlets[outlet.index]
+	var e rtp.Egress
+	turns := func(atOnce int) {
+		for range atOnce {
+			n.packet(t, &e, 1000, ptOpus, []byte("opus"))
+			n.w.flush()
+		}
+		outlet.serve()
+	}
+	second := func() {
+		n.w.now = n.w.now.Add(time.Second)
+		n.w.rollSecond()
+	}
+	turns(7)
+	second()
+	if len(o.spare) != 7 {
+		t.Errorf("%d parcels are kept, 7 were in use at once", len(o.spare))
+	}
+	turns(2)
+	turns(1)
+	turns(2)
+	second()
+	if len(o.spare) != 2 {
+		t.Errorf("%d parcels are kept, 2 were in use at once", len(o.spare))
+	}
+	second()
+	if len(o.spare) != 0 || o.away != 0 {
+		t.Errorf("%d parcels are kept, none was in use", len(o.spare))
+	}
+	for _, p := range o.spare[:cap(o.spare)] {
+		if p != nil {
+			t.Error("a parcel that was given back is held on to")
+		}
+	}
+}
+
+// TestStopWithParcels: whichever worker stops first, what is on the way between
+// them hurts nobody.
+func TestStopWithParcels(t *testing.T) {
+	for _, homeFirst := range []bool{true, false} {
+		n := newBenches(t, 2, 4, srtp.AEADAES128GCM)
+		outlet := n.lendAll()
+		var e rtp.Egress
+		said := func() {
+			n.packet(t, &e, 1000, ptOpus, []byte("opus"))
+			n.w.flush()
+		}
+		said()
+		outlet.serve()
+		before := outlet.sock.Stats().Sent
+		said()
+		if homeFirst {
+			n.w.shutdown()
+			outlet.serve()
+			if got := outlet.sock.Stats().Sent - before; got != 4 {
+				t.Errorf("%d of 4 packets that were on their way went out", got)
+			}
+			outlet.shutdown()
+			continue
+		}
+		outlet.shutdown()
+		said()
+		n.w.shutdown()
+		if got := n.w.count.own[dropOutlet]; got < 4 {
+			t.Errorf("%d packets to a worker that has stopped were counted", got)
+		}
+	}
+}
+
+// TestStopWhileLent: a bridge stops while media flows from one worker to
+// another. The rest of the proof is the race detector's, and the rig's, which
+// counts goroutines.
+func TestStopWhileLent(t *testing.T) {
+	const workers, receivers = 3, 4
+	r := newRig(t, workers)
+	a := r.join(meeting, "aaaaaaaa", 1000)
+	var all []*client
+	for i := range receivers {
+		c := r.join(meeting, fmt.Sprintf("bbbbbbb%d", i), 0)
+		r.lend(c.id, 1+i%(workers-1))
+		all = append(all, c)
+	}
+	ctx, stopped := context.WithCancel(r.ctx)
+	talked := make(chan struct{})
+	go func() {
+		defer close(talked)
+		for seq := uint16(1); ctx.Err() == nil; seq++ {
+			e := rtp.Egress{SSRC: a.base, PayloadType: ptOpus, Seq: seq, Timestamp: uint32(seq) * 960}
+			e.AddByte(extLevel, 30)
+			buf := make([]byte, 100)
+			size, _ := e.Write(buf, []byte("opus"))
+			_ = a.SendRTP(buf[:size]) // in the end nobody is there
+		}
+	}()
+	for _, c := range all {
+		c.until("audio", nil, func() bool { return len(c.packets(1000)) > 100 })
+	}
+	if err := r.Stop(r.ctx); err != nil {
+		t.Error(err)
+	}
+	stopped()
+	<-talked
+	if n := r.workers[0].b.Overview(); n.Endpoints != 0 {
+		t.Errorf("%d endpoints are left", n.Endpoints)
 	}
 }

@@ -26,7 +26,8 @@
 // share of its own in the limit ([Spread]): the sum follows smoothly.
 //
 // Others may do a part of a worker's work; then the busiest of all counts
-// ([Governor.Beside]), since it is this one's decisions that make the work.
+// ([Governor.Beside]), since it is this one's decisions that make the work: the
+// caller makes it less where they are not.
 //
 // There is nothing to configure. The package must never read a clock, and
 // knows nothing of packets; nothing is allocated after the first second.
