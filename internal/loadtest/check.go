@@ -1,6 +1,7 @@
 package loadtest
 
 import (
+	"cmp"
 	"errors"
 	"fmt"
 	"net/url"
@@ -19,6 +20,9 @@ const (
 	MaxDuration     = 24 * time.Hour
 	MaxChurn        = 20 // of everybody, a minute
 	MinBreakEvery   = 2 * time.Second
+	// MaxRamp is how many may come in a second who come over a time. Who come
+	// all at once (Member.Over is 0) are bounded by MaxParticipants.
+	MaxRamp = 5_000
 	// MaxComings is how often somebody may come altogether: churn makes a
 	// participant of everybody who comes back.
 	MaxComings = 1_000_000
@@ -140,5 +144,35 @@ func (p *Plan) checkRooms() error {
 	case comings > MaxComings:
 		return fmt.Errorf("with this churn somebody would come about %.0f times altogether: at most %d can be", comings, MaxComings)
 	}
+	if rate := p.ramp(); rate > MaxRamp*1.001 { // times are whole nanoseconds
+		return fmt.Errorf("%.0f participants would come in a second: at most %d can, unless all come at once", rate, MaxRamp)
+	}
 	return nil
+}
+
+// ramp is the highest rate, a second, at which participants come who come over
+// a time, all rooms together.
+func (p *Plan) ramp() float64 {
+	type change struct {
+		at   time.Duration
+		rate float64
+	}
+	var changes []change
+	for _, r := range p.Rooms {
+		for _, m := range r.Members {
+			if m.Count > 0 && m.Over > 0 {
+				rate := float64(m.Count) / m.Over.Seconds()
+				changes = append(changes, change{m.At, rate}, change{m.At + m.Over, -rate})
+			}
+		}
+	}
+	slices.SortFunc(changes, func(a, b change) int { // who is done goes before who begins
+		return cmp.Or(cmp.Compare(a.at, b.at), cmp.Compare(a.rate, b.rate))
+	})
+	now, most := 0.0, 0.0
+	for _, c := range changes {
+		now += c.rate
+		most = max(most, now)
+	}
+	return most
 }

@@ -30,22 +30,43 @@ func TestPlanCheck(t *testing.T) {
 		"before the beginning":  func(p *Plan) { p.Rooms[1].Members[0].At, p.Rooms[1].Members[0].Over = math.MaxInt64, 1 },
 		"churn must be":         func(p *Plan) { p.Roles[0].Churn = math.NaN() },
 		"from 0 to 20":          func(p *Plan) { p.Roles[0].Churn = 21 },
-		"come about 1":          func(p *Plan) { p.Roles[0].Churn, p.Rooms[0].Members[0].Count = 20, 9000 },
-		"every 2s at most":      func(p *Plan) { p.Roles[0].BreakEvery = time.Millisecond },
-		"cannot be like that":   func(p *Plan) { p.Roles[0].Network = shape.Profile{Rate: 1} },
-		"a role needs a name":   func(p *Plan) { p.Roles[0].Name = "" },
-		"a room needs a name":   func(p *Plan) { p.Rooms[0].Name = strings.Repeat("x", 1000) },
-		"unknown role":          func(p *Plan) { p.Rooms[0].Members[0].Role = "king" },
-		"no share 2 of 2":       func(p *Plan) { p.Share = Share{2, 2} },
-		"no share 1 of 100":     func(p *Plan) { p.Share = Share{1, 100} },
-		"more than 1000 work":   func(p *Plan) { p.Workers = 1 << 20 },
-		"no participants":       func(p *Plan) { p.Rooms = nil },
-		"signalling only":       func(p *Plan) { p.URL, p.Roles[0].Signalling = "ws://x/y", false },
+		"10000 participants would come in a second": func(p *Plan) { // in each room as many as may altogether
+			for i := range p.Rooms {
+				p.Rooms[i].Members[0].Count, p.Rooms[i].Members[0].Over = 500, 100*time.Millisecond
+			}
+		},
+		"come about 1":        func(p *Plan) { p.Roles[0].Churn, p.Rooms[0].Members[0].Count = 20, 9000 },
+		"every 2s at most":    func(p *Plan) { p.Roles[0].BreakEvery = time.Millisecond },
+		"cannot be like that": func(p *Plan) { p.Roles[0].Network = shape.Profile{Rate: 1} },
+		"a role needs a name": func(p *Plan) { p.Roles[0].Name = "" },
+		"a room needs a name": func(p *Plan) { p.Rooms[0].Name = strings.Repeat("x", 1000) },
+		"unknown role":        func(p *Plan) { p.Rooms[0].Members[0].Role = "king" },
+		"no share 2 of 2":     func(p *Plan) { p.Share = Share{2, 2} },
+		"no share 1 of 100":   func(p *Plan) { p.Share = Share{1, 100} },
+		"more than 1000 work": func(p *Plan) { p.Workers = 1 << 20 },
+		"no participants":     func(p *Plan) { p.Rooms = nil },
+		"signalling only":     func(p *Plan) { p.URL, p.Roles[0].Signalling = "ws://x/y", false },
 	} {
 		p := smallPlan()
 		change(&p)
 		if err := p.Check(); (err == nil) != (want == "") || err != nil && !strings.Contains(err.Error(), want) {
 			t.Errorf("%v, want %q", err, want)
+		}
+	}
+}
+
+// TestPlanRamp: as many may come in a second as MaxRamp says, from as many
+// rooms as they like; and all may come at once.
+func TestPlanRamp(t *testing.T) {
+	p := Simple{URL: "http://localhost", Rooms: 300, Participants: 40, Audio: 20, Duration: time.Minute, RoomPrefix: "x"}.Plan()
+	if err := p.Check(); err != nil || p.ramp() != 0 {
+		t.Errorf("all at once: %v, %v a second", err, p.ramp())
+	}
+	for over, ok := range map[time.Duration]bool{12 * time.Second: true, 2401 * time.Millisecond: true, 2390 * time.Millisecond: false, time.Nanosecond * 12000: false} {
+		s := Simple{URL: "http://localhost", Rooms: 300, Participants: 40, Audio: 20, Duration: time.Minute, Ramp: over, RoomPrefix: "x"}.Plan()
+		want := 12000 / over.Seconds()
+		if err := s.Check(); (err == nil) != ok || math.Abs(s.ramp()-want) > want/100 {
+			t.Errorf("within %v: %v, %v a second", over, err, s.ramp())
 		}
 	}
 }
@@ -113,6 +134,15 @@ func TestShare(t *testing.T) {
 			if n := speakers[i]; n < 7/of || n > 7/of+1 {
 				t.Errorf("machine %d of %d has %d of 7 cameras", i, of, n)
 			}
+		}
+	}
+}
+
+// TestCapital: names are shown with a capital letter, in any script.
+func TestCapital(t *testing.T) {
+	for name, want := range map[string]string{"audio+video": "Audio+video", "élève": "Élève", "учитель 2": "Учитель 2", "先生": "先生", "7": "7", "x": "X"} {
+		if got := capital(name); got != want {
+			t.Errorf("%q is %q, not %q", name, got, want)
 		}
 	}
 }

@@ -1,6 +1,7 @@
 package loadtest
 
 import (
+	"crypto/tls"
 	"errors"
 	"fmt"
 	"net"
@@ -116,19 +117,42 @@ func private(a netip.Addr) bool {
 // shared is the address space of RFC 6598.
 var shared = netip.MustParsePrefix("100.64.0.0/10")
 
-// guard makes the dialer of all TCP connections. It looks at the address that
-// is connected to, after all names are resolved.
-func guard(privateOnly bool) *net.Dialer {
-	if !privateOnly {
-		return &net.Dialer{}
+// PlainTextError says that a token or a password (Plan.Token, Plan.Password,
+// Plan.RoomPassword) would have gone through other people's networks for
+// everybody to read.
+type PlainTextError struct{ Addr netip.Addr }
+
+// Error implements error.
+func (e *PlainTextError) Error() string {
+	return fmt.Sprintf("with a token or a password nothing goes without TLS to %v, which is neither this machine nor in a private network", e.Addr)
+}
+
+// newDialer makes the dialer of all TCP connections of a plan.
+func newDialer(p *Plan) dialer {
+	d := dialer{
+		plain: &net.Dialer{}, secure: &net.Dialer{},
+		tls: &tls.Config{InsecureSkipVerify: p.Insecure}, //nolint:gosec // only when asked for
 	}
+	switch {
+	case p.PrivateOnly:
+		d.plain = guard(func(a netip.Addr) error { return &NotPrivateError{a} })
+		d.secure = d.plain
+	case p.Token+p.Password+p.RoomPassword != "":
+		d.plain = guard(func(a netip.Addr) error { return &PlainTextError{a} })
+	}
+	return d
+}
+
+// guard makes a dialer for this machine and private networks only. It looks at
+// the address that is connected to, after all names are resolved.
+func guard(refuse func(netip.Addr) error) *net.Dialer {
 	return &net.Dialer{Control: func(_, address string, _ syscall.RawConn) error {
 		to, err := netip.ParseAddrPort(address)
 		if err != nil {
 			return errors.New("an address cannot be read")
 		}
 		if !private(to.Addr()) {
-			return &NotPrivateError{to.Addr().Unmap()}
+			return refuse(to.Addr().Unmap())
 		}
 		return nil
 	}}
@@ -140,4 +164,13 @@ func (s *mySources) reachable(all []media.Candidate) []media.Candidate {
 		return all
 	}
 	return slices.DeleteFunc(slices.Clone(all), func(c media.Candidate) bool { return !private(c.Addr.Addr()) })
+}
+
+// stranger notes a packet from an address that the plan must not send to. It
+// is not looked at: ICE would answer a check, and could choose its address.
+func (m *peer) stranger(from netip.Addr) {
+	if !m.strange {
+		m.strange = true
+		m.story.wrong("", "what the bridge sends from elsewhere is left unanswered: "+(&NotPrivateError{from.Unmap()}).Error(), false)
+	}
 }

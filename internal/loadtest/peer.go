@@ -64,6 +64,7 @@ type peer struct {
 	nextReport      mono.Time
 	nextBudget      mono.Time
 	closed          bool
+	strange         bool // something came from where nothing may go
 	scratch         [1500]byte
 	nacks           []uint16
 	blocks          []rtp.ReportBlock

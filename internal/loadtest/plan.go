@@ -139,7 +139,8 @@ type Room struct {
 type Member struct {
 	Role  string `json:"role"`
 	Count int    `json:"count"`
-	// They begin at At since the run began, evenly over a time of Over.
+	// They begin at At since the run began, evenly over a time of Over, or all
+	// at once if that is 0.
 	At   time.Duration `json:"at,omitempty"`
 	Over time.Duration `json:"over,omitempty"`
 }

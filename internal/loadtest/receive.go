@@ -52,6 +52,10 @@ func (m *peer) datagramIn(pkt []byte, from netip.AddrPort, stamp int64) {
 	if len(pkt) == 0 || m.closed {
 		return
 	}
+	if m.sources.privateOnly && !private(from.Addr()) {
+		m.stranger(from.Addr())
+		return
+	}
 	m.count.BytesIn += uint64(len(pkt))
 	m.w.total.bytesIn += uint64(len(pkt))
 	switch first := pkt[0]; {

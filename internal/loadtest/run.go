@@ -2,7 +2,6 @@ package loadtest
 
 import (
 	"context"
-	"crypto/tls"
 	"errors"
 	"fmt"
 	"io"
@@ -14,6 +13,8 @@ import (
 	"sync"
 	"sync/atomic"
 	"time"
+	"unicode"
+	"unicode/utf8"
 
 	"github.com/plenum-conf/plenum/internal/loadtest/dial"
 	"github.com/plenum-conf/plenum/internal/loadtest/record"
@@ -89,12 +90,8 @@ func Run(ctx context.Context, plan Plan, opt Options) (*record.Report, error) {
 
 // prepare learns about the deployment and makes the workers.
 func (r *run) prepare(ctx context.Context) error {
-	tcp := guard(r.plan.PrivateOnly)
-	r.http = &http.Client{Transport: &http.Transport{
-		DialContext:     tcp.DialContext,
-		TLSClientConfig: &tls.Config{InsecureSkipVerify: r.plan.Insecure}, //nolint:gosec // only when asked for
-		MaxIdleConns:    256, MaxIdleConnsPerHost: 256, IdleConnTimeout: 30 * time.Second,
-	}}
+	r.dialer = newDialer(r.plan)
+	r.http = r.dialer.client()
 	base, _ := url.Parse(r.plan.URL) // Check has read it
 	s, err := r.learn(ctx, base)
 	if err != nil {
@@ -102,7 +99,7 @@ func (r *run) prepare(ctx context.Context) error {
 	}
 	r.site = s
 	r.override()
-	r.dialer = dialer{net: tcp, tls: r.http.Transport.(*http.Transport).TLSClientConfig, origin: s.Origin()}
+	r.dialer.origin = s.Origin()
 	if r.identity, err = dial.NewIdentity(); err != nil {
 		return err
 	}
@@ -132,10 +129,9 @@ func (r *run) learn(ctx context.Context, base *url.URL) (*site.Site, error) {
 	if site.IsBare(base) {
 		return site.Bare(base, r.plan.Domain, r.plan.MUC), nil
 	}
-	guess := site.Guess(base)
 	ctx, cancel := context.WithTimeout(ctx, dialTimeout)
 	defer cancel()
-	req, err := http.NewRequestWithContext(ctx, http.MethodGet, guess.Base.String()+"config.js", nil)
+	req, err := http.NewRequestWithContext(ctx, http.MethodGet, site.Guess(base).Base.String()+"config.js", nil)
 	if err != nil {
 		return nil, err
 	}
@@ -145,11 +141,16 @@ func (r *run) learn(ctx context.Context, base *url.URL) (*site.Site, error) {
 		if errors.As(err, &at) {
 			err = at.Err
 		}
+		var refused *PlainTextError // nobody was asked
+		if errors.As(err, &refused) {
+			return nil, refused
+		}
 		return nil, fmt.Errorf("%s does not answer: %w", base.Host, err)
 	}
 	defer func() { _ = res.Body.Close() }()
+	base = res.Request.URL.ResolveReference(&url.URL{Path: "."}) // where a redirect led to, such as https
 	if res.StatusCode == http.StatusNotFound {
-		return guess, nil
+		return site.Guess(base), nil
 	}
 	if res.StatusCode != http.StatusOK {
 		return nil, fmt.Errorf("%s was answered with %s", req.URL, res.Status)
@@ -207,7 +208,7 @@ func (r *run) fill(i, index int) int {
 		for k := range m.Count {
 			if r.plan.Share.has(i, who) {
 				p := r.participant(index, rm, role)
-				p.name = fmt.Sprintf("%s %d", strings.ToUpper(role.Name[:1])+role.Name[1:], who+1)
+				p.name = fmt.Sprintf("%s %d", capital(role.Name), who+1)
 				p.begins = m.At + time.Duration(float64(m.Over)*float64(k)/float64(m.Count)) // an int64 is too small for the product
 				if role.Audio {
 					p.who = rm.size
@@ -222,6 +223,12 @@ func (r *run) fill(i, index int) int {
 		}
 	}
 	return index
+}
+
+// capital writes a name with a capital letter.
+func capital(name string) string {
+	first, size := utf8.DecodeRuneInString(name)
+	return string(unicode.ToUpper(first)) + name[size:]
 }
 
 // participant makes one who has not come yet.

@@ -12,6 +12,7 @@ import (
 	"net/http"
 	"net/netip"
 	"net/url"
+	"slices"
 	"sync"
 	"time"
 
@@ -39,11 +40,41 @@ type socket struct {
 	out []byte
 }
 
-// dialer opens WebSockets and tells how long each step takes.
+// dialer makes all TCP connections. It opens WebSockets and tells how long
+// each step takes.
 type dialer struct {
-	net    *net.Dialer
-	tls    *tls.Config
-	origin string
+	plain, secure *net.Dialer // for connections without TLS, and with
+	tls           *tls.Config
+	origin        string
+}
+
+// client makes an HTTP client. It goes through no proxy: what the dialers
+// refuse would be the proxy's address.
+func (d *dialer) client() *http.Client {
+	return &http.Client{Transport: &http.Transport{
+		DialContext: d.plain.DialContext,
+		DialTLSContext: func(ctx context.Context, network, address string) (net.Conn, error) {
+			conn, err := d.secure.DialContext(ctx, network, address)
+			if err != nil {
+				return nil, err
+			}
+			host, _, _ := net.SplitHostPort(address) // it was dialled
+			return d.handshake(ctx, conn, host)
+		},
+		MaxIdleConns: 256, MaxIdleConnsPerHost: 256, IdleConnTimeout: 30 * time.Second,
+	}}
+}
+
+// handshake begins TLS on a connection. With an error the connection is closed.
+func (d *dialer) handshake(ctx context.Context, conn net.Conn, host string) (net.Conn, error) {
+	cfg := d.tls.Clone()
+	cfg.ServerName = host
+	secure := tls.Client(conn, cfg)
+	if err := secure.HandshakeContext(ctx); err != nil {
+		_ = conn.Close()
+		return nil, err
+	}
+	return secure, nil
 }
 
 // dial connects to a ws or wss URL. step is called after each step.
@@ -59,14 +90,9 @@ func (d *dialer) dial(ctx context.Context, raw, protocol string, step func(recor
 		return nil, err
 	}
 	if u.Scheme == "wss" {
-		cfg := d.tls.Clone()
-		cfg.ServerName = u.Hostname()
-		secure := tls.Client(conn, cfg)
-		if err := secure.HandshakeContext(ctx); err != nil {
-			_ = conn.Close()
+		if conn, err = d.handshake(ctx, conn, u.Hostname()); err != nil {
 			return nil, &stepError{record.TLS, err}
 		}
-		conn = secure
 		step(record.TLS)
 	}
 	s, err := d.upgrade(ctx, conn, u, protocol)
@@ -89,6 +115,10 @@ func (e *stepError) Unwrap() error { return e.err }
 
 // tcp resolves a name and connects to the first address that answers.
 func (d *dialer) tcp(ctx context.Context, u *url.URL, step func(record.Step)) (net.Conn, error) {
+	by := d.plain
+	if u.Scheme == "wss" {
+		by = d.secure
+	}
 	port := u.Port()
 	if port == "" {
 		port = map[string]string{"ws": "80", "wss": "443"}[u.Scheme]
@@ -103,7 +133,7 @@ func (d *dialer) tcp(ctx context.Context, u *url.URL, step func(record.Step)) (n
 	var conn net.Conn
 	var err error
 	for _, a := range addrs {
-		if conn, err = d.net.DialContext(ctx, "tcp", net.JoinHostPort(a, port)); err == nil {
+		if conn, err = by.DialContext(ctx, "tcp", net.JoinHostPort(a, port)); err == nil {
 			step(record.TCP)
 			return conn, nil
 		}
@@ -163,29 +193,58 @@ func (s *socket) read() ([]byte, error) {
 		case h.Length > int64(maxFrame-len(msg)):
 			return nil, errTooLong
 		}
-		payload := make([]byte, h.Length)
-		if _, err := io.ReadFull(s.br, payload); err != nil {
-			return nil, err
+		if h.OpCode.IsControl() {
+			if err := s.control(h); err != nil {
+				return nil, err
+			}
+			continue
 		}
-		switch h.OpCode {
-		case ws.OpText, ws.OpContinuation:
-			if msg == nil {
-				msg = payload
-			} else {
-				msg = append(msg, payload...)
-			}
-			if h.Fin {
-				return msg, nil
-			}
-		case ws.OpPing:
-			_ = s.frames(ws.OpPong, payload)
-		case ws.OpClose:
-			return nil, closeReason(payload)
-		case ws.OpPong:
-		default:
+		if h.OpCode != ws.OpText && h.OpCode != ws.OpContinuation {
 			return nil, errFraming
 		}
+		if msg, err = s.payload(msg, int(h.Length)); err != nil {
+			return nil, err
+		}
+		if h.Fin {
+			return msg, nil
+		}
 	}
+}
+
+// control reads what a control frame carries, and answers it. The error ends
+// the connection.
+func (s *socket) control(h ws.Header) error {
+	if h.Length > ws.MaxControlFramePayloadSize || !h.Fin { // RFC 6455 §5.5
+		return errFraming
+	}
+	payload, err := s.payload(nil, int(h.Length))
+	switch {
+	case err != nil:
+		return err
+	case h.OpCode == ws.OpPing:
+		_ = s.frames(ws.OpPong, payload)
+	case h.OpCode == ws.OpClose:
+		return closeReason(payload)
+	case h.OpCode != ws.OpPong:
+		return errFraming
+	}
+	return nil
+}
+
+// atOnce is how much memory is taken for what has been promised only.
+const atOnce = 16 << 10
+
+// payload reads n bytes to the end of msg. Its memory grows with what comes.
+func (s *socket) payload(msg []byte, n int) ([]byte, error) {
+	for n > 0 {
+		begin, k := len(msg), min(n, atOnce)
+		msg = slices.Grow(msg, k)[:begin+k]
+		if _, err := io.ReadFull(s.br, msg[begin:]); err != nil {
+			return nil, err
+		}
+		n -= k
+	}
+	return msg, nil
 }
 
 // closeReason makes an error of a closing frame.

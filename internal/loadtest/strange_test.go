@@ -19,6 +19,8 @@ import (
 // strange is a server that speaks the protocol and much besides that nobody
 // here knows. Its bridge is not there.
 type strange struct {
+	channel string // URL of the bridge channel, "" for none
+
 	mu     sync.Mutex
 	accept string // the session-accept it got
 }
@@ -53,6 +55,13 @@ var strangeWords = []string{
 	`<presence from="odd-1@muc.odd/11112222"><half`,
 }
 
+func (s *strange) offer() string {
+	if s.channel == "" {
+		return strangeOffer
+	}
+	return strings.Replace(strangeOffer, "<quantum ", `<web-socket xmlns="http://jitsi.org/protocol/colibri" url="`+s.channel+`"/><quantum `, 1)
+}
+
 func (s *strange) talk(conn net.Conn) {
 	features := []string{oddFeatures, oddBind}
 	for {
@@ -77,7 +86,7 @@ func (s *strange) talk(conn net.Conn) {
 		case strings.Contains(frame, "<conference"):
 			answer = []string{result(`<conference xmlns="http://jitsi.org/protocol/focus" ready="true" focusjid="f@odd"/>`)}
 		case strings.HasPrefix(frame, "<presence") && strings.Contains(frame, "protocol/muc\""):
-			answer = []string{`<presence from="odd-1@muc.odd/0a1b2c3d"/>`, strangeOffer}
+			answer = []string{`<presence from="odd-1@muc.odd/0a1b2c3d"/>`, s.offer()}
 		case strings.Contains(frame, "session-accept"):
 			s.mu.Lock()
 			s.accept = frame

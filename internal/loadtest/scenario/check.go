@@ -32,7 +32,7 @@ func (e *KeyError) Error() string {
 func (s *Scenario) Check() error {
 	c := checker{}
 	c.wrong(s.Duration <= 0 || s.Duration > MaxDuration, "duration", "it must be longer than 0 and at most %v", MaxDuration)
-	_, err := parseRamp(s.Ramp)
+	ramp, err := parseRamp(s.Ramp)
 	c.error(err, "ramp")
 	c.wrong(len(s.Rooms) == 0, "rooms", "there must be at least one room")
 	rooms, members, names := 0, 0, map[string]bool{}
@@ -50,6 +50,7 @@ func (s *Scenario) Check() error {
 	if c.err == nil { // counts are sane one by one
 		c.wrong(s.Participants() > MaxParticipants, "rooms", "there are more than %d participants", MaxParticipants)
 		c.wrong(s.Participants() == 0, "rooms", "there are no participants")
+		c.wrong(tooFast(s.Participants(), ramp.over), "ramp", "more than %d would come in a second; write all if all are to come at once", MaxRamp)
 		c.wrong(s.comings() > loadtest.MaxComings, "rooms", "with this churn and duration somebody would come more than %d times altogether", loadtest.MaxComings)
 	}
 	if c.err != nil {
@@ -79,7 +80,9 @@ func (c *checker) rooms(r *Rooms, key string) {
 		key+".name", "only a-z, 0-9 and - may be in it, 60 at most")
 	c.wrong(len(r.Members) == 0, key+".members", "a room needs members")
 	for i := range r.Members {
-		c.member(&r.Members[i], fmt.Sprintf("%s.members[%d]", key, i))
+		m, key := &r.Members[i], fmt.Sprintf("%s.members[%d]", key, i)
+		c.member(m, key)
+		c.wrong(tooFast(m.Count*r.count(), m.Over), key+".over", "more than %d would come in a second", MaxRamp)
 	}
 }
 
@@ -126,6 +129,12 @@ func parseRamp(text string) (ramp, error) {
 		return ramp{}, fmt.Errorf("%q: write how many come in a second, such as 50/s, over which time they come, such as 30s, or all", text)
 	}
 	return ramp{over: d}, nil
+}
+
+// tooFast reports whether more than MaxRamp would come in a second. A time of 0
+// is all at once, which may be.
+func tooFast(people int, over time.Duration) bool {
+	return over > 0 && float64(people) > MaxRamp*over.Seconds()
 }
 
 // parseChurn reads the share that leaves in a minute.

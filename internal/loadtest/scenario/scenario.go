@@ -15,7 +15,8 @@ type Scenario struct {
 	// Duration is how long the test lasts from its beginning.
 	Duration time.Duration `yaml:"duration"`
 	// Ramp is how fast participants come: "50/s" for all rooms together, a
-	// duration over which all come, or "all" at once, which "" is too.
+	// duration over which all come, or "all" at once, which "" is too. How many
+	// come at once is bounded by MaxParticipants only.
 	Ramp string `yaml:"ramp"`
 	// Rooms are groups of equal rooms.
 	Rooms []Rooms `yaml:"rooms"`
@@ -61,7 +62,7 @@ const (
 	MaxParticipants = loadtest.MaxParticipants
 	MaxRooms        = loadtest.MaxRooms
 	MaxDuration     = loadtest.MaxDuration
-	MaxRamp         = 5_000                 // joins a second, unless all come at once
+	MaxRamp         = loadtest.MaxRamp      // joins a second, unless all come at once
 	MaxMembers      = loadtest.MaxRoles / 2 // groups of them; a mixed layout makes two of one
 )
 

@@ -138,6 +138,8 @@ func TestMistakes(t *testing.T) {
 		{"rooms:\n  - members:\n      - {count: 1}\n", "duration: it must"},
 		{"duration: 1m\nramp: fast\nrooms:\n  - members:\n      - {count: 1}\n", "line 2: ramp: \"fast\": write how many"},
 		{"duration: 1m\nramp: 9999/s\nrooms:\n  - members:\n      - {count: 1}\n", "line 2: ramp"},
+		{"duration: 1m\nramp: 1s\nrooms:\n  - members:\n      - {count: 5001}\n", "line 2: ramp: more than 5000 would come in a second"},
+		{"duration: 1m\nrooms:\n  - count: 2\n    members:\n      - {count: 2501, at: 0s, over: 1s}\n", "over: more than 5000 would come in a second"},
 		{"duration: 1m\nrooms:\n  - count: 5\n", "line 3: rooms[0].members: a room needs members"},
 		{"duration: 1m\nrooms:\n  - count: 99999\n    members:\n      - {count: 1}\n", "line 3: rooms[0].count"},
 		{"duration: 1m\nrooms:\n  - count: 2000\n    members:\n      - {count: 2000}\n", "line 3: rooms: there are more than 100000 participants"},
