@@ -4,8 +4,10 @@ import (
 	"net/netip"
 	"slices"
 	"sync/atomic"
+	"time"
 
 	"github.com/plenum-conf/plenum/internal/bwe"
+	"github.com/plenum-conf/plenum/internal/mono"
 	"github.com/plenum-conf/plenum/internal/netio"
 	"github.com/plenum-conf/plenum/internal/srtp"
 )
@@ -58,7 +60,9 @@ type parcel struct {
 	items    []item
 	arrivals []waiting // of what the packets are copies of
 	worn     *endpoint // one whose keys are used up, nil for none
-	next     *parcel   // on the way back
+	posted   mono.Time // by the clocks of the two workers' turns
+	sealed   mono.Time
+	next     *parcel // on the way back
 }
 
 // item is a packet in a parcel.
@@ -68,6 +72,9 @@ type item struct {
 	ep     *endpoint // not looked at by the outlet
 	size   int
 	rtcp   bool
+	// The place among all that the endpoint is sent, for its estimate.
+	numbered bool
+	number   uint16
 }
 
 // outletTo is w's way to send by another worker.
@@ -114,17 +121,18 @@ func (o *outlet) buffer(n int) []byte {
 	return p.plain[at : at+n : at+n]
 }
 
-// add puts the first n bytes of the last buffer into the parcel.
-func (o *outlet) add(ep *endpoint, n int, rtcp bool) {
+// add puts the first it.size bytes of the last buffer into the parcel, for ep.
+func (o *outlet) add(ep *endpoint, it item) {
 	p := o.open
-	p.plain = p.plain[:len(p.plain)+n]
-	p.items = append(p.items, item{to: ep.to, sealer: ep.sealer, ep: ep, size: n, rtcp: rtcp})
+	p.plain = p.plain[:len(p.plain)+it.size]
+	it.to, it.sealer, it.ep = ep.to, ep.sealer, ep
+	p.items = append(p.items, it)
 	o.home.count.inc(cLent)
 }
 
 // addRTP is add for RTP. It returns the size that sealing will make of it.
-func (o *outlet) addRTP(ep *endpoint, n int, kind bwe.Kind) int {
-	o.add(ep, n, false)
+func (o *outlet) addRTP(ep *endpoint, n int, kind bwe.Kind, numbered bool) int {
+	o.add(ep, item{size: n, numbered: numbered, number: ep.tccSeq})
 	if d := &o.home.delays; kind == bwe.Media && o.packet != d.packet {
 		o.packet = d.packet
 		o.open.arrivals = addWaiting(o.open.arrivals, waiting{o.home.arrived, 1})
@@ -150,6 +158,7 @@ func (o *outlet) post() {
 	}
 	o.open = nil
 	bytes, items := len(p.plain), len(p.items)
+	p.posted = o.home.now
 	if !o.w.mail.post(p) {
 		o.home.count.add(dropOutlet, uint64(items))
 		o.keep(p)
@@ -158,7 +167,8 @@ func (o *outlet) post() {
 	o.away += bytes
 }
 
-// collect takes back the parcels that are done.
+// collect takes back the parcels that are done. It must come before what
+// receivers report on these packets.
 func (o *outlet) collect() {
 	for p := o.back.Swap(nil); p != nil; {
 		next := p.next
@@ -166,8 +176,27 @@ func (o *outlet) collect() {
 		if p.worn != nil {
 			p.worn.worn = true
 		}
+		p.correct()
 		o.keep(p)
 		p = next
+	}
+}
+
+// tolerated is how much later than it was written a packet may be sealed without
+// the estimate being told.
+const tolerated = time.Millisecond
+
+// correct tells the estimates when the packets were really sent, if the outlet
+// was behind: or the time they waited there would look like a queue on the paths
+// of all who are sent to by it.
+func (p *parcel) correct() {
+	if p.sealed.Sub(p.posted) <= tolerated {
+		return
+	}
+	for i := range p.items {
+		if it := &p.items[i]; it.numbered {
+			it.ep.bw.est.SentLater(it.number, p.sealed)
+		}
 	}
 }
 
@@ -191,6 +220,7 @@ func (o *outlet) dropUnused() {
 // handle implements event, on the outlet's side: what is in the parcel goes out
 // with the flush of this turn.
 func (p *parcel) handle(w *worker) {
+	p.sealed = w.now
 	plain := p.plain
 	for i := range p.items {
 		it := &p.items[i]
@@ -221,6 +251,15 @@ func (w *worker) sendParcels() {
 	for _, o := range w.outlets {
 		if o != nil {
 			o.post()
+		}
+	}
+}
+
+// collectParcels begins a turn's part of the outlets.
+func (w *worker) collectParcels() {
+	for _, o := range w.outlets {
+		if o != nil {
+			o.collect()
 		}
 	}
 }

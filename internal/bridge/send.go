@@ -122,12 +122,13 @@ func (w *worker) buffer(to *endpoint, n int) []byte {
 // the endpoint's next transport-wide number. It returns the size on the path, 0
 // if it failed.
 func (w *worker) seal(to *endpoint, buf []byte, n int, kind bwe.Kind, numbered bool) int {
+	numbered = numbered || to.formats.ext.tcc == 0
 	if to.outlet != nil {
-		n = to.outlet.addRTP(to, n, kind)
+		n = to.outlet.addRTP(to, n, kind, numbered)
 	} else if n = w.sealHere(to, buf, n, kind); n == 0 {
 		return 0
 	}
-	if numbered || to.formats.ext.tcc == 0 {
+	if numbered {
 		to.bw.sent(to.tccSeq, n, w.now, kind)
 		to.tccSeq++
 	}
@@ -170,7 +171,7 @@ func (ep *endpoint) sendRTCP(plain []byte) {
 	}
 	if o := ep.outlet; o != nil {
 		copy(o.buffer(len(plain)), plain)
-		o.add(ep, len(plain), true)
+		o.add(ep, item{size: len(plain), rtcp: true})
 		return
 	}
 	_ = ep.w.sealRTCP(ep.sealer, ep.to, plain) // counted

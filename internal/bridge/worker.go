@@ -187,6 +187,7 @@ func (w *worker) wait() (int, error) {
 
 func (w *worker) readMail() {
 	letters := w.mail.take(w.letters)
+	w.collectParcels() // before reports on what was in them, which may be among the letters
 	for i, ev := range letters {
 		ev.handle(w)
 		letters[i] = nil

@@ -119,6 +119,16 @@ func (e *Estimator) Sent(seq uint16, size int, now mono.Time, kind Kind) {
 	}
 }
 
+// SentLater corrects the time of a packet that Sent was told of: it had to wait
+// until then on this side of the path. It must be called before the packet is
+// reported on; nothing happens if that is so already, or if the packet is not
+// known.
+func (e *Estimator) SentLater(seq uint16, at mono.Time) {
+	if _, p := e.history.find(seq); p != nil && p.fate == fateSent && at > p.at {
+		p.at = at
+	}
+}
+
 // Feedback takes a transport-wide feedback message, which it does not keep.
 // Packets that are not known, or not any more, are ignored, so that messages
 // may be lost, repeated or out of order. So is a message about many more

@@ -286,6 +286,25 @@ func TestRoundTripTime(t *testing.T) {
 	}
 }
 
+// What waited before it went out was not on the path for as long.
+func TestSentLater(t *testing.T) {
+	w := newWire(t, Options{})
+	w.est.SentLater(7, w.now) // nothing was sent so far
+	for range 100 {
+		seq, sent := w.send(500), w.now
+		w.est.SentLater(seq, sent.Add(30*ms))
+		w.est.SentLater(seq, sent.Add(-30*ms))
+		w.est.SentLater(seq+1, sent.Add(60*ms))
+		w.wait(80 * ms)
+		w.rec.Add(seq, w.now)
+		w.report()
+		w.est.SentLater(seq, w.now)
+	}
+	if got := w.est.State().RTT; got != 50*ms {
+		t.Errorf("round trip time %v, want 50 ms", got)
+	}
+}
+
 // Without feedback the rate falls in steps to the least, then nothing more is
 // due; the deadlines say when.
 func TestFeedbackTimeout(t *testing.T) {
