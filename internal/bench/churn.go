@@ -46,10 +46,19 @@ func churnCommand(ctx context.Context, args []string) error {
 	return last.grown()
 }
 
+// plateau is how long, in minutes, it takes at the most until garbage has taken
+// the room there is for it (docs/memory.md). Until then the resident size grows
+// without saying anything.
+const plateau = 30
+
 // grown says what became more by too much.
 func (f figures) grown() error {
 	var all []error
-	for _, what := range []string{"heap MB", "MB", "goroutines"} {
+	judged := []string{"live MB", "goroutines"}
+	if f["minutes"] >= plateau {
+		judged = append(judged, "MB")
+	}
+	for _, what := range judged {
 		if warm, end := f["warm "+what], f["end "+what]; end > (1+maxGrowth)*warm {
 			all = append(all, fmt.Errorf("the server grew: %s was %.1f when warm and %.1f at the end", what, warm, end))
 		}
@@ -69,8 +78,8 @@ func runChurn(ctx context.Context, s *settings, dir string, length time.Duration
 }
 
 // watchChurn looks at the server's memory in the second tenth of the time and
-// in the last. Memory goes up and down with garbage: what counts is the least
-// heap in use, and the mean resident size.
+// in the last. Memory goes up and down with garbage: what counts is what is left
+// of it after collections, and after a long time the resident size.
 func watchChurn(ctx context.Context, p *process, admin string, length time.Duration) (figures, error) {
 	f := figures{}
 	start, tenth := time.Now(), length/10
@@ -95,7 +104,7 @@ func watchChurn(ctx context.Context, p *process, admin string, length time.Durat
 // sampleMemory looks each second until the time has come. A server that people
 // have left has little in use, which says nothing.
 func (f figures) sampleMemory(ctx context.Context, p *process, admin, name string, until time.Time) error {
-	var least, sum, goroutines, n float64
+	var kept, resident, goroutines, n float64
 	for time.Now().Before(until) {
 		m, err := scrape(ctx, admin)
 		if err != nil {
@@ -104,17 +113,19 @@ func (f figures) sampleMemory(ctx context.Context, p *process, admin, name strin
 		if in := m["plenum_bridge_endpoints"]; in < churnRooms*churnPeople/2 {
 			return fmt.Errorf("only %.0f of %d participants are in", in, churnRooms*churnPeople)
 		}
-		if heap := m["go_memstats_heap_alloc_bytes"]; n == 0 || heap < least {
-			least = heap
-		}
 		goroutines += m["go_goroutines"]
-		sum += float64(storm.Memory(p.pid()))
+		resident += float64(storm.Memory(p.pid()))
+		now, err := live(ctx, admin)
+		if err != nil {
+			return err
+		}
+		kept += now
 		n++
 		if err := pause(ctx, min(time.Second, time.Until(until))); err != nil {
 			return err
 		}
 	}
-	f[name+" heap MB"], f[name+" MB"] = least/(1<<20), sum/n/(1<<20)
+	f[name+" live MB"], f[name+" MB"] = kept/n/(1<<20), resident/n/(1<<20)
 	f[name+" goroutines"] = goroutines / n
 	return nil
 }

@@ -133,14 +133,19 @@ func TestMissing(t *testing.T) {
 	}
 }
 
-// TestGrown: what is more than a tenth larger at the end has grown.
+// TestGrown: what is more than a tenth larger at the end has grown, but for the
+// resident size of a short time.
 func TestGrown(t *testing.T) {
-	f := figures{"warm heap MB": 10, "end heap MB": 10.9, "warm MB": 50, "end MB": 40, "warm goroutines": 100, "end goroutines": 109}
+	f := figures{"minutes": 5, "warm live MB": 10, "end live MB": 10.9, "warm MB": 50, "end MB": 60, "warm goroutines": 100, "end goroutines": 109}
 	if err := f.grown(); err != nil {
 		t.Error(err)
 	}
 	f["end goroutines"] = 120
 	if err := f.grown(); err == nil || !strings.Contains(err.Error(), "goroutines") || strings.Contains(err.Error(), "MB") {
+		t.Error(err)
+	}
+	f["minutes"] = 60
+	if err := f.grown(); err == nil || !strings.Contains(err.Error(), ": MB was") || strings.Contains(err.Error(), "live") {
 		t.Error(err)
 	}
 }

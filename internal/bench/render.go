@@ -26,7 +26,7 @@ var sections = []section{
 	{crowdSection, crowdIntro, []string{"accepted p50 s", "accepted last s", "DTLS p50 s", "DTLS last s", "packets/s", "us per packet", "server cores", "audio loss %", "video loss %", "delay p50 ms", "p99 ms", "KB each", "load KB each", "load cores", "failed"}},
 	{roomSection, roomIntro, []string{"packets/s", "us per packet", "mean run", "CPU-ms a join", "server cores", "KB each", "heap KB each", "live KB each", "added p99 ms", "load cores", "failed"}},
 	{roomsSection, roomsIntro, []string{"packets/s", "us per packet", "mean run", "CPU-ms a join", "server cores", "KB each", "heap KB each", "live KB each", "added p99 ms", "load cores", "failed"}},
-	{churnSection, churnIntro, []string{"minutes", "joins", "warm heap MB", "end heap MB", "warm MB", "end MB", "warm goroutines", "end goroutines"}},
+	{churnSection, churnIntro, []string{"minutes", "joins", "warm live MB", "end live MB", "warm MB", "end MB", "warm goroutines", "end goroutines"}},
 }
 
 const signallingIntro = `Clients log in over WebSocket without TLS (connect), all join their rooms at once with presences of 1.3 KB until
@@ -75,9 +75,9 @@ const roomsIntro = `The same with one to three hundred rooms of five people.
 `
 
 const churnIntro = `What ` + "`./bench churn`" + ` finds, which is run by night: participants leave and come back all the time. "Warm" is the
-second tenth of the time and "end" the last; heap is the least that was in use then (between two collections of garbage),
-MB the mean resident size, with the part the runtime keeps for later. It fails if one of them, or the number of goroutines,
-is more than 10 % higher at the end.
+second tenth of the time and "end" the last; "live" is what is left right after collections of garbage, heap and stacks, and
+MB the resident size, with the part the runtime keeps for later: means of a look each second. It fails if what is live, the
+number of goroutines or, after half an hour or more, the resident size is more than 10 % higher at the end.
 `
 
 // render writes performance.md.
