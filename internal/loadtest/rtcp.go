@@ -124,6 +124,7 @@ func (m *peer) rtcpDue(now mono.Time) {
 // repairs asks for what a stream lacks: packets, or a key frame to begin with.
 func (m *peer) repairs(b []byte, s *lmedia.Stream, now mono.Time) []byte {
 	if d := s.Nack.Deadline(); d != 0 && now >= d {
+		s.Nack.SetRTT(m.agent.RTT())
 		m.nacks = s.Nack.Due(m.nacks[:0], now)
 		m.count.NacksOut += uint64(len(m.nacks))
 		b = rtp.AppendNACK(b, m.sources.rtcp, s.SSRC, m.nacks)

@@ -13,6 +13,10 @@ import (
 // tooLate is when a packet counts as sent too late.
 const tooLate = 20 * time.Millisecond
 
+// uplinkStart is what a sender takes its uplink for until it knows, in bit/s,
+// as browsers do.
+const uplinkStart = 300_000
+
 // begin starts the senders, each at a moment of its own.
 func (m *peer) begin() {
 	now := m.w.now
@@ -25,7 +29,9 @@ func (m *peer) begin() {
 		m.videos = append(m.videos, v)
 	}
 	if len(m.videos) > 0 && m.offer.ext.tcc != 0 {
-		m.up = bwe.New(bwe.DefaultOptions())
+		opt := bwe.DefaultOptions()
+		opt.Initial = uplinkStart
+		m.up = bwe.New(opt)
 	}
 	m.nextReport = now.Add(time.Duration(m.sources.seed%1000) * time.Millisecond)
 	m.scheduleSend()
