@@ -86,13 +86,17 @@ func TestLoadtest(t *testing.T) {
 			t.Errorf("status %d, %s\n%s", status, errors, text)
 		}
 		wants := []string{"All 30 participants got into the call", "The server used", "ok      failed=0", "ok      unfinished=0", "first key frame"}
+		lost := sum.Audio.Lost + sum.Video.Lost
 		if len(sum.Generator.Limited) > 0 {
+			wants = append(wants, "may be better than these figures")
+		}
+		if lost > 0 && len(sum.Generator.Limited) > 0 {
 			// The verdict says itself that this machine had no time for the
 			// test: server and generator share it. Then packets grow old in
 			// queues, and are dropped.
-			t.Logf("the machine is too busy to judge losses: %s", sum.Generator.Limited)
-			wants = append(wants, "may be better than these figures")
-		} else if wants = append(wants, "ok      loss<=0%"); status != 0 || sum.Audio.Lost+sum.Video.Lost > 0 {
+			t.Logf("SKIPPED judging losses in %s: the machine was too busy", t.Name())
+			t.Logf("%d packets were lost: %s", lost, sum.Generator.Limited)
+		} else if wants = append(wants, "ok      loss<=0%"); status != 0 || lost > 0 {
 			t.Errorf("status %d, %s\n%s", status, errors, text)
 		}
 		for _, want := range wants {
@@ -112,7 +116,10 @@ func TestLoadtest(t *testing.T) {
 		if status != 1 || !strings.Contains(errors, "audio.loss<0.5% is not met: it is ") || strings.Contains(errors, "failed") {
 			t.Errorf("status %d, %s\n%s", status, errors, text)
 		}
-		busy := len(sum.Generator.Limited) > 0                             // then more is lost than was asked for
+		busy := len(sum.Generator.Limited) > 0 // then more is lost than was asked for
+		if busy {
+			t.Logf("SKIPPED judging whether more is lost than was asked for in %s: the machine was too busy", t.Name())
+		}
 		if loss := sum.Audio.Loss(); loss < 0.02 || loss > 0.06 && !busy { // 2 % on each of two ways
 			t.Errorf("%v of audio lost", loss)
 		}

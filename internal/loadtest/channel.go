@@ -19,6 +19,8 @@ type channel struct {
 	p    *participant
 	peer *peer
 	kind string
+	ctx  context.Context // of its connections; ends with close
+	stop func()
 
 	mu     sync.Mutex
 	send   func([]byte) error // nil while there is no connection
@@ -33,15 +35,27 @@ const maxChannelWait = time.Minute
 // openWebSocket opens the channel in a goroutine that also reads it, again and
 // again as clients do. The participant's lock is held.
 func (p *participant) openWebSocket(m *peer) {
-	c := &channel{p: p, peer: m, kind: "websocket"}
+	c := p.newChannel(m, "websocket")
 	p.channel = c
-	go c.live(m.offer.url)
+	p.r.living.Go(func() { c.live(m.offer.url) })
+}
+
+func (p *participant) newChannel(m *peer, kind string) *channel {
+	c := &channel{p: p, peer: m, kind: kind}
+	c.ctx, c.stop = context.WithCancel(p.ctx)
+	return c
 }
 
 // live connects and reads until the channel is closed.
 func (c *channel) live(url string) {
 	for wait := time.Second; ; wait = min(2*wait, maxChannelWait) {
-		s, err := c.p.r.dialer.dial(context.Background(), url, "", func(record.Step) {})
+		s, err := c.p.r.dialer.dial(c.ctx, url, "", func(record.Step) {})
+		if c.ctx.Err() != nil {
+			if err == nil {
+				s.drop()
+			}
+			return
+		}
 		if err != nil {
 			c.p.story.wrong(record.Channel, "bridge channel: "+cause(err), false)
 		} else if c.opened(func(b []byte) error { return s.send(b) }, s.close) {
@@ -65,7 +79,7 @@ func (c *channel) live(url string) {
 		c.p.story.add(&c.p.story.channelLost)
 		select {
 		case <-time.After(wait):
-		case <-c.p.quit:
+		case <-c.ctx.Done():
 			return
 		}
 	}
@@ -73,7 +87,7 @@ func (c *channel) live(url string) {
 
 // openSCTP opens the channel over SCTP; it runs in a goroutine of its own.
 func (p *participant) openSCTP(m *peer, conn *dial.Conn) {
-	c := &channel{p: p, peer: m, kind: "sctp"}
+	c := p.newChannel(m, "sctp")
 	p.mu.Lock()
 	if p.peer != m {
 		p.mu.Unlock()
@@ -83,7 +97,9 @@ func (p *participant) openSCTP(m *peer, conn *dial.Conn) {
 	p.mu.Unlock()
 	ch, err := conn.OpenChannel(c.message, func() {})
 	if err != nil {
-		p.story.wrong(record.Channel, "bridge channel over SCTP: "+cause(err), false)
+		if c.ctx.Err() == nil {
+			p.story.wrong(record.Channel, "bridge channel over SCTP: "+cause(err), false)
+		}
 		return
 	}
 	c.opened(ch.Send, func() {}) // it ends with DTLS
@@ -121,6 +137,7 @@ func (c *channel) close() {
 	end := c.end
 	c.closed = true
 	c.mu.Unlock()
+	c.stop()
 	if end != nil {
 		end()
 	}

@@ -97,7 +97,7 @@ func TestShare(t *testing.T) {
 	people := func(s Share) map[int]*participant {
 		p := plan
 		p.Share = s
-		r := &run{plan: &p, workers: make([]*worker, 1)}
+		r := &run{ctx: t.Context(), plan: &p, workers: make([]*worker, 1)}
 		r.populate()
 		out := map[int]*participant{}
 		for _, q := range r.all {

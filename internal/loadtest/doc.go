@@ -10,8 +10,9 @@
 // # Who owns what
 //
 // A participant's signalling belongs to whoever holds its lock: the goroutine
-// that reads its WebSocket, or the shepherd, one goroutine that looks after
-// everybody's timers. Its media belong to a worker, one goroutine for each
+// that reads its WebSocket, or a short one for what is due. The shepherd, one
+// goroutine that looks after everybody's timers, waits for no participant:
+// who holds a lock may be writing to a server that does not read. Media belong to a worker, one goroutine for each
 // core with all sockets of its participants in one swarm (package netio) and
 // no lock on the way of a packet. The two sides talk through the worker's
 // mailbox and, the other way, through short goroutines for rare events.

@@ -33,6 +33,8 @@ type participant struct {
 	w      *worker
 	story  story
 	begins time.Duration
+	ctx    context.Context // of all it does; ends when it leaves, or the run does
+	stop   func()
 
 	// The shepherd's.
 	started, left   bool
@@ -50,7 +52,7 @@ type participant struct {
 	client  *wire.Client
 	sock    *socket
 	leaving bool
-	quit    chan struct{} // closed when leaving
+	refused bool // to be resumed: it begins anew when its reader has ended
 	ping    time.Duration
 
 	peer      *peer
@@ -83,43 +85,62 @@ var resumeWaits = [][2]time.Duration{
 const keepFirst = 5 * time.Second
 
 // live is the participant's goroutine.
-func (p *participant) live(ctx context.Context) {
+func (p *participant) live() {
 	p.story.begin(mono.Now())
 	p.story.step(record.Config)
-	focus := ""
-	if p.r.site.Request != "" {
-		var err error
-		if focus, err = p.request(ctx); err != nil {
-			p.giveUp(ctx, record.Request, err)
-			return
-		}
-		p.story.step(record.Request)
-	}
-	p.mu.Lock()
-	p.client = wire.New(p.wireConfig())
-	if focus != "" {
-		p.client.SetFocus(focus)
-	}
-	p.mu.Unlock()
-	if err := p.connect(ctx); err != nil {
-		p.giveUp(ctx, p.stage(), err)
+	if !p.enter() {
 		return
 	}
 	for {
 		err := p.readAll()
 		p.mu.Lock()
-		over := p.leaving
+		over, refused := p.leaving, p.refused
 		resumable := p.client.Lost()
-		p.sock = nil
+		p.sock, p.refused = nil, false
 		p.mu.Unlock()
-		if over {
+		switch {
+		case over:
 			return
-		}
-		if !resumable || !p.resume(ctx) {
-			p.giveUp(ctx, p.stage(), fmt.Errorf("the connection was lost: %w", err))
+		case refused:
+			if !p.enter() {
+				return
+			}
+		case !resumable || !p.resume():
+			p.giveUp(p.stage(), fmt.Errorf("the connection was lost: %w", err))
 			return
 		}
 	}
+}
+
+// enter asks for the conference and connects: at the beginning, and again,
+// as a page that is loaded again, when the server does not resume a stream. It
+// reports whether there is a connection; without one the participant has
+// given up.
+func (p *participant) enter() bool {
+	focus := ""
+	if p.r.site.Request != "" {
+		var err error
+		if focus, err = p.request(p.ctx); err != nil {
+			p.giveUp(record.Request, err)
+			return false
+		}
+		p.story.step(record.Request)
+	}
+	p.mu.Lock()
+	if p.client == nil {
+		p.client = wire.New(p.wireConfig())
+	} else {
+		p.client = p.client.Anew(p.wireConfig())
+	}
+	if focus != "" {
+		p.client.SetFocus(focus)
+	}
+	p.mu.Unlock()
+	if err := p.connect(); err != nil {
+		p.giveUp(p.stage(), err)
+		return false
+	}
+	return true
 }
 
 // stage is the step the participant has to take next.
@@ -134,11 +155,11 @@ func (p *participant) stage() record.Step {
 
 // giveUp ends the participant as failed, unless it was leaving anyway or the
 // run is over.
-func (p *participant) giveUp(ctx context.Context, step record.Step, err error) {
+func (p *participant) giveUp(step record.Step, err error) {
 	p.mu.Lock()
 	leaving := p.leaving
 	p.mu.Unlock()
-	if leaving || ctx.Err() != nil {
+	if leaving || p.ctx.Err() != nil {
 		return
 	}
 	var at *stepError
@@ -176,7 +197,7 @@ func (p *participant) socketURL(resume string) string {
 }
 
 // connect opens the WebSocket and begins the stream.
-func (p *participant) connect(ctx context.Context) error {
+func (p *participant) connect() error {
 	p.mu.Lock()
 	resume := p.client.ResumeID()
 	p.mu.Unlock()
@@ -184,7 +205,7 @@ func (p *participant) connect(ctx context.Context) error {
 	if resume != "" {
 		step = func(record.Step) {}
 	}
-	s, err := p.r.dialer.dial(ctx, p.socketURL(resume), "xmpp", step)
+	s, err := p.r.dialer.dial(p.ctx, p.socketURL(resume), "xmpp", step)
 	if err != nil {
 		return err
 	}
@@ -205,21 +226,21 @@ func (p *participant) connect(ctx context.Context) error {
 }
 
 // resume tries as often and as slowly as the web client.
-func (p *participant) resume(ctx context.Context) bool {
+func (p *participant) resume() bool {
 	for _, w := range resumeWaits {
 		wait := time.NewTimer(w[0] + rand.N(w[1]-w[0]))
 		select {
 		case <-wait.C:
-		case <-p.quit:
-			wait.Stop()
-			return true // readAll finds nothing to read, and live ends
-		case <-ctx.Done():
+		case <-p.ctx.Done():
 			wait.Stop()
 			return false
 		}
-		err := p.connect(ctx)
+		err := p.connect()
 		if err == nil {
 			return true
+		}
+		if p.ctx.Err() != nil {
+			return false
 		}
 		p.story.wrong(record.WebSocket, "resuming: "+cause(err), false)
 	}
@@ -281,15 +302,12 @@ func (p *participant) event(now mono.Time, e *wire.Event) {
 		p.story.step(record.Auth)
 	case wire.Resumed:
 		p.story.add(&p.story.resumes)
+	case wire.Refused:
+		p.forgetAll(e.Text)
 	case wire.Requested:
 		p.story.step(record.Request)
 	case wire.Joined:
-		p.story.cameIn(p.client.Occupants() <= p.r.site.Least())
-		p.story.step(record.Room)
-		p.story.become(record.InRoom)
-		if p.role.Signalling {
-			p.story.become(record.InCall)
-		}
+		p.joined()
 	case wire.Offered:
 		if !p.role.Signalling {
 			p.offered(now, e.Message)
@@ -320,7 +338,34 @@ func (p *participant) event(now mono.Time, e *wire.Event) {
 		}
 	case wire.Fatal:
 		p.story.wrong(p.stage(), e.Text, true)
-		go p.leave(false)
+		p.r.living.Go(func() { p.leave(false) })
+	}
+}
+
+// joined notes that it is in the room, for the first time or again.
+func (p *participant) joined() {
+	if !p.story.reached(record.Room) {
+		p.story.cameIn(p.client.Occupants() <= p.r.site.Least())
+	}
+	p.story.step(record.Room)
+	p.story.become(record.InRoom)
+	if p.role.Signalling {
+		p.story.become(record.InCall)
+	}
+}
+
+// forgetAll ends what hung on a stream that the server does not resume; live
+// begins anew.
+func (p *participant) forgetAll(cause string) {
+	p.story.wrong("", cause, false)
+	p.endSession()
+	clear(p.remote)
+	p.speaker = ""
+	p.refused = true
+	p.story.add(&p.story.rejoins)
+	p.story.become(record.Joining)
+	if p.sock != nil {
+		p.sock.drop()
 	}
 }
 
@@ -335,7 +380,7 @@ func (p *participant) offered(now mono.Time, m *jingle.Message) {
 	o, err := readOffer(m)
 	if err != nil {
 		p.story.wrong(record.Offer, err.Error(), true)
-		go p.leave(false)
+		p.r.living.Go(func() { p.leave(false) })
 		return
 	}
 	p.ignored += o.skipped
@@ -347,7 +392,7 @@ func (p *participant) offered(now mono.Time, m *jingle.Message) {
 	s.ufrag = fmt.Sprintf("%08x", rand.Uint32())
 	pwd := fmt.Sprintf("%016x%016x", rand.Uint64(), rand.Uint64())
 	o.sctp = o.transport.SCTPPort != 0 && (p.r.site.PreferSCTP || o.url == "")
-	peer := &peer{w: p.w, story: &p.story, offer: o, sources: s, pwd: pwd, began: p.r.began, failed: p.transportFailed}
+	peer := &peer{w: p.w, ctx: p.ctx, living: &p.r.living, story: &p.story, offer: o, sources: s, pwd: pwd, began: p.r.began, failed: p.transportFailed}
 	s.isMuted = peer.isMuted
 	if o.sctp {
 		s.onSecured = func(c *dial.Conn) { p.openSCTP(peer, c) }
@@ -378,7 +423,7 @@ func (p *participant) lastN() *int {
 func (p *participant) endSession() {
 	if c := p.channel; c != nil {
 		p.channel = nil
-		go c.close()
+		p.r.living.Go(c.close)
 	}
 	if m := p.peer; m != nil {
 		p.peer = nil
@@ -420,7 +465,7 @@ func (p *participant) leave(well bool) {
 		return
 	}
 	p.leaving = true
-	close(p.quit)
+	p.stop()
 	p.endSession()
 	if p.client != nil && p.sock != nil {
 		p.client.Close()
@@ -438,31 +483,40 @@ func (p *participant) leave(well bool) {
 	}
 }
 
-// tend does what is due for the participant; the shepherd calls it.
+// tend does what is due for the participant; the shepherd calls it. It must
+// not wait: whoever holds the lock may be writing to a server that does not
+// read, and everybody else would wait as well.
 func (p *participant) tend(now mono.Time) {
-	if d := p.deadline.Load(); d != 0 && int64(now) >= d {
-		p.mu.Lock()
-		if !p.leaving {
-			p.client.Tick(now)
-			p.drain(now)
-		}
-		p.mu.Unlock()
+	if d := p.deadline.Load(); d != 0 && int64(now) >= d && p.deadline.CompareAndSwap(d, 0) {
+		p.r.living.Go(p.tick)
 	}
-	if d := p.view.Load(); d != 0 && int64(now) >= d {
+	if d := p.view.Load(); d != 0 && int64(now) >= d && p.mu.TryLock() {
 		p.view.Store(0)
-		p.mu.Lock()
 		p.tellView()
 		p.mu.Unlock()
 	}
 	if d := p.statsNext.Load(); d != 0 && int64(now) >= d {
 		p.statsNext.Store(int64(now.Add(statsPeriod)))
-		go p.tellStats()
+		p.r.living.Go(p.tellStats)
 	}
 	if d := p.keepNext.Load(); d != 0 && int64(now) >= d {
 		every := p.r.site.Every
 		p.keepNext.Store(int64(now.Add(every + rand.N(every))))
-		go p.keepAlive()
+		p.r.living.Go(p.keepAlive)
 	}
+}
+
+// tick does what is due for the client; it may write. What is due next is
+// known when it has been done.
+func (p *participant) tick() {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	if p.leaving {
+		return
+	}
+	now := mono.Now()
+	p.client.Tick(now)
+	p.drain(now)
 }
 
 // breakNow lets the connection break, as networks do.

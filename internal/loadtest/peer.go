@@ -5,6 +5,7 @@ import (
 	"errors"
 	"net/netip"
 	"slices"
+	"sync"
 	"sync/atomic"
 	"time"
 
@@ -25,6 +26,8 @@ import (
 // belongs to its worker.
 type peer struct {
 	w       *worker
+	ctx     context.Context // of its participant; immutable
+	living  *sync.WaitGroup // of the run, for its goroutines
 	story   *story
 	failed  func()       // set before it is added; called in a goroutine of its own when ICE gives up
 	offer   *offer       // immutable
@@ -157,7 +160,7 @@ func (m *peer) drive() {
 			Identity: m.sources.identity, Remote: m.offer.transport.Fingerprint, Profiles: m.sources.profiles,
 			KeepOpen: m.offer.sctp, Send: m.datagram,
 		})
-		go m.handshake(m.conn)
+		m.living.Go(m.handshake)
 	}
 }
 
@@ -180,15 +183,18 @@ func (m *peer) datagram(b []byte) {
 }
 
 // handshake runs DTLS, in a goroutine of its own.
-func (m *peer) handshake(conn *dial.Conn) {
-	ctx, cancel := context.WithTimeout(context.Background(), dtlsTimeout)
+func (m *peer) handshake() {
+	ctx, cancel := context.WithTimeout(m.ctx, dtlsTimeout)
 	defer cancel()
-	keys, err := conn.Handshake(ctx)
+	keys, err := m.conn.Handshake(ctx)
+	if m.ctx.Err() != nil {
+		return
+	}
 	if err != nil {
 		m.w.do(func() { // a participant that has left meanwhile did not fail
 			if !m.closed {
 				m.story.wrong(record.DTLS, "DTLS: "+err.Error(), false)
-				go m.failed()
+				m.living.Go(m.failed)
 			}
 		})
 		return
@@ -214,7 +220,7 @@ func (m *peer) secured(keys dial.Keys, at mono.Time) {
 	m.story.stepAt(record.DTLS, at)
 	m.begin()
 	if m.sources.onSecured != nil {
-		go m.sources.onSecured(m.conn)
+		m.living.Go(func() { m.sources.onSecured(m.conn) })
 	}
 }
 
@@ -246,7 +252,7 @@ func (m *peer) iceFailed() {
 		m.story.wrong(record.ICE, "the bridge answers on none of its candidates", false)
 	}
 	m.close()
-	go m.failed()
+	m.living.Go(m.failed)
 }
 
 // close ends the peer. It runs in the worker.
@@ -266,7 +272,7 @@ func (m *peer) close() {
 	delete(m.w.peers, m)
 	conn, member := m.conn, m.member
 	if conn != nil {
-		go conn.Close()
+		m.living.Go(conn.Close)
 	}
 	if member != nil {
 		m.w.total.kernelDrops += member.KernelDrops()

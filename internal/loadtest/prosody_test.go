@@ -12,6 +12,8 @@ import (
 	"testing"
 	"text/template"
 	"time"
+
+	"github.com/plenum-conf/plenum/internal/loadtest/record"
 )
 
 // prosody runs the Prosody of the system with the configuration that the
@@ -20,6 +22,9 @@ func prosody(t *testing.T, authentication string) string {
 	t.Helper()
 	program, err := exec.LookPath("prosody")
 	if err != nil {
+		if os.Getenv("PLENUM_REQUIRE_PEERS") != "" {
+			t.Fatal("Prosody is required here and not installed (apt-get install prosody)")
+		}
 		t.Skip("SKIPPED tests with Prosody: it is not installed (apt-get install prosody)")
 	}
 	text, err := os.ReadFile("../bench/peers/prosody.cfg.lua")
@@ -110,6 +115,25 @@ func TestProsodyResume(t *testing.T) {
 	for _, p := range rep.Participants {
 		if p.Resumes == 0 || p.Signalling.Occupants != 3 {
 			t.Errorf("%s resumed %d times and sees %d occupants", p.Name, p.Resumes, p.Signalling.Occupants)
+		}
+	}
+}
+
+// TestProsodyRejoin: who is anonymous is refused by Prosody, and joins anew.
+func TestProsodyRejoin(t *testing.T) {
+	if testing.Short() {
+		t.Skip("takes seconds")
+	}
+	plan := Simple{URL: prosody(t, `authentication = "anonymous"`), Rooms: 1, Participants: 3, Duration: 8 * time.Second, Signalling: true, RoomPrefix: "peer"}.Plan()
+	plan.Domain = "localhost"
+	plan.Roles[0].BreakEvery = 2 * time.Second // at one to three seconds
+	rep, err := runFully(plan)
+	if err != nil {
+		t.Fatal(err)
+	}
+	for _, p := range rep.Participants {
+		if p.Rejoins == 0 || p.Resumes > 0 || p.State == record.Failed {
+			t.Errorf("%s: %s, begun anew %d times, resumed %d: %+v", p.Name, p.State, p.Rejoins, p.Resumes, p.Errors)
 		}
 	}
 }

@@ -30,8 +30,6 @@ func (p *participant) request(ctx context.Context) (focus string, err error) {
 		case <-time.After(wire.Backoff(try)):
 		case <-ctx.Done():
 			return "", ctx.Err()
-		case <-p.quit:
-			return "", context.Canceled
 		}
 	}
 }
@@ -89,7 +87,7 @@ func (p *participant) requestOnce(ctx context.Context) (ready bool, focus string
 
 // keepAlive is the GET that clients repeat while a stream is open.
 func (p *participant) keepAlive() {
-	ctx, cancel := context.WithTimeout(context.Background(), dialTimeout)
+	ctx, cancel := context.WithTimeout(p.ctx, dialTimeout)
 	defer cancel()
 	u := site.WithQuery(p.r.site.KeepAlive, "room", p.room.name)
 	req, err := http.NewRequestWithContext(ctx, http.MethodGet, u, nil)
@@ -99,7 +97,9 @@ func (p *participant) keepAlive() {
 	req.Header.Set("Origin", p.r.dialer.origin)
 	res, err := p.r.http.Do(req)
 	if err != nil {
-		p.story.wrong("", "keepalive: "+cause(err), false)
+		if p.ctx.Err() == nil {
+			p.story.wrong("", "keepalive: "+cause(err), false)
+		}
 		return
 	}
 	_, _ = io.Copy(io.Discard, io.LimitReader(res.Body, maxAnswer))

@@ -34,6 +34,7 @@ type Options struct {
 
 // run is one run.
 type run struct {
+	ctx      context.Context // ends with the run: the parent of everybody's
 	plan     *Plan
 	site     *site.Site
 	dialer   dialer
@@ -47,7 +48,7 @@ type run struct {
 	all     []*participant
 	next    int // number of the next participant that comes back
 	errors  atomic.Int64
-	living  sync.WaitGroup
+	living  sync.WaitGroup // everything participants have under way, connections and farewells included
 }
 
 // room is a room with what its participants share.
@@ -80,10 +81,11 @@ func Run(ctx context.Context, plan Plan, opt Options) (*record.Report, error) {
 			return nil, err
 		}
 	}
-	r.start, r.began, r.cpu = time.Now(), mono.Now(), cpuTime()
-	r.populate()
 	ctx, cancel := context.WithTimeout(ctx, plan.Duration)
 	defer cancel()
+	r.ctx = ctx
+	r.start, r.began, r.cpu = time.Now(), mono.Now(), cpuTime()
+	r.populate()
 	seconds := r.watch(ctx, opt.OnSecond)
 	return r.finish(seconds), nil
 }
@@ -233,8 +235,9 @@ func capital(name string) string {
 
 // participant makes one who has not come yet.
 func (r *run) participant(index int, rm *room, role *Role) *participant {
+	ctx, stop := context.WithCancel(r.ctx)
 	return &participant{
-		r: r, index: index, room: rm, role: role, who: -1, quit: make(chan struct{}),
+		r: r, index: index, room: rm, role: role, who: -1, ctx: ctx, stop: stop,
 		w: r.workers[len(r.all)%len(r.workers)], remote: map[string]*remote{},
 		story: story{run: r.began, events: &r.errors, state: record.Waiting},
 	}
@@ -253,7 +256,7 @@ func (r *run) watch(ctx context.Context, onSecond func(record.Second)) []record.
 	nextSecond := r.began.Add(time.Second)
 	for {
 		now := mono.Now()
-		r.tendAll(ctx, now)
+		r.tendAll(now)
 		if now >= nextSecond {
 			nextSecond = nextSecond.Add(time.Second)
 			s := book.second(now)
@@ -271,7 +274,7 @@ func (r *run) watch(ctx context.Context, onSecond func(record.Second)) []record.
 }
 
 // tendAll goes through all participants.
-func (r *run) tendAll(ctx context.Context, now mono.Time) {
+func (r *run) tendAll(now mono.Time) {
 	for _, p := range r.all {
 		since := now.Sub(r.began)
 		switch {
@@ -285,22 +288,18 @@ func (r *run) tendAll(ctx context.Context, now mono.Time) {
 			if p.role.BreakEvery > 0 {
 				p.breakAt = now.Add(p.role.BreakEvery/2 + rand.N(p.role.BreakEvery))
 			}
-			r.living.Add(1)
-			go func() {
-				defer r.living.Done()
-				p.live(ctx)
-			}()
+			r.living.Go(p.live)
 			continue
 		case p.churnAt != 0 && now >= p.churnAt && !p.left:
 			p.left = true
-			go p.leave(true)
+			r.living.Go(func() { p.leave(true) })
 			r.comeBack(p, since)
 		case p.role.Stay > 0 && since >= p.begins+p.role.Stay && !p.left:
 			p.left = true
-			go p.leave(true)
+			r.living.Go(func() { p.leave(true) })
 		case p.breakAt != 0 && now >= p.breakAt:
 			p.breakAt = now.Add(p.role.BreakEvery/2 + rand.N(p.role.BreakEvery))
-			go p.breakNow()
+			r.living.Go(p.breakNow)
 		}
 		p.tend(now)
 	}

@@ -148,9 +148,7 @@ func (d *dialer) tcp(ctx context.Context, u *url.URL, step func(record.Step)) (n
 const readBuffer = 2048
 
 func (d *dialer) upgrade(ctx context.Context, conn net.Conn, u *url.URL, protocol string) (*socket, error) {
-	if deadline, ok := ctx.Deadline(); ok {
-		_ = conn.SetDeadline(deadline)
-	}
+	unwatched := context.AfterFunc(ctx, func() { _ = conn.SetDeadline(time.Unix(1, 0)) }) // Upgrade knows no context
 	wd := ws.Dialer{
 		ReadBufferSize: readBuffer, WriteBufferSize: 1024,
 		Header: ws.HandshakeHeaderHTTP(http.Header{"Origin": {d.origin}, "User-Agent": {"Mozilla/5.0 (plenum loadtest)"}}),
@@ -159,6 +157,9 @@ func (d *dialer) upgrade(ctx context.Context, conn net.Conn, u *url.URL, protoco
 		wd.Protocols = []string{protocol}
 	}
 	br, hs, err := wd.Upgrade(conn, u)
+	if !unwatched() {
+		return nil, ctx.Err()
+	}
 	if err != nil {
 		return nil, err
 	}
@@ -168,7 +169,6 @@ func (d *dialer) upgrade(ctx context.Context, conn net.Conn, u *url.URL, protoco
 	if br == nil {
 		br = bufio.NewReaderSize(conn, readBuffer)
 	}
-	_ = conn.SetDeadline(time.Time{})
 	return &socket{conn: conn, br: br}, nil
 }
 

@@ -13,16 +13,20 @@ import (
 	"github.com/gobwas/ws/wsutil"
 
 	"github.com/plenum-conf/plenum/internal/loadtest/record"
+	"github.com/plenum-conf/plenum/internal/loadtest/verdict"
 	"github.com/plenum-conf/plenum/internal/mono"
 )
 
 // strange is a server that speaks the protocol and much besides that nobody
 // here knows. Its bridge is not there.
 type strange struct {
-	channel string // URL of the bridge channel, "" for none
+	channel   string // URL of the bridge channel, "" for none
+	port      string // of a bridge, if there is one after all
+	forgetful bool   // offers to resume streams, and remembers none
 
 	mu     sync.Mutex
 	accept string // the session-accept it got
+	joins  int    // presences that came into the room
 }
 
 var requestID = regexp.MustCompile(`<iq [^>]*id="([^"]*)"`)
@@ -56,14 +60,21 @@ var strangeWords = []string{
 }
 
 func (s *strange) offer() string {
-	if s.channel == "" {
-		return strangeOffer
+	offer := strangeOffer
+	if s.port != "" {
+		offer = strings.ReplaceAll(offer, `port="9"`, `port="`+s.port+`"`)
 	}
-	return strings.Replace(strangeOffer, "<quantum ", `<web-socket xmlns="http://jitsi.org/protocol/colibri" url="`+s.channel+`"/><quantum `, 1)
+	if s.channel == "" {
+		return offer
+	}
+	return strings.Replace(offer, "<quantum ", `<web-socket xmlns="http://jitsi.org/protocol/colibri" url="`+s.channel+`"/><quantum `, 1)
 }
 
 func (s *strange) talk(conn net.Conn) {
 	features := []string{oddFeatures, oddBind}
+	if s.forgetful {
+		features[1] = strings.Replace(oddBind, "<bind", `<sm xmlns="urn:xmpp:sm:3"/><bind`, 1)
+	}
 	for {
 		b, _, err := wsutil.ReadClientData(conn)
 		if err != nil {
@@ -79,6 +90,12 @@ func (s *strange) talk(conn net.Conn) {
 		switch {
 		case strings.HasPrefix(frame, "<open"):
 			answer, features = []string{oddOpen, features[0]}, features[1:]
+		case strings.HasPrefix(frame, "<close"):
+			return
+		case strings.HasPrefix(frame, "<enable"):
+			answer = []string{`<enabled xmlns="urn:xmpp:sm:3" id="r1" resume="true"/>`}
+		case strings.HasPrefix(frame, "<resume"):
+			answer = []string{`<failed xmlns="urn:xmpp:sm:3"><item-not-found xmlns="urn:ietf:params:xml:ns:xmpp-stanzas"/></failed>`}
 		case strings.HasPrefix(frame, "<auth"):
 			answer = []string{oddSuccess}
 		case strings.Contains(frame, "<bind"):
@@ -86,6 +103,9 @@ func (s *strange) talk(conn net.Conn) {
 		case strings.Contains(frame, "<conference"):
 			answer = []string{result(`<conference xmlns="http://jitsi.org/protocol/focus" ready="true" focusjid="f@odd"/>`)}
 		case strings.HasPrefix(frame, "<presence") && strings.Contains(frame, "protocol/muc\""):
+			s.mu.Lock()
+			s.joins++
+			s.mu.Unlock()
 			answer = []string{`<presence from="odd-1@muc.odd/0a1b2c3d"/>`, s.offer()}
 		case strings.Contains(frame, "session-accept"):
 			s.mu.Lock()
@@ -132,6 +152,43 @@ func TestStrangeServer(t *testing.T) {
 	}
 	if !strings.Contains(s.accept, `name="opus"`) || !strings.Contains(s.accept, `name="VP8"`) {
 		t.Errorf("%s", s.accept)
+	}
+}
+
+// TestRefusedResume: who cannot resume a stream joins anew, as a page that is
+// loaded again, and that is counted.
+func TestRefusedResume(t *testing.T) {
+	if testing.Short() {
+		t.Skip("takes seconds")
+	}
+	s := &strange{forgetful: true}
+	ctx, stop := context.WithCancel(context.Background())
+	defer stop()
+	plan := Simple{URL: oddServer(t, oddConfig, s.talk), Rooms: 1, Participants: 1, Audio: 1, Duration: inTime, RoomPrefix: "odd"}.Plan()
+	plan.Roles[0].BreakEvery = 2 * time.Second // at one to three seconds
+	rep, err := Run(ctx, plan, Options{OnSecond: func(sec record.Second) {
+		s.mu.Lock()
+		defer s.mu.Unlock()
+		if s.joins > 1 && sec.InCall == 1 {
+			stop()
+		}
+	}})
+	if err != nil {
+		t.Fatal(err)
+	}
+	p := rep.Participants[0]
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	if p.State != record.InCall || p.Resumes != 0 || p.Rejoins == 0 || p.Rejoins != s.joins-1 {
+		t.Errorf("%s, %d resumed, %d anew, %d joined: %+v", p.State, p.Resumes, p.Rejoins, s.joins, p.Errors)
+	}
+	sum := verdict.Judge(rep)
+	conditions, err := verdict.Parse("rejoins=0")
+	if err != nil {
+		t.Fatal(err)
+	}
+	if ok, found := conditions[0].Check(sum); ok || sum.Failed > 0 {
+		t.Errorf("rejoins=0 is met: %s; %d failed", found, sum.Failed)
 	}
 }
 

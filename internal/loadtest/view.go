@@ -41,7 +41,7 @@ func (p *participant) tellView() {
 		lastN = *p.role.LastN
 	}
 	msg.LastN = &lastN
-	go c.tell(msg) // not under the lock: a bridge may be slow to read
+	p.r.living.Go(func() { c.tell(msg) }) // not under the lock: a bridge may be slow to read
 }
 
 // constraints makes the message for a layout. speaker is the endpoint that

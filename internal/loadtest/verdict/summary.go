@@ -27,6 +27,7 @@ type Summary struct {
 
 	Audio, Video Kind
 	Delay        record.Histogram // sender to receiver
+	Untimed      int              // video streams that are not in Delay: only pictures of VP8 tell when they were sent
 	Heights      map[int]int      // height of pictures received at the end -> number of streams
 
 	RateIn, RateOut       int64 // mean while somebody was in the call, bit/s
@@ -264,6 +265,9 @@ func (s *Summary) media(m *record.Media) {
 			continue
 		}
 		s.Video.add(st)
+		if st.Codec != "" && st.Codec != "VP8" {
+			s.Untimed++
+		}
 		if st.Height > 0 {
 			s.Heights[st.Height]++
 		}

@@ -69,6 +69,27 @@ func TestAllIsWell(t *testing.T) {
 	}
 }
 
+// TestUntimed: a delay of audio alone is not told as one of everything.
+func TestUntimed(t *testing.T) {
+	for _, tc := range []struct {
+		codecs    [2]string
+		has, hasn string
+	}{
+		{[2]string{"VP8", "VP8"}, "half of the packets took", "is not known"},
+		{[2]string{"VP8", "H264"}, "half of the packets took", "audio packets took"},
+		{[2]string{"VP8", "AV1"}, "Of 1 of 2 video streams it is not known how long pictures took", "audio packets took"},
+		{[2]string{"VP9", "AV1"}, "half of the audio packets took", "half of the packets"},
+		{[2]string{"VP9", "AV1"}, "Of 2 of 2 video streams it is not known", "half of the packets"},
+	} {
+		a, b := joined(0, 100*ms), joined(1, 200*ms)
+		a.Media.Streams[1].Codec, b.Media.Streams[1].Codec = tc.codecs[0], tc.codecs[1]
+		text := strings.Join(Judge(report(a, b)).Words, " ")
+		if !strings.Contains(text, tc.has) || strings.Contains(text, tc.hasn) {
+			t.Errorf("%v: %s", tc.codecs, text)
+		}
+	}
+}
+
 // TestReasons: for each thing that can go wrong there is a reason, and those
 // who fared worst come first.
 func TestReasons(t *testing.T) {
@@ -101,6 +122,7 @@ func TestReasons(t *testing.T) {
 		{"forged", "4 packets could not be decrypted", change(func(p *record.Participant) { p.Media.Unauthentic = 4 })},
 		{"garbled", "2 packets or messages", change(func(p *record.Participant) { p.Media.Malformed = 2 })},
 		{"resumed", "broke and was resumed once", change(func(p *record.Participant) { p.Resumes = 1 })},
+		{"anew", "joined anew 2 times", change(func(p *record.Participant) { p.Rejoins = 2 })},
 		{"channel", "its bridge channel broke 2 times", change(func(p *record.Participant) { p.ChannelLost = 2 })},
 	} {
 		tc.reason = strings.Replace(tc.reason, "twice", "2 times", 1)

@@ -71,21 +71,33 @@ func (s *Summary) wordsOfMedia(say func(string, ...any), all uint64) {
 		say("Of %s packets %s (%s) were lost for good: %s of audio, %s of video; %s came when they were sent again.", Count(all), Count(lost), Percent(share(lost, all)),
 			Percent(s.Audio.Loss()), Percent(s.Video.Loss()), Count(again))
 	}
-	switch among := ""; {
-	case s.Delay.Count() > 0:
-		if len(s.Machines) > 1 {
-			among = ", where both are on the same machine,"
-		}
-		say("From sender to receiver%s half of the packets took at most %s, 99 %% at most %s, the slowest %s.", among,
-			Brief(s.Delay.Quantile(0.5)), Brief(s.Delay.Quantile(0.99)), Brief(s.Delay.Max()))
-	case len(s.Machines) > 1:
-		say("How long packets took from sender to receiver is not known: no two participants of a room were on the same machine.")
-	}
+	s.wordsOfDelay(say)
 	switch {
 	case s.Video.Freezes > 0:
 		say("Pictures froze %s, for %s together, in %d streams.", times(s.Video.Freezes), Brief(s.Video.Frozen), s.Video.Streams)
 	case s.Video.Streams > 0:
 		say("No picture froze.")
+	}
+}
+
+// wordsOfDelay says how long packets took, and of which that is not known.
+func (s *Summary) wordsOfDelay(say func(string, ...any)) {
+	among, what := "", "packets"
+	if len(s.Machines) > 1 {
+		among = ", where both are on the same machine,"
+	}
+	if s.Untimed > 0 && s.Untimed == s.Video.Streams {
+		what = "audio packets"
+	}
+	switch {
+	case s.Delay.Count() > 0:
+		say("From sender to receiver%s half of the %s took at most %s, 99 %% at most %s, the slowest %s.", among, what,
+			Brief(s.Delay.Quantile(0.5)), Brief(s.Delay.Quantile(0.99)), Brief(s.Delay.Max()))
+	case len(s.Machines) > 1:
+		say("How long packets took from sender to receiver is not known: no two participants of a room were on the same machine.")
+	}
+	if s.Untimed > 0 {
+		say("Of %d of %d video streams it is not known how long pictures took: only those of VP8 tell when they were sent.", s.Untimed, s.Video.Streams)
 	}
 }
 

@@ -86,6 +86,14 @@ func New(cfg Config) *Client {
 	return c
 }
 
+// Anew makes the client that begins anew after Refused: to the server it is
+// another, but it goes on counting.
+func (c *Client) Anew(cfg Config) *Client {
+	n := New(cfg)
+	n.count = c.count
+	return n
+}
+
 // capsHash is XEP-0115 §5.1 with the identity of a web client.
 func capsHash(features []string) string {
 	names := slices.Clone(features)

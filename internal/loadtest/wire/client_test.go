@@ -232,6 +232,26 @@ func TestResume(t *testing.T) {
 	k.c.Lost()
 	k.c.Open(k.now)
 	k.say(opened, anonymous, success, opened, bindable, `<failed xmlns="urn:xmpp:sm:3"><item-not-found xmlns="urn:ietf:params:xml:ns:xmpp-stanzas"/></failed>`)
+	k.saw(Refused)
+	if k.c.Lost() || k.c.ResumeID() != "" {
+		t.Error("resumable after a refusal")
+	}
+	before := k.c.Counters()
+	k.c = k.c.Anew(k.c.cfg)
+	k.c.Open(k.now)
+	k.collect()
+	k.say(opened, anonymous, success, opened, bindable, bound, enabled, ready, self)
+	k.saw(Ready, Requested, Joined)
+	if n := k.c.Counters(); n.StanzasIn != before.StanzasIn+3 { // bound, ready and the presence
+		t.Errorf("%d stanzas counted, %d before", n.StanzasIn, before.StanzasIn)
+	}
+}
+
+// TestNotManaged: a server that offers stream management and refuses it is
+// not one that refuses to resume.
+func TestNotManaged(t *testing.T) {
+	k := newTalk(t, nil)
+	k.say(opened, anonymous, success, opened, bindable, bound, `<failed xmlns="urn:xmpp:sm:3"/>`)
 	k.saw(Fatal)
 }
 

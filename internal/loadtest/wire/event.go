@@ -14,6 +14,7 @@ type EventKind uint8
 const (
 	Ready      EventKind = iota + 1 // logged in; Text is the full JID
 	Resumed                         // the lost stream goes on
+	Refused                         // the lost stream is not resumed: begin Anew on another connection; Text is the cause
 	Requested                       // the focus has made the conference
 	Joined                          // the own presence came back
 	Offered                         // Jingle: session-initiate; answer with Accept

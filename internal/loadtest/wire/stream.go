@@ -262,15 +262,27 @@ func (c *Client) smIn(now mono.Time, st xmpp.Stanza) {
 	case st.Name == "resumed" && c.phase == binding:
 		c.resumed(now, uint32(h), err == nil)
 	case st.Name == "failed":
-		c.sm.id = ""
-		reason := "no reason given"
-		if el, ok := st.First(); ok {
-			reason = shorten(el.Name)
-		}
-		c.fatal("the stream could not be resumed or managed: " + reason)
+		c.smFailed(st)
 	default:
 		c.count.Ignored++
 	}
+}
+
+// smFailed takes a refusal. Of one to resume, whatever its condition, web
+// clients make a lost connection and load their page again, though XEP-0198 §5
+// would let them go on with this stream.
+func (c *Client) smFailed(st xmpp.Stanza) {
+	resuming := c.phase == binding && c.sm.id != ""
+	c.sm.id = ""
+	reason := "no reason given"
+	if el, ok := st.First(); ok {
+		reason = shorten(el.Name)
+	}
+	if resuming {
+		c.event(Event{Kind: Refused, Text: "the stream could not be resumed: " + reason})
+		return
+	}
+	c.fatal("the stream could not be managed: " + reason)
 }
 
 func (c *Client) resumed(now mono.Time, h uint32, counted bool) {
