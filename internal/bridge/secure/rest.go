@@ -51,7 +51,7 @@ func (s *Session) retire(conn *dtls.Conn, line *pipe, keys Keys) error {
 	}
 	for _, datagram := range waiting {
 		if s.line != nil {
-			s.line.push(datagram, true)
+			s.line.push(datagram, harmless(datagram))
 		} else {
 			s.restless(datagram)
 		}
@@ -73,9 +73,13 @@ func drain(conn *dtls.Conn) (first []byte) {
 	}
 }
 
-// restless looks at a datagram of harmless records that came to a session at
-// rest. The caller holds mu.
+// restless looks at a datagram that came to a session at rest. The caller holds
+// mu.
 func (s *Session) restless(datagram []byte) {
+	if len(datagram) > MaxDatagram || !harmless(datagram) {
+		s.count.dropped.Add(1)
+		return
+	}
 	repeat := false
 	for b := datagram; len(b) > 0; b = b[recordHeader+int(binary.BigEndian.Uint16(b[11:13])):] {
 		switch {

@@ -179,7 +179,7 @@ func (s *Session) Push(datagram []byte) {
 	switch {
 	case s.line != nil:
 		s.line.push(datagram, welcome)
-	case s.rest != nil && welcome && len(datagram) <= MaxDatagram:
+	case s.rest != nil:
 		s.restless(datagram)
 	default:
 		s.count.dropped.Add(1)

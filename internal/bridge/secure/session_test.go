@@ -496,6 +496,29 @@ func TestRest(t *testing.T) {
 	})
 }
 
+// TestRestTakesNothingAmiss: what is no record, or none to its end, wherever it
+// was queued while the handshake ended, is dropped.
+func TestRestTakesNothingAmiss(t *testing.T) {
+	bubble(t, func(t *testing.T) {
+		p := newPair(t, false)
+		defer p.finish()
+		p.connect()
+		synctest.Wait()
+		s := p.session
+		before := s.State()
+		short := []byte{contentHandshake, 0xfe, 0xfd, 0, 1, 0, 0, 0, 0, 0x77, 0, 0, 1, 1}
+		bad := [][]byte{short[:1], short[:12], short[:13], append(short, 1), make([]byte, MaxDatagram+1)}
+		s.mu.Lock()
+		for _, b := range bad {
+			s.restless(b)
+		}
+		s.mu.Unlock()
+		if after := s.State(); after.Dropped-before.Dropped != uint64(len(bad)) || after.Sent != before.Sent || after.Phase != "established" {
+			t.Errorf("%+v, was %+v", after, before)
+		}
+	})
+}
+
 // TestRestIsLeft: a peer's alert ends a session at rest, and one whose owner
 // closes it says goodbye.
 func TestRestIsLeft(t *testing.T) {
