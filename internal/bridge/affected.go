@@ -79,6 +79,9 @@ func (ep *endpoint) wants(s *mediaSource) bool {
 // markComing is for sources that have come, or are shown again.
 func (c *conference) markComing(sources ...*mediaSource) {
 	c.videos.stale = true
+	if len(sources) == 0 {
+		return
+	}
 	place := c.places()
 	for _, ep := range c.order {
 		for _, s := range sources {
@@ -113,8 +116,9 @@ func (ep *endpoint) couldGet(s *mediaSource, place map[*endpoint]int) bool {
 }
 
 // markSpoken is for a change of the order of speech in which somebody has moved
-// to its front: it concerns those who get less than they want, and those who do
-// not get what that one sends. It sends nothing if it is nil.
+// to its front: it concerns those who get less than they want, those who do not
+// get what that one sends, and those to whom it was the last that they get. It
+// sends nothing if it is nil.
 func (c *conference) markSpoken(who *endpoint) {
 	c.videos.stale = true
 	if who == nil {
@@ -122,7 +126,8 @@ func (c *conference) markSpoken(who *endpoint) {
 	}
 	place := c.places()
 	for _, ep := range c.order {
-		if ep.affected.limited {
+		// Whose last place is this one's needs to know whose it is now.
+		if ep.affected.limited || ep.affected.last == who {
 			ep.markDirty()
 			continue
 		}

@@ -98,6 +98,7 @@ type busy struct {
 	ended mono.Time     // the last turn
 	begun mono.Time     // this second
 	idle  time.Duration // in this second
+	spare time.Duration // since the last read, spent on what can wait
 	// Of the last whole second, and since the start.
 	share atomic.Uint64 // in millionths
 	total atomic.Int64  // nanoseconds
@@ -108,6 +109,12 @@ func (b *busy) read(now mono.Time, waited bool) {
 	if waited {
 		b.idle += now.Sub(b.ended)
 	}
+}
+
+// spareTime is told of work that would not be done if there were other work.
+func (b *busy) spareTime(d time.Duration) {
+	b.idle += d
+	b.spare += d
 }
 
 // roll ends a second.

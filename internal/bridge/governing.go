@@ -48,9 +48,10 @@ const tellEvery = time.Minute
 // watchStress is told what a read has brought: the last of a batch is what
 // waited least.
 func (w *worker) watchStress(read int) {
-	idle, newest := time.Duration(0), time.Duration(0)
+	idle, newest := w.busy.spare, time.Duration(0)
+	w.busy.spare = 0
 	if w.sock.Waited() {
-		idle = w.now.Sub(w.busy.ended)
+		idle += w.now.Sub(w.busy.ended)
 	}
 	if read > 0 {
 		newest = w.in.Packets[read-1].Waited

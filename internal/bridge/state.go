@@ -211,12 +211,15 @@ var closedTimer = func() <-chan time.Time {
 
 type stateWanted struct{ answer chan<- WorkerState }
 
-func (e stateWanted) handle(w *worker) { w.telling = append(w.telling, &telling{answer: e.answer}) }
+func (e stateWanted) handle(w *worker) {
+	w.telling = append(w.telling, &telling{answer: e.answer, asked: w.now})
+}
 
 // telling is a state that is being written down, some endpoints a turn: all of
 // a large conference at once would keep media waiting for a sixth of a second.
 type telling struct {
 	answer  chan<- WorkerState
+	asked   mono.Time
 	begun   bool
 	state   WorkerState
 	pending []untold
@@ -233,20 +236,33 @@ type untold struct {
 // millisecond each in a conference of hundreds.
 const statesPerTurn = 4
 
-// tell goes on with the state that was asked for first.
+// tell goes on with the state that was asked for first. The time that takes
+// counts as idle: a look at a worker must not make it forward less.
 func (w *worker) tell() {
 	if len(w.telling) == 0 {
 		return
 	}
-	t := w.telling[0]
+	start := mono.Now()
+	if w.telling[0].advance(w) {
+		w.telling = slices.Delete(w.telling, 0, 1)
+	}
+	w.busy.spareTime(mono.Now().Sub(start))
+}
+
+// advance reports whether nothing is left to do, as when nobody waits for it any
+// more.
+func (t *telling) advance(w *worker) (done bool) {
 	if !t.begun {
+		if w.now.Sub(t.asked) > stateWait {
+			return true
+		}
 		t.begin(w)
 	}
 	if !t.some(statesPerTurn) {
-		return
+		return false
 	}
 	t.answer <- t.state
-	w.telling = slices.Delete(w.telling, 0, 1)
+	return true
 }
 
 func (t *telling) begin(w *worker) {

@@ -47,3 +47,27 @@ func TestStateIsTakenInTurns(t *testing.T) {
 		}
 	}
 }
+
+// TestStateIsNoStress: a worker that only writes down its state is not taken
+// for one that cannot keep up, and what nobody waits for is not written.
+func TestStateIsNoStress(t *testing.T) {
+	n := newCrowd(t, 100, func(*Options) {})
+	w := n.w
+	w.now = mono.Now()
+	w.busy.begun, w.busy.idle, w.busy.ended = w.now, 0, w.now
+	stateWanted{make(chan WorkerState, 1)}.handle(w)
+	for len(w.telling) > 0 {
+		w.tell()
+	}
+	took := mono.Now().Sub(w.now)
+	if w.busy.idle < took/2 || w.busy.spare != w.busy.idle {
+		t.Errorf("%v of %v count as idle", w.busy.idle, took)
+	}
+	late := make(chan WorkerState, 1)
+	stateWanted{late}.handle(w)
+	w.now = w.now.Add(stateWait + time.Second)
+	w.tell()
+	if len(w.telling) != 0 || len(late) != 0 {
+		t.Error("it tells who does not wait any more")
+	}
+}
