@@ -77,7 +77,7 @@ const roomsIntro = `The same with one to three hundred rooms of five people.
 const churnIntro = `What ` + "`./bench churn`" + ` finds, which is run by night: participants leave and come back all the time. "Warm" is the
 second tenth of the time and "end" the last; "live" is what is left right after collections of garbage, heap and stacks, and
 MB the resident size, with the part the runtime keeps for later: means of a look each second. It fails if what is live, the
-number of goroutines or, after half an hour or more, the resident size is more than 10 % higher at the end.
+number of goroutines or, after half an hour or more, the resident size is more than 10 % higher at the end, of the goroutines twenty beside.
 `
 
 // render writes performance.md.
