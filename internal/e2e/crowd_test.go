@@ -193,11 +193,10 @@ func (c *crowd) report(all []*participant.Participant) {
 }
 
 // TestNewcomerInCrowd: into a room of 300, with thirty cameras and two who
-// speak, somebody comes and hears and sees within a second. One of five must,
-// and half of them in the time that is left to what else a test machine does;
-// the log says how long it really took.
+// speak, somebody comes and hears and sees within a second. Three of five must;
+// the others are left to what else a test machine does.
 func TestNewcomerInCrowd(t *testing.T) {
-	const promised, bound, newcomers = time.Second, 3 * time.Second, 5
+	const promised, newcomers = time.Second, 5
 	c := newCrowd(t, "crowd")
 	before, began := c.cost(), time.Now()
 	written := c.profile("storm", 10*time.Second)
@@ -219,7 +218,7 @@ func TestNewcomerInCrowd(t *testing.T) {
 	slices.Sort(took)
 	t.Logf("sound and picture after %v, median %v", took, took[newcomers/2])
 	t.Logf("pings while joining took %v", pings)
-	if took[0] > promised || took[newcomers/2] > bound {
-		t.Errorf("all newcomers waited longer than %v, or half of them longer than %v", promised, bound)
+	if took[newcomers/2] > promised {
+		t.Errorf("more than half of the newcomers waited longer than %v", promised)
 	}
 }
