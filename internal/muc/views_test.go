@@ -65,6 +65,9 @@ func (v *viewer) presence(st *xmpp.Stanza, nick string) {
 	for c := range x.Children() {
 		self = self || c.Name == "status" && c.AttrOr("code", "") == "110"
 	}
+	if o := v.r.OccupantByReal(v.jid); self && !v.inside && o != nil {
+		v.nick = o.Nick() // a raw stanza may have asked for another
+	}
 	if self != (nick == v.nick) {
 		v.fault("%s got presence of %s with 110=%t", v.nick, nick, self)
 	}
