@@ -2,6 +2,7 @@ package main
 
 import (
 	"bytes"
+	"cmp"
 	"encoding/json"
 	"errors"
 	"fmt"
@@ -57,11 +58,11 @@ func (b *book) enter(r *row, runs []figures, failed int) {
 }
 
 func (b *book) write() error {
-	order := map[string]int{}
+	place := map[string]int{}
 	for i, r := range rows() {
-		order[r.section+r.name] = i
+		place[r.section+r.name] = i
 	}
-	slices.SortStableFunc(b.Rows, func(x, y entry) int { return order[x.Section+x.Name] - order[y.Section+y.Name] })
+	slices.SortStableFunc(b.Rows, func(x, y entry) int { return cmp.Compare(x.order(place), y.order(place)) })
 	data, err := json.MarshalIndent(b, "", " ")
 	if err != nil {
 		return err
@@ -70,6 +71,16 @@ func (b *book) write() error {
 		return err
 	}
 	return os.WriteFile(filepath.Join(b.dir, "performance.md"), render(b), 0o644)
+}
+
+// order is where the row stands: where the rows of the table say, or after the
+// row of which it is a peer's.
+func (e *entry) order(place map[string]int) float64 {
+	if i, ok := place[e.Section+e.Name]; ok {
+		return float64(i)
+	}
+	shape, _, _ := strings.Cut(e.Name, ": ")
+	return float64(place[e.Section+shape]) + 0.5
 }
 
 // machine names the hardware and what runs on it.

@@ -87,6 +87,7 @@ func (f figures) seconds(r *record.Report, w window) {
 		return
 	}
 	f["load cores"] = cpu / n
+	f["received/s"] = came / n
 	if came > 0 {
 		lost = max(lost, 0) // repetitions of what was lost before may have come
 		slices.Sort(p50)

@@ -67,26 +67,37 @@ func verdict(v, bound float64) string {
 	return fmt.Sprintf("missed, %s times that", number(v/bound))
 }
 
-// compare says how much more than plenum its peers took to join in the same
-// shape, or that there is none.
-func compare(out *strings.Builder, entries []entry) {
-	const column = "join CPU-s"
-	plenum := map[string]float64{} // by shape
+// comparison is what is said of plenum and its peers, who stand in rows named
+// after a shape and themselves.
+type comparison struct {
+	column, what string // of the same work
+	plenum       string // what is put after a shape's name in plenum's rows
+	without      string // what is said if there is no peer
+}
+
+var comparisons = map[string]comparison{
+	signallingSection: {"join CPU-s", "CPU time of plenum to join", ": " + ours, "Prosody: not measured."},
+	mediaSection:      {"us per packet", "CPU time of plenum for a packet", "", ""},
+}
+
+// compare says how much more than plenum its peers took for the same.
+func (c *comparison) compare(out *strings.Builder, entries []entry) {
+	own := map[string]float64{}
 	for _, e := range entries {
-		if shape, who, _ := strings.Cut(e.Name, ": "); who == ours {
-			plenum[shape], _ = median(e.Runs, column)
-		}
+		own[e.Name], _ = median(e.Runs, c.column)
 	}
 	var lines []string
 	for _, e := range entries {
-		shape, who, _ := strings.Cut(e.Name, ": ")
-		v, ok := median(e.Runs, column)
-		if who != ours && ok && plenum[shape] > 0 {
-			lines = append(lines, fmt.Sprintf("- %s: %s takes %s times the CPU time of plenum to join.", shape, who, number(v/plenum[shape])))
+		shape, who, isPeer := strings.Cut(e.Name, ": ")
+		v, ok := median(e.Runs, c.column)
+		if base := own[shape+c.plenum]; isPeer && who != ours && ok && base > 0 {
+			lines = append(lines, fmt.Sprintf("- %s: %s takes %s times the %s.", shape, who, number(v/base), c.what))
 		}
 	}
-	if len(lines) == 0 {
-		lines = append(lines, "Prosody: not measured.")
+	if len(lines) == 0 && c.without != "" {
+		lines = []string{c.without}
 	}
-	fmt.Fprintf(out, "\n%s\n", strings.Join(lines, "\n"))
+	if len(lines) > 0 {
+		fmt.Fprintf(out, "\n%s\n", strings.Join(lines, "\n"))
+	}
 }

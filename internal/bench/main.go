@@ -25,6 +25,8 @@ func main() {
 			do = stormCommand
 		case "churn":
 			do = churnCommand
+		case "beside":
+			do = besideCommand
 		}
 	}
 	if err := do(ctx, os.Args[1:]); err != nil {

@@ -26,16 +26,23 @@ type call struct {
 	ramp, steady           time.Duration // over which time people come, and for how long they are measured
 }
 
+// mediaCalls are the calls of the table of media.
+func mediaCalls() []call {
+	return []call{
+		{1, 3, 3, "stage", time.Second, 15 * time.Second},
+		{1, 40, 4, "tile", 2 * time.Second, 15 * time.Second},
+		crowdedTiles,
+		{1, 300, 30, "stage", 10 * time.Second, 20 * time.Second},
+	}
+}
+
+var crowdedTiles = call{1, 300, 30, "tile", 10 * time.Second, 20 * time.Second}
+
 func mediaRows() []row {
-	tile := call{1, 300, 30, "tile", 10 * time.Second, 20 * time.Second}
-	all := callRows(mediaSection,
-		call{1, 3, 3, "stage", time.Second, 15 * time.Second},
-		call{1, 40, 4, "tile", 2 * time.Second, 15 * time.Second},
-		tile,
-		call{1, 300, 30, "stage", 10 * time.Second, 20 * time.Second})
-	both := tile.meeting()
+	both := crowdedTiles.meeting()
 	both.both = true
-	return append(all, row{section: mediaSection, name: tile.name() + ", server on two cores", once: both.run})
+	return append(callRows(mediaSection, mediaCalls()...),
+		row{section: mediaSection, name: crowdedTiles.name() + ", server on two cores", once: both.run})
 }
 
 func callRows(section string, calls ...call) []row {

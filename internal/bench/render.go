@@ -45,6 +45,8 @@ a participant, garbage included, for which there is room of up to 128 MB whateve
 in which everybody is in; delays are the median of its seconds' medians, and the mean of their 99th percentiles. "Failed"
 are participants that were not in the call at its end; a run in which more than 5 % are missing is none. With two cores
 the server has the load's as well, beside the load; "lent" is what its busier worker had sealed and sent by the other.
+Rows with the name of another server are of one that was running already (` + "`./bench beside`" + `): all its daemons' CPU time and
+memory, for the packets that came to their receivers.
 `
 
 const costIntro = `One thing is changed at a time. One camera with a real camera's bitrates that everybody sees large: its pictures take
@@ -97,8 +99,8 @@ func render(b *book) []byte {
 		}
 		s.table(&out, entries)
 		judge(&out, s.title, entries)
-		if s.title == signallingSection {
-			compare(&out, entries)
+		if c, ok := comparisons[s.title]; ok {
+			c.compare(&out, entries)
 		}
 		notes(&out, entries)
 	}
