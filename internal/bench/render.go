@@ -22,6 +22,7 @@ var sections = []section{
 	{signallingSection, signallingIntro, []string{"connect CPU-s", "join CPU-s", "join s", "change CPU-s", "idle CPU %", "MB", "KB each", "load CPU-s"}},
 	{mediaSection, mediaIntro, []string{"packets/s", "us per packet", "server cores", "video share %", "mean run", "loss %", "delay p50 ms", "p99 ms", "KB each", "live KB each", "lent %", "load cores", "failed"}},
 	{costSection, costIntro, []string{"packets/s", "us per packet", "server cores", "video share %", "mean run", "loss %", "KB each", "live KB each", "load cores", "failed"}},
+	{profileSection, profileIntro, append(shareColumns(), "us per packet", "mean run", "packets/s")},
 	{delaySection, delayIntro, []string{"server cores", "packets/s", "added p50 ms", "added p99 ms", "added p99.9 ms", "GC pauses/s", "GC pause over ms", "load cores", "failed"}},
 	{crowdSection, crowdIntro, []string{"accepted p50 s", "accepted last s", "DTLS p50 s", "DTLS last s", "packets/s", "us per packet", "server cores", "audio loss %", "video loss %", "delay p50 ms", "p99 ms", "KB each", "load KB each", "load cores", "failed"}},
 	{roomSection, roomIntro, []string{"packets/s", "us per packet", "mean run", "CPU-ms a join", "server cores", "KB each", "heap KB each", "live KB each", "added p99 ms", "load cores", "failed"}},
@@ -52,6 +53,25 @@ memory, for the packets that came to their receivers.
 const costIntro = `One thing is changed at a time. One camera with a real camera's bitrates that everybody sees large: its pictures take
 several packets each, which leave in runs (mean run) where the kernel can segment them (UDP_SEGMENT). The same without
 that and without UDP_GRO; with AES128_CM_HMAC_SHA1_80 instead of AES-128-GCM; and audio alone, in packets of 100 bytes.
+`
+
+const profileIntro = `CPU profiles of the server (` + "`/debug/pprof/profile`" + `) while everybody is in, in percent of its CPU time: where the
+innermost function with a share of its own has it.
+
+- sendmmsg, recvmmsg: the two system calls of media. On loopback the receivers' side of the kernel is in the first one.
+- wait: the poller and the runtime's scheduler.
+- seal: encryption for each receiver. group: runs to one destination, and what the kernel is told of them.
+- forward: choosing, numbering and rewriting for each receiver.
+- take in: what came from senders, once for all receivers: opened, looked at, kept.
+- reports: receivers' reports, bandwidth estimates, and reports and feedback to others.
+- layers: layers chosen anew, messages on bridge channels, what conferences do by time.
+- signalling: XMPP, focus, web. memory: allocation and collection.
+- other: the clock, address tables, timers, and what belongs to nobody.
+
+How many datagrams leave with one message of a system call (mean run) decides most. Thumbnails are pictures of one packet,
+of different sizes and from different senders, and hardly any two of them leave for one receiver in one turn. Waiting for
+more would have to last longer than a packet may be delayed: at a hundred packets a second for one receiver, forty
+milliseconds for four. Large pictures take several packets each and leave as runs by themselves.
 `
 
 const delayIntro = `How long media stay in the server, from the kernel's stamp on a datagram that came in to the system call that sends it on:

@@ -70,6 +70,7 @@ var fences = map[string][]string{
 	"github.com/chromedp/":       {"internal/testkit/browser"},
 	"github.com/evanw/esbuild":   {"internal/web/build", "internal/web/bundle"},
 	"github.com/alecthomas/kong": {"cmd/plenum"},
+	"github.com/google/pprof/":   {"internal/bench"},
 	"github.com/goccy/go-yaml":   {"internal/config", "internal/loadtest/scenario"}, // files that people write, with mistakes told by line
 	"github.com/prometheus/":     {"internal/metrics", "internal/signal", "internal/focus", "internal/bridge", "internal/web", "internal/admin", "internal/app"},
 }

@@ -1,0 +1,157 @@
+package main
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"io"
+	"strings"
+	"time"
+
+	"github.com/google/pprof/profile"
+)
+
+const profileSection = "What the profile shows"
+
+// profileRows are calls that use the server's core in different ways.
+func profileRows() []row {
+	var all []row
+	add := func(name string, c call, flags ...string) {
+		m := c.meeting()
+		m.args = append(m.args, flags...)
+		all = append(all, row{section: profileSection, name: "profile: " + name, once: m.profile})
+	}
+	const steady = 30 * time.Second // a hundred samples for each second of CPU
+	add("1 x 300, 30 cameras, tile", call{1, 300, 30, "tile", 10 * time.Second, steady})
+	add("10 x 40, 1 camera, large", call{10, 40, 1, "stage", 8 * time.Second, steady}, "--full-bitrate")
+	add("16 x 40, 4 microphones, audio only", call{16, 40, 4, "tile", 14 * time.Second, steady}, "--video", "0")
+	return all
+}
+
+// share is a part of the server's CPU time: that of samples whose innermost
+// function with a share of its own begins with one of these, less "internal/"
+// of this module.
+type share struct {
+	column string
+	of     []string
+}
+
+// shares are tried in this order, for each function of a stack from the
+// innermost on.
+var shares = []share{
+	{"sendmmsg %", []string{"netio.(*sender).all"}},
+	{"recvmmsg %", []string{"netio.(*receiver).once"}},
+	{"seal %", []string{"srtp.(*Sealer)"}},
+	{"forward %", []string{"bridge.(*mediaSource).forward", "bridge.(*videoSub)", "bridge.(*audioSub)", "bridge.(*outHeader)"}},
+	{"group %", []string{"netio.(*outbox)", "netio.(*Socket).flush", "netio.(*Socket).Buffer", "netio.(*Socket).Commit"}},
+	{"take in %", []string{"bridge.(*worker).arrive", "netio.(*Socket).received"}},
+	{"reports %", []string{"bridge.(*endpoint).rtcpPacket", "bridge.(*endpoint).sendReports", "bridge.(*endpoint).sendFeedback", "bwe."}},
+	{"layers %", []string{"bridge.(*worker).reallocate", "bridge.(*worker).tell", "bridge.(*worker).govern", "bridge.(*conference)", "bridge/alloc."}},
+	{"signalling %", []string{"signal.", "focus.", "muc.", "xmpp.", "web.", "colibri."}},
+	{"memory %", []string{"runtime.gcBgMarkWorker", "runtime.gcStart", "runtime.mallocgc", "runtime.bgsweep", "runtime.bgscavenge", "runtime.gcWriteBarrier"}},
+	{"wait %", []string{"runtime.netpoll", "runtime.futex", "runtime.usleep", "internal/poll.", "runtime.mcall", "runtime.mstart", "runtime.schedule", "runtime.gopark", "runtime.goready"}},
+}
+
+func shareColumns() []string {
+	var all []string
+	for _, s := range shares {
+		all = append(all, s.column)
+	}
+	return append(all, otherShare)
+}
+
+// otherShare is what no share has a claim to.
+const otherShare = "other %"
+
+// profile lets synthetic participants call against a fresh server as run does,
+// and takes a profile of its CPU while all of them are in.
+func (c *meeting) profile(ctx context.Context, s *settings, dir string) (figures, error) {
+	p, public, admin, err := startAll(ctx, s, dir, c.server...)
+	if err != nil {
+		return nil, err
+	}
+	defer p.stop()
+	return s.underLoad(ctx, dir, c.ramp+c.steady+patience, func() (figures, error) {
+		if _, err := c.awaitEverybody(ctx, admin); err != nil {
+			return nil, err
+		}
+		if err := pause(ctx, settled); err != nil {
+			return nil, err
+		}
+		return c.sample(ctx, admin)
+	}, append([]string{public}, c.args...)...)
+}
+
+func (c *meeting) sample(ctx context.Context, admin string) (figures, error) {
+	before, err := scrape(ctx, admin)
+	if err != nil {
+		return nil, err
+	}
+	body, err := get(ctx, fmt.Sprintf("%s/debug/pprof/profile?seconds=%.0f", admin, c.steady.Seconds()))
+	if err != nil {
+		return nil, err
+	}
+	defer body.Close()
+	f, used, err := readProfile(body)
+	if err != nil {
+		return nil, err
+	}
+	after, err := scrape(ctx, admin)
+	if err == nil {
+		_, err = c.here(after)
+	}
+	f.packets(change{before, after}, used.Seconds(), c.steady.Seconds())
+	return f, err
+}
+
+// readProfile divides a CPU profile into shares, and says of how much CPU time
+// they are.
+func readProfile(r io.Reader) (figures, time.Duration, error) {
+	p, err := profile.Parse(r)
+	if err != nil {
+		return nil, 0, fmt.Errorf("profile of the server: %w", err)
+	}
+	f, all := figures{otherShare: 0}, int64(0)
+	for _, s := range shares {
+		f[s.column] = 0
+	}
+	for _, s := range p.Sample {
+		spent := s.Value[len(s.Value)-1] // samples, then nanoseconds
+		f[shareOf(s)] += float64(spent)
+		all += spent
+	}
+	if all == 0 {
+		return nil, 0, errors.New("the server did nothing while it was profiled")
+	}
+	for column := range f {
+		f[column] *= 100 / float64(all)
+	}
+	return f, time.Duration(all), nil
+}
+
+// shareOf is the column a sample belongs to.
+func shareOf(s *profile.Sample) string {
+	for _, l := range s.Location {
+		for _, line := range l.Line { // those inlined first
+			if line.Function == nil {
+				continue
+			}
+			name := strings.TrimPrefix(line.Function.Name, "github.com/plenum-conf/plenum/internal/")
+			for _, s := range shares {
+				if s.has(name) {
+					return s.column
+				}
+			}
+		}
+	}
+	return otherShare
+}
+
+func (s *share) has(function string) bool {
+	for _, prefix := range s.of {
+		if strings.HasPrefix(function, prefix) {
+			return true
+		}
+	}
+	return false
+}
