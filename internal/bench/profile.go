@@ -41,7 +41,7 @@ type share struct {
 var shares = []share{
 	{"sendmmsg %", []string{"netio.(*sender).all"}},
 	{"recvmmsg %", []string{"netio.(*receiver).once"}},
-	{"seal %", []string{"srtp.(*Sealer)"}},
+	{"seal %", []string{"srtp.(*Sealer)", "srtp.(*Stream)"}},
 	{"forward %", []string{"bridge.(*mediaSource).forward", "bridge.(*videoSub)", "bridge.(*audioSub)", "bridge.(*outHeader)"}},
 	{"group %", []string{"netio.(*outbox)", "netio.(*Socket).flush", "netio.(*Socket).Buffer", "netio.(*Socket).Commit"}},
 	{"take in %", []string{"bridge.(*worker).arrive", "netio.(*Socket).received"}},

@@ -12,6 +12,7 @@ import (
 // subscribed to: a sequence number must never be used twice under one SSRC.
 type audioStream struct {
 	ssrc     uint32    // under which the receiver knows the stream
+	keyed    keyed     // of ssrc
 	mid      []byte    // of its slot, for who finds the m-line by that
 	holder   *audioSub // whom it carries, nil for nobody
 	offset   uint16    // outgoing minus closed-up incoming number

@@ -32,7 +32,8 @@ type bandwidth struct {
 	told     int64 // the estimate that stood in it
 	toldBusy bool  // it said that the bridge has too much to do
 
-	padSeq uint16 // of the padding stream
+	padding keyed  // the bridge's own stream, of packets that are padding only
+	padSeq  uint16 // of that
 }
 
 const (

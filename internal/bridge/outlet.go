@@ -68,10 +68,10 @@ type parcel struct {
 // item is a packet in a parcel.
 type item struct {
 	to     netip.AddrPort
-	sealer *srtp.Sealer
-	ep     *endpoint // not looked at by the outlet
+	stream *srtp.Stream // of RTP, nil for RTCP
+	sealer *srtp.Sealer // of RTCP
+	ep     *endpoint    // not looked at by the outlet
 	size   int
-	rtcp   bool
 	// The place among all that the endpoint is sent, for its estimate.
 	numbered bool
 	number   uint16
@@ -125,14 +125,14 @@ func (o *outlet) buffer(n int) []byte {
 func (o *outlet) add(ep *endpoint, it item) {
 	p := o.open
 	p.plain = p.plain[:len(p.plain)+it.size]
-	it.to, it.sealer, it.ep = ep.to, ep.sealer, ep
+	it.to, it.ep = ep.to, ep
 	p.items = append(p.items, it)
 	o.home.count.inc(cLent)
 }
 
 // addRTP is add for RTP. It returns the size that sealing will make of it.
-func (o *outlet) addRTP(ep *endpoint, n int, kind bwe.Kind, numbered bool) int {
-	o.add(ep, item{size: n, numbered: numbered, number: ep.tccSeq})
+func (o *outlet) addRTP(ep *endpoint, stream *srtp.Stream, n int, kind bwe.Kind, numbered bool) int {
+	o.add(ep, item{stream: stream, size: n, numbered: numbered, number: ep.tccSeq})
 	if d := &o.home.delays; kind == bwe.Media && o.packet != d.packet {
 		o.packet = d.packet
 		o.open.arrivals = addWaiting(o.open.arrivals, waiting{o.home.arrived, 1})
@@ -225,11 +225,11 @@ func (p *parcel) handle(w *worker) {
 	for i := range p.items {
 		it := &p.items[i]
 		var err error
-		if it.rtcp {
+		if it.stream == nil {
 			err = w.sealRTCP(it.sealer, it.to, plain[:it.size])
 		} else {
 			buf := w.sock.Buffer(it.size+srtp.MaxOverheadRTP, it.to)
-			_, err = w.commit(it.sealer.SealRTP(buf, plain[:it.size]))
+			_, err = w.commit(it.stream.Seal(buf, plain[:it.size]))
 		}
 		if wornOut(err) {
 			p.worn = it.ep

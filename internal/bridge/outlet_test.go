@@ -249,9 +249,8 @@ func TestOutletTellsOfWornKeys(t *testing.T) {
 	outlet := n.lendAll()
 	worn := n.w.conferences[meeting].order[1]
 	worn.sealer.SetMaxSSRCs(0)
-	var e rtp.Egress
 	for range 3 {
-		n.packet(t, &e, 1000, ptOpus, []byte("opus"))
+		worn.sendRTCP(worn.compound())
 		n.w.flush()
 		outlet.serve()
 	}
@@ -271,7 +270,7 @@ func TestClosedOutlet(t *testing.T) {
 		t.Fatalf("%d dropped, %d bytes away", n.w.count.own[dropOutlet], o.away)
 	}
 	for _, it := range n.w.outlets[1].spare[0].items[:3] {
-		if it.ep != nil || it.sealer != nil {
+		if it.ep != nil || it.sealer != nil || it.stream != nil {
 			t.Error("an empty parcel holds on to a receiver")
 		}
 	}
@@ -329,7 +328,7 @@ func TestDelayOfLentOnce(t *testing.T) {
 			clear(buf)
 			buf[0] = 0x80
 			binary.BigEndian.PutUint16(buf[2:], to.tccSeq) // each is a packet of its own
-			n.w.seal(to, buf, len(buf), bwe.Media, true)
+			n.w.seal(to, &to.bw.padding, buf, len(buf), bwe.Media, true)
 		}
 	}
 	n.w.flush()

@@ -101,7 +101,7 @@ func (ep *endpoint) padEmpty() int {
 	if err != nil {
 		return 0
 	}
-	if n = w.seal(ep, buf, n, bwe.Padding, true); n > 0 {
+	if n = w.seal(ep, &ep.bw.padding, buf, n, bwe.Padding, true); n > 0 {
 		ep.bw.padSeq++
 		w.count.inc(cPadding)
 	}

@@ -18,9 +18,10 @@ type repeats struct {
 }
 
 type repeatState struct {
-	ssrc uint32
-	seq  uint16
-	last [repeatSlots]struct {
+	ssrc  uint32
+	keyed keyed
+	seq   uint16
+	last  [repeatSlots]struct {
 		seq uint16
 		at  mono.Time
 	}
@@ -144,5 +145,5 @@ func (v *videoSub) sendRepeat(pkt []byte, out uint16, from rtp.Origin, kind bwe.
 		return 0
 	}
 	v.repeats.seq++
-	return w.seal(to, buf, n, kind, head.tccAt != 0)
+	return w.seal(to, &v.repeats.keyed, buf, n, kind, head.tccAt != 0)
 }

@@ -101,7 +101,7 @@ func (w *worker) sendAudio(sub *audioSub, head *outHeader, seq uint16, ts uint32
 	}
 	copy(buf[head.n:], payload)
 	tcc := to.tccSeq
-	if n = w.seal(to, buf, n, bwe.Media, head.tccAt != 0); n == 0 {
+	if n = w.seal(to, &sub.keyed, buf, n, bwe.Media, head.tccAt != 0); n == 0 {
 		return false
 	}
 	to.bw.audio.sent(tcc, n, head.tccAt != 0)
@@ -117,15 +117,38 @@ func (w *worker) buffer(to *endpoint, n int) []byte {
 	return w.sock.Buffer(n+srtp.MaxOverheadRTP, to.to)
 }
 
-// seal sends the first n bytes of buf, the last buffer: it encrypts them in
-// place, or leaves that to the endpoint's outlet. numbered says that they hold
-// the endpoint's next transport-wide number. It returns the size on the path, 0
-// if it failed.
-func (w *worker) seal(to *endpoint, buf []byte, n int, kind bwe.Kind, numbered bool) int {
+// keyed is the place of one of a receiver's streams among its keys. It is found
+// with the first packet: what the keys know of each SSRC lies all over the
+// memory, and to look for it would take half of the time of sealing.
+type keyed struct{ at *srtp.Stream }
+
+// in finds the place in the receiver's keys of what buf is a packet of, and
+// again if it has others since; nil if they are used up.
+func (k *keyed) in(to *endpoint, buf []byte) *srtp.Stream {
+	if k.at == nil || !k.at.Of(to.sealer) {
+		ssrc, _ := rtp.PeekSSRC(buf)
+		var err error
+		if k.at, err = to.sealer.Stream(ssrc); err != nil {
+			to.worn = to.worn || wornOut(err)
+			to.w.count.inc(dropSeal)
+		}
+	}
+	return k.at
+}
+
+// seal sends the first n bytes of buf, the last buffer, as a packet of one of the
+// endpoint's streams: it encrypts them in place, or leaves that to the endpoint's
+// outlet. numbered says that they hold the endpoint's next transport-wide number.
+// It returns the size on the path, 0 if it failed.
+func (w *worker) seal(to *endpoint, k *keyed, buf []byte, n int, kind bwe.Kind, numbered bool) int {
+	stream := k.in(to, buf)
+	if stream == nil {
+		return 0
+	}
 	numbered = numbered || to.formats.ext.tcc == 0
 	if to.outlet != nil {
-		n = to.outlet.addRTP(to, n, kind, numbered)
-	} else if n = w.sealHere(to, buf, n, kind); n == 0 {
+		n = to.outlet.addRTP(to, stream, n, kind, numbered)
+	} else if n = w.sealHere(to, stream, buf, n, kind); n == 0 {
 		return 0
 	}
 	if numbered {
@@ -136,8 +159,8 @@ func (w *worker) seal(to *endpoint, buf []byte, n int, kind bwe.Kind, numbered b
 	return n + packetOverhead
 }
 
-func (w *worker) sealHere(to *endpoint, buf []byte, n int, kind bwe.Kind) int {
-	n, err := w.commit(to.sealer.SealRTP(buf, buf[:n]))
+func (w *worker) sealHere(to *endpoint, stream *srtp.Stream, buf []byte, n int, kind bwe.Kind) int {
+	n, err := w.commit(stream.Seal(buf, buf[:n]))
 	if err != nil {
 		to.worn = to.worn || wornOut(err)
 		return 0
@@ -171,7 +194,7 @@ func (ep *endpoint) sendRTCP(plain []byte) {
 	}
 	if o := ep.outlet; o != nil {
 		copy(o.buffer(len(plain)), plain)
-		o.add(ep, item{size: len(plain), rtcp: true})
+		o.add(ep, item{size: len(plain), sealer: ep.sealer})
 		return
 	}
 	_ = ep.w.sealRTCP(ep.sealer, ep.to, plain) // counted

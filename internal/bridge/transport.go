@@ -24,7 +24,7 @@ type transport struct {
 	identity   *secure.Identity
 	session    *secure.Session
 	opener     *srtp.Opener     // nil before the handshake is over
-	sealer     *srtp.Sealer     // its outlet's, if it has one: then only what never changes may be asked
+	sealer     *srtp.Sealer     // its outlet's, if it has one: then it may only be asked for streams, and what never changes
 	addrs      []netip.AddrPort // bound to this peer, oldest first
 	to         netip.AddrPort   // where media goes; zero while there is no way
 	from       netip.AddrPort   // where the packet at hand came from

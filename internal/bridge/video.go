@@ -18,6 +18,7 @@ import (
 type videoSub struct {
 	to    *endpoint
 	ssrc  uint32       // what the receiver knows the stream by
+	keyed keyed        // of ssrc
 	rtx   uint32       // its retransmissions, 0 if there are none
 	mid   []byte       // of its slot, for who finds the m-line by that
 	fed   *mediaSource // the source it was last subscribed to
@@ -189,7 +190,7 @@ func (v *videoSub) fill(p *videoPacket) {
 	}
 	buf := w.buffer(to, e.HeaderLen()+fillSize)
 	if n, err := e.WritePadding(buf, fillSize); err == nil {
-		w.seal(to, buf, n, bwe.Media, ext.tcc != 0)
+		w.seal(to, &v.keyed, buf, n, bwe.Media, ext.tcc != 0)
 	}
 }
 
@@ -228,7 +229,7 @@ func (v *videoSub) send(p *videoPacket, d *svc.Decision, seq uint16, ts uint32) 
 	setSSRC(buf, v.ssrc)
 	head.setMID(buf, v.mid)
 	n, ok := v.rewrite.write(buf, head, p)
-	if ok && w.seal(to, buf, n, bwe.Media, head.tccAt != 0) > 0 {
+	if ok && w.seal(to, &v.keyed, buf, n, bwe.Media, head.tccAt != 0) > 0 {
 		v.packets++
 		v.octets += uint32(len(p.h.Payload()))
 		v.ended = d.Marker

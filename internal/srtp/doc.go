@@ -20,7 +20,7 @@
 //     (about 160 and 32 bytes each); packets of further ones are refused
 //     before any cryptography is done. SSRCs are only remembered once a packet
 //     of theirs was authentic.
-//   - A Sealer remembers [DefaultMaxSealedSSRCs] SSRCs (about 96 bytes each)
+//   - A Sealer remembers [DefaultMaxSealedSSRCs] SSRCs (about 130 bytes each)
 //     and never forgets one, since a forgotten SSRC could be sealed again
 //     under a nonce that was used before.
 //   - The roll-over counter of an SSRC starts at 0. Senders should start

@@ -12,11 +12,15 @@ const gcmNonceLen = 12
 // RTCP live in the struct because memory handed to an interface would
 // otherwise be allocated for every packet.
 type gcm struct {
-	rtp, rtcp         cipher.AEAD
-	rtpSalt, rtcpSalt [gcmNonceLen]byte
-	nonce             [gcmNonceLen]byte
-	aad               [rtcpHeaderLen + rtcpIndexLen]byte
-	clearAAD          []byte // grown once, for RTCP that is only authenticated
+	// Of every RTP packet; together, so that they are in the cache together.
+	rtp     cipher.AEAD
+	rtpSalt [gcmNonceLen]byte
+	nonce   [gcmNonceLen]byte
+
+	rtcp     cipher.AEAD
+	rtcpSalt [gcmNonceLen]byte
+	aad      [rtcpHeaderLen + rtcpIndexLen]byte
+	clearAAD []byte // grown once, for RTCP that is only authenticated
 }
 
 func newGCM(rtp, rtcp sessionKeys) (*gcm, error) {

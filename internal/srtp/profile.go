@@ -98,6 +98,8 @@ var (
 	ErrTooManySSRCs = errors.New("srtp: too many SSRCs")
 	// ErrNonceReuse: sealing the packet would use a key stream twice.
 	ErrNonceReuse = errors.New("srtp: index was sealed before")
+	// ErrSSRC: the packet is not of the SSRC that is being sealed.
+	ErrSSRC = errors.New("srtp: packet of another SSRC")
 	// ErrKeyExhausted: the key has protected as much as it may (RFC 3711 §9.2).
 	ErrKeyExhausted = errors.New("srtp: key exhausted")
 	// ErrBuffer: dst has no room for the sealed packet.

@@ -7,16 +7,21 @@ type Sealer struct {
 	profile  Profile
 	suite    suite
 	maxSSRCs int
-	rtp      map[uint32]*sealed
+	rtp      map[uint32]*Stream
 	rtcp     map[uint32]uint32 // last index used
-	last     *sealed           // of lastSSRC
-	lastSSRC uint32
 }
 
-// sealed is which packets of an SSRC were sealed.
-type sealed struct {
+// Stream seals the RTP packets of one SSRC with the keys of one [Sealer]. There
+// is one of it for each SSRC, whoever asks for it: which numbers were used is
+// known in one place.
+type Stream struct {
+	suite   suite
+	ssrc    uint32
+	profile Profile
+	begun   bool // highest is that of a packet
 	highest uint64
 	used    [SealWindow / 64]uint64
+	sealer  *Sealer // only compared: another piece of memory would cost as much as a short packet
 }
 
 // NewSealer makes a Sealer from the local side's master key and salt
@@ -28,7 +33,7 @@ func NewSealer(p Profile, key, salt []byte) (*Sealer, error) {
 	}
 	return &Sealer{
 		profile: p, suite: s, maxSSRCs: DefaultMaxSealedSSRCs,
-		rtp: make(map[uint32]*sealed), rtcp: make(map[uint32]uint32),
+		rtp: make(map[uint32]*Stream), rtcp: make(map[uint32]uint32),
 	}, nil
 }
 
@@ -45,7 +50,40 @@ func (s *Sealer) OverheadRTP() int { return s.profile.OverheadRTP() }
 // OverheadRTCP is how many bytes SealRTCP adds.
 func (s *Sealer) OverheadRTCP() int { return s.profile.OverheadRTCP() }
 
-// SealRTP writes the plain packet pkt, sealed, to dst[:n]. dst must hold
+// Stream returns what seals the packets of an SSRC. Who sends many keeps it for
+// as long as the Sealer is in use. It touches nothing that sealing does, so that
+// the owner of a Sealer may call it while somebody else seals for him, with
+// other Streams or RTCP. Errors: ErrTooManySSRCs.
+func (s *Sealer) Stream(ssrc uint32) (*Stream, error) {
+	st := s.rtp[ssrc]
+	if st == nil {
+		if len(s.rtp) >= s.maxSSRCs {
+			return nil, ErrTooManySSRCs
+		}
+		st = &Stream{sealer: s, suite: s.suite, profile: s.profile, ssrc: ssrc}
+		s.rtp[ssrc] = st
+	}
+	return st, nil
+}
+
+// SealRTP is Seal of the packet's Stream, for who sends little. Errors: those of
+// Seal but ErrSSRC, and ErrTooManySSRCs.
+func (s *Sealer) SealRTP(dst, pkt []byte) (n int, err error) {
+	if _, ok := rtpHeaderLen(pkt); !ok {
+		return 0, ErrShort
+	}
+	st, err := s.Stream(rtpSSRC(pkt))
+	if err != nil {
+		return 0, err
+	}
+	return st.Seal(dst, pkt)
+}
+
+// Of reports whether the Stream is one of a Sealer: with other keys there is
+// another.
+func (st *Stream) Of(s *Sealer) bool { return st.sealer == s }
+
+// Seal writes the plain packet pkt, sealed, to dst[:n]. dst must hold
 // len(pkt)+OverheadRTP bytes; it may begin at the same byte as pkt (sealing in
 // place), otherwise the two must not overlap.
 //
@@ -57,52 +95,38 @@ func (s *Sealer) OverheadRTCP() int { return s.profile.OverheadRTCP() }
 // order). Anything else is ErrNonceReuse and dst is untouched. To repeat a
 // packet, send the very bytes of the first time, or use RTX.
 //
-// Other errors: ErrShort, ErrBuffer, ErrTooManySSRCs, ErrKeyExhausted.
-func (s *Sealer) SealRTP(dst, pkt []byte) (n int, err error) {
+// Other errors: ErrShort, ErrSSRC, ErrBuffer, ErrKeyExhausted.
+func (st *Stream) Seal(dst, pkt []byte) (n int, err error) {
 	hdr, ok := rtpHeaderLen(pkt)
-	if !ok {
+	switch {
+	case !ok:
 		return 0, ErrShort
-	}
-	if len(dst) < len(pkt)+s.profile.OverheadRTP() {
+	case rtpSSRC(pkt) != st.ssrc:
+		return 0, ErrSSRC
+	case len(dst) < len(pkt)+st.profile.OverheadRTP():
 		return 0, ErrBuffer
 	}
-	ssrc := rtpSSRC(pkt)
-	index, err := s.claim(ssrc, rtpSeq(pkt))
+	index, err := st.claim(rtpSeq(pkt))
 	if err != nil {
 		return 0, err
 	}
-	return s.suite.sealRTP(dst, pkt, hdr, ssrc, index), nil
+	return st.suite.sealRTP(dst, pkt, hdr, st.ssrc, index), nil
 }
 
-// claim finds the index of the next packet of an SSRC and marks it as used.
-func (s *Sealer) claim(ssrc uint32, seq uint16) (uint64, error) {
-	state := s.last
-	if state == nil || s.lastSSRC != ssrc {
-		if state = s.rtp[ssrc]; state == nil {
-			return s.first(ssrc, seq)
-		}
-		s.last, s.lastSSRC = state, ssrc
+// claim finds the index of the next packet and marks it as used.
+func (st *Stream) claim(seq uint16) (uint64, error) {
+	if !st.begun {
+		st.begun, st.highest = true, uint64(seq)
 	}
-	index, ok := estimate(state.highest, seq)
+	index, ok := estimate(st.highest, seq)
 	switch {
-	case !ok && state.highest >= 1<<47:
+	case !ok && st.highest >= 1<<47:
 		return 0, ErrKeyExhausted
-	case !ok || !unused(state.used[:], state.highest, index):
+	case !ok || !unused(st.used[:], st.highest, index):
 		return 0, ErrNonceReuse
 	}
-	state.highest = mark(state.used[:], state.highest, index)
+	st.highest = mark(st.used[:], st.highest, index)
 	return index, nil
-}
-
-func (s *Sealer) first(ssrc uint32, seq uint16) (uint64, error) {
-	if len(s.rtp) >= s.maxSSRCs {
-		return 0, ErrTooManySSRCs
-	}
-	state := &sealed{highest: uint64(seq)}
-	mark(state.used[:], state.highest, state.highest)
-	s.rtp[ssrc] = state
-	s.last, s.lastSSRC = state, ssrc
-	return uint64(seq), nil
 }
 
 // SealRTCP writes the plain RTCP compound pkt, encrypted and authenticated,

@@ -544,3 +544,67 @@ func BenchmarkOpenRTP(b *testing.B) {
 		}
 	})
 }
+
+// BenchmarkSealForMany seals for as many receivers as have more state than fits
+// into a cache, each with some streams, as a bridge does: a packet for all, then
+// the next stream's.
+func BenchmarkSealForMany(b *testing.B) {
+	const receivers, streams = 1000, 8
+	for _, size := range []int{100, 1150} {
+		b.Run(fmt.Sprint(size), func(b *testing.B) {
+			var all [streams][receivers]*Stream
+			for i := range receivers {
+				s, _ := pair(b, AEADAES128GCM)
+				for j := range all {
+					all[j][i], _ = s.Stream(uint32(j))
+				}
+			}
+			pkt, dst := packet(1, 0, size-12), make([]byte, size+MaxOverheadRTP)
+			b.ReportAllocs()
+			b.ResetTimer()
+			for i := range b.N {
+				round := i / receivers
+				binary.BigEndian.PutUint16(pkt[2:], uint16(round/streams))
+				binary.BigEndian.PutUint32(pkt[8:], uint32(round%streams))
+				if _, err := all[round%streams][i%receivers].Seal(dst, pkt); err != nil {
+					b.Fatal(err)
+				}
+			}
+		})
+	}
+}
+
+// TestStream: there is one of it for each SSRC, whoever asks for it, and it
+// seals nothing else.
+func TestStream(t *testing.T) {
+	bothProfiles(t, func(t *testing.T, p Profile) {
+		seal, open := pair(t, p)
+		other, _ := pair(t, p)
+		seal.SetMaxSSRCs(2)
+		one, err1 := seal.Stream(1)
+		again, err2 := seal.Stream(1)
+		two, err3 := seal.Stream(2)
+		if err := errors.Join(err1, err2, err3); err != nil || one != again || one == two || !one.Of(seal) || one.Of(other) {
+			t.Fatal(err)
+		}
+		if _, err := seal.Stream(3); !errors.Is(err, ErrTooManySSRCs) {
+			t.Error(err)
+		}
+		buf := make([]byte, 200)
+		if _, err := two.Seal(buf, packet(1, 5, 20)); !errors.Is(err, ErrSSRC) {
+			t.Error(err)
+		}
+		n, err := one.Seal(buf, packet(1, 5, 20))
+		if err != nil {
+			t.Fatal(err)
+		}
+		if _, err := open.OpenRTP(buf[:n]); err != nil {
+			t.Error(err)
+		}
+		for _, f := range []func(dst, pkt []byte) (int, error){again.Seal, seal.SealRTP} {
+			if _, err := f(buf, packet(1, 5, 20)); !errors.Is(err, ErrNonceReuse) {
+				t.Error(err)
+			}
+		}
+	})
+}
