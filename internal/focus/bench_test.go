@@ -22,20 +22,24 @@ type bench struct {
 	ids   int
 }
 
-func newBench(tb testing.TB) *bench {
+// usual are the features of clients that are told of sources in JSON.
+const usual = featAudio | featVideo | featJSON | featRTX | featTCC
+
+func newBench(tb testing.TB, f features) *bench {
 	opts := DefaultOptions()
 	opts.Domain, opts.Bridge, opts.Log = domain, &scriptedBridge{}, slog.New(slog.DiscardHandler)
+	opts.SSRCRewriting = true
 	opts.complete()
 	met, err := newMetrics(nil)
 	if err != nil {
 		tb.Fatal(err)
 	}
-	f := shared{opts: &opts, caps: newCapsCache(10), met: met,
+	all := shared{opts: &opts, caps: newCapsCache(10), met: met,
 		self: xmpp.JID{Local: "focus", Domain: "auth." + domain, Resource: "focus"}}
-	f.caps.put(capsKey{"n", "v"}, featAudio|featVideo|featJSON|featRTX|featTCC)
+	all.caps.put(capsKey{"n", "v"}, f)
 	h := &bench{now: time.Unix(1e9, 0)}
 	room, _ := xmpp.ParseJID(roomName)
-	h.c = newConference(&f, h, room, h.now)
+	h.c = newConference(&all, h, room, h.now)
 	h.c.begin(h.now)
 	h.stanza(`<presence from="%s/focus"><x xmlns="%s"><status code="110"/></x></presence>`, roomName, xmpp.NSMUCUser)
 	return h
@@ -92,10 +96,24 @@ func (h *bench) pass(d time.Duration) {
 	h.c.tick(h.now)
 }
 
-// BenchmarkFill is the whole signalling of 500 people who come within 10 s.
+// BenchmarkFill is the whole signalling of 500 people who come within 10 s:
+// with what clients of today can do, and without SSRC rewriting, where each is
+// told of everybody's sources, as JSON or as XML.
 func BenchmarkFill(b *testing.B) {
+	for _, kind := range []struct {
+		name string
+		features
+	}{
+		{"rewriting", usual | featRewriting}, {"JSON", usual}, {"XML", usual &^ featJSON},
+	} {
+		b.Run(kind.name, func(b *testing.B) { fill(b, kind.features) })
+	}
+}
+
+func fill(b *testing.B, f features) {
+	b.ReportAllocs()
 	for b.Loop() {
-		h := newBench(b)
+		h := newBench(b, f)
 		for i := range 500 {
 			h.enter(i + 1)
 			h.pass(20 * time.Millisecond)
@@ -108,7 +126,7 @@ func BenchmarkFill(b *testing.B) {
 
 // BenchmarkTell is one participant's new source, told to 499 others.
 func BenchmarkTell(b *testing.B) {
-	h := newBench(b)
+	h := newBench(b, usual)
 	for i := range 500 {
 		h.enter(i + 1)
 	}
@@ -136,7 +154,7 @@ func BenchmarkTell(b *testing.B) {
 // A presence that changes nothing for the focus must cost nothing per
 // participant: rooms are full of raised hands.
 func BenchmarkPresence(b *testing.B) {
-	h := newBench(b)
+	h := newBench(b, usual)
 	for i := range 500 {
 		h.enter(i + 1)
 	}
