@@ -1,18 +1,17 @@
 package focus
 
 import (
-	"slices"
 	"time"
 
 	"github.com/plenum-conf/plenum/internal/jingle"
 	"github.com/plenum-conf/plenum/internal/source"
-	"github.com/plenum-conf/plenum/internal/xmpp"
 )
 
 // Receivers are told of sources in batches: each remembers the picture of the
 // conference it has been told of, and at a flush gets the difference to the
 // present one, at most one source-remove and one source-add. Receivers who
-// were told of the same picture share the difference and its encoding.
+// were told of the same picture share the difference, and all share what has
+// been encoded of each owner's sources (source.Owned).
 
 // Receivers for whom the bridge rewrites SSRCs are told nothing: to them the
 // bridge says itself what it sends.
@@ -58,18 +57,10 @@ func (c *conference) tellSources() {
 type change struct {
 	removed, added []source.Owned
 	pruned         []source.Owned // removed, less what belonged to those who left
-	bodies         map[bodyKey][]byte
-}
-
-// bodyKey names an encoding that several receivers share.
-type bodyKey struct {
-	action jingle.Action
-	json   bool
-	pruned bool
 }
 
 func (c *conference) newChange(old, cur source.Map) *change {
-	d := &change{bodies: make(map[bodyKey][]byte)}
+	d := &change{}
 	d.removed, d.added = source.Diff(old, cur)
 	for _, o := range d.removed {
 		if c.people[o.Owner] != nil {
@@ -88,33 +79,23 @@ const crossing = 5 * time.Second
 // the departure; clients prepared for SSRC rewriting, where that is switched
 // off, drop none.
 func (c *conference) tellChange(p *participant, d *change) {
-	removed, json := d.removed, p.features.has(featJSON)
-	pruned := !p.features.has(featRewriting) && c.now.Sub(p.heard) > crossing
-	if pruned {
+	removed := d.removed
+	if !p.features.has(featRewriting) && c.now.Sub(p.heard) > crossing {
 		removed = d.pruned
 	}
-	c.tellPart(p, d, bodyKey{jingle.SourceRemove, json, pruned}, removed)
-	if c.tellPart(p, d, bodyKey{jingle.SourceAdd, json, false}, d.added) {
+	c.tellPart(p, jingle.SourceRemove, removed)
+	if c.tellPart(p, jingle.SourceAdd, d.added) {
 		p.heard = c.now
 	}
 }
 
-func (c *conference) tellPart(p *participant, d *change, key bodyKey, list []source.Owned) (told bool) {
-	var body []byte
-	if slices.ContainsFunc(list, func(o source.Owned) bool { return o.Owner == p.nick }) {
-		if list = source.Except(list, p.nick); len(list) > 0 {
-			body = jingle.EncodeSources(list, key.json)
-		}
-	} else if body = d.bodies[key]; body == nil && len(list) > 0 {
-		body = jingle.EncodeSources(list, key.json)
-		d.bodies[key] = body
-	}
-	if len(body) == 0 {
+// tellPart tells p of the sources in the list which are not its own, if any.
+func (c *conference) tellPart(p *participant, action jingle.Action, list []source.Owned) (told bool) {
+	if list = source.Except(list, p.nick); len(list) == 0 {
 		return false
 	}
-	c.tellWith("set", p.occupant, 256+len(body), func(w *xmpp.Writer) {
-		jingle.AppendSources(w, key.action, p.session.SID, c.me, body)
+	c.tellJingle(p, &jingle.Message{
+		Action: action, SID: p.session.SID, Initiator: c.me, Sources: list, JSON: p.features.has(featJSON),
 	})
-	c.met.sent.WithLabelValues(string(key.action)).Inc()
 	return true
 }

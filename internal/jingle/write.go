@@ -32,7 +32,8 @@ func (m *Message) Size() int {
 
 // AppendTo writes the <jingle/> element.
 func (m *Message) AppendTo(w *xmpp.Writer) {
-	openJingle(w, m.Action, m.SID, m.Initiator, m.Responder)
+	w.Open("jingle", present([]string{"xmlns", NS, "action", string(m.Action), "sid", m.SID},
+		"initiator", m.Initiator, "responder", m.Responder)...)
 	for i := range m.Contents {
 		m.appendContent(w, &m.Contents[i])
 	}
@@ -56,11 +57,6 @@ func (m *Message) AppendTo(w *xmpp.Writer) {
 	w.Close("jingle")
 }
 
-func openJingle(w *xmpp.Writer, action Action, sid, initiator, responder string) {
-	a := [10]string{"xmlns", NS, "action", string(action), "sid", sid}
-	w.Open("jingle", present(a[:6], "initiator", initiator, "responder", responder)...)
-}
-
 // present appends those pairs whose value is not empty.
 func present(attrs []string, pairs ...string) []string {
 	for i := 0; i < len(pairs); i += 2 {
@@ -69,23 +65,6 @@ func present(attrs []string, pairs ...string) []string {
 		}
 	}
 	return attrs
-}
-
-// EncodeSources returns the children of a source-add or source-remove, to be
-// sent to many receivers with [AppendSources].
-func EncodeSources(list []source.Owned, json bool) []byte {
-	m := Message{Sources: list, JSON: json}
-	w := xmpp.NewWriter(m.Size())
-	m.appendStraySources(w)
-	return w.Bytes()
-}
-
-// AppendSources writes a source-add or source-remove with a body made by
-// [EncodeSources].
-func AppendSources(w *xmpp.Writer, action Action, sid, initiator string, body []byte) {
-	openJingle(w, action, sid, initiator, "")
-	w.Raw(body)
-	w.Close("jingle")
 }
 
 func (m *Message) appendContent(w *xmpp.Writer, c *Content) {
@@ -148,7 +127,7 @@ func appendPayloadType(w *xmpp.Writer, p *media.PayloadType) {
 func (m *Message) appendStraySources(w *xmpp.Writer) {
 	if m.JSON {
 		w.Open("json-message", "xmlns", NSJitmeet)
-		w.Text(string(source.AppendJSON(make([]byte, 0, m.Size()), m.Sources)))
+		w.Append(func(dst []byte) []byte { return source.AppendJSON(dst, m.Sources) })
 		w.Close("json-message")
 		return
 	}
@@ -173,18 +152,28 @@ func hasKind(list []source.Owned, kind media.Kind) bool {
 }
 
 func appendSourceElements(w *xmpp.Writer, list []source.Owned, kind media.Kind) {
+	if kind == 0 {
+		return
+	}
 	for _, o := range list {
-		for _, x := range o.Set.Sources {
-			if x.Kind == kind {
-				appendSource(w, o.Owner, x)
-			}
-		}
-		for _, g := range o.Set.Groups {
-			if g.Kind == kind {
-				appendGroup(w, g)
-			}
+		w.Raw(o.Elements(kind, sourceElements))
+	}
+}
+
+// sourceElements are one owner's sources of a kind, and their groups.
+func sourceElements(o source.Owned, kind media.Kind) []byte {
+	w := xmpp.NewWriter(512)
+	for _, x := range o.Set.Sources {
+		if x.Kind == kind {
+			appendSource(w, o.Owner, x)
 		}
 	}
+	for _, g := range o.Set.Groups {
+		if g.Kind == kind {
+			appendGroup(w, g)
+		}
+	}
+	return w.Bytes()
 }
 
 func appendSource(w *xmpp.Writer, owner string, x source.Source) {

@@ -1,66 +1,51 @@
 package source
 
 import (
-	"iter"
-	"maps"
 	"slices"
+	"strings"
 )
 
-// Owned is a set with its owner: an endpoint id, or "jvb" for the bridge.
-type Owned struct {
-	Owner string
-	Set   Set
-}
-
-// Map is a picture of who sends what in a conference at one moment. It is
-// immutable and may be kept and compared freely; the zero Map is empty.
+// Map is a picture of who sends what in a conference at one moment, as a
+// [Ledger] hands it out. It is immutable and may be kept and compared freely,
+// but only where the ledger is used: what it lists remembers how it is written.
+// The zero Map is empty.
 type Map struct {
-	sets    map[string]Set
+	list    []*Owned // sorted by owner, so that what is sent can be compared with golden files
 	version uint64
 }
 
-// NewMap returns a Map of the given sets; empty ones are left out.
-func NewMap(list ...Owned) Map {
-	m := Map{sets: make(map[string]Set, len(list))}
-	for _, o := range list {
-		if !o.Set.Empty() {
-			m.sets[o.Owner] = o.Set
-		}
-	}
-	return m
-}
-
 // Version tells pictures of one [Ledger] apart: those of the same version say
-// the same. It is 0 for maps that come from elsewhere.
+// the same. It is 0 for the zero Map.
 func (m Map) Version() uint64 { return m.version }
 
-// Len returns the number of owners.
-func (m Map) Len() int { return len(m.sets) }
-
-// Get returns the set of one owner; it is empty for unknown owners.
-func (m Map) Get(owner string) Set { return m.sets[owner] }
-
-// All yields owners and their sets, sorted by owner so that what is sent can
-// be compared with golden files.
-func (m Map) All() iter.Seq2[string, Set] {
-	return func(yield func(string, Set) bool) {
-		for _, owner := range slices.Sorted(maps.Keys(m.sets)) {
-			if !yield(owner, m.sets[owner]) {
-				return
-			}
-		}
-	}
+func (m Map) find(owner string) (at int, ok bool) {
+	return slices.BinarySearchFunc(m.list, owner, func(o *Owned, owner string) int { return strings.Compare(o.Owner, owner) })
 }
 
 // List returns the sets of the map sorted by owner, less those of one owner.
 func (m Map) List(except string) []Owned {
-	out := make([]Owned, 0, len(m.sets))
-	for owner, set := range m.All() {
-		if owner != except {
-			out = append(out, Owned{owner, set})
+	out := make([]Owned, 0, len(m.list))
+	for _, o := range m.list {
+		if o.Owner != except {
+			out = append(out, *o)
 		}
 	}
 	return out
+}
+
+// with returns the map with another set of one owner, which is gone if the
+// set is empty.
+func (m Map) with(owner string, set Set) Map {
+	at, found := m.find(owner)
+	rest := m.list[at:]
+	if found {
+		rest = rest[1:]
+	}
+	var is []*Owned
+	if !set.Empty() {
+		is = []*Owned{{owner, set, new(kept)}}
+	}
+	return Map{slices.Concat(m.list[:at], is, rest), m.version + 1}
 }
 
 // Diff returns what has to be removed from and then added to old to get cur.
@@ -68,34 +53,38 @@ func (m Map) List(except string) []Owned {
 // it is removed and added, because that is what a receiver makes a track of.
 // Both results are sorted by owner.
 func Diff(old, cur Map) (removed, added []Owned) {
-	for owner, was := range old.All() {
-		if gone := changed(was, cur.sets[owner]); !gone.Empty() {
-			removed = append(removed, Owned{owner, gone})
-		}
-	}
-	for owner, is := range cur.All() {
-		if fresh := changed(is, old.sets[owner]); !fresh.Empty() {
-			added = append(added, Owned{owner, fresh})
+	was, is := old.list, cur.list
+	for len(was) > 0 || len(is) > 0 {
+		switch {
+		case len(is) == 0 || len(was) > 0 && was[0].Owner < is[0].Owner:
+			removed = append(removed, *was[0])
+			was = was[1:]
+		case len(was) == 0 || is[0].Owner < was[0].Owner:
+			added = append(added, *is[0])
+			is = is[1:]
+		default:
+			if was[0] != is[0] {
+				removed = appendChanged(removed, was[0], is[0])
+				added = appendChanged(added, is[0], was[0])
+			}
+			was, is = was[1:], is[1:]
 		}
 	}
 	return removed, added
 }
 
-// changed returns the parts of a which are not in b in exactly this form.
-func changed(a, b Set) Set {
-	if b.Empty() {
-		return a
-	}
-	if a.Equal(b) {
-		return Set{}
-	}
-	var out Set
-	for _, name := range a.names() {
-		if part := a.named(name); !part.Equal(b.named(name)) {
-			out = out.Union(part)
+// appendChanged appends the parts of a which are not in b in exactly this form.
+func appendChanged(list []Owned, a, b *Owned) []Owned {
+	var part Set
+	for _, name := range a.Set.names() {
+		if is := a.Set.named(name); !is.Equal(b.Set.named(name)) {
+			part = part.Union(is)
 		}
 	}
-	return out
+	if part.Empty() {
+		return list
+	}
+	return append(list, Owned{a.Owner, part, new(kept)})
 }
 
 // Except returns the list less one owner's entry, sharing memory where it can.

@@ -23,29 +23,34 @@ const MaxJSON = 1 << 20
 //
 // with {"s":ssrc,"n":name,"m":msid,"v":"d"} for a source ("v" only for
 // desktop) and ["f",primary,rtx] or ["s",ssrc…] for a group. The fourth list
-// is left out when it is empty.
+// is left out when it is empty. The text can stand within XML as it is.
 func AppendJSON(dst []byte, list []Owned) []byte {
 	dst = append(dst, `{"sources":{`...)
 	for i, o := range list {
 		if i > 0 {
 			dst = append(dst, ',')
 		}
-		dst = appendString(dst, o.Owner)
-		dst = append(dst, ':', '[')
-		dst = appendSources(dst, o.Set, media.Video)
-		dst = append(dst, ',')
-		dst, _ = appendGroups(dst, o.Set, media.Video)
-		dst = append(dst, ',')
-		dst = appendSources(dst, o.Set, media.Audio)
-		mark := len(dst)
-		dst = append(dst, ',')
-		var n int
-		if dst, n = appendGroups(dst, o.Set, media.Audio); n == 0 {
-			dst = dst[:mark]
-		}
-		dst = append(dst, ']')
+		dst = o.appendMember(dst)
 	}
 	return append(dst, '}', '}')
+}
+
+// appendMember appends one owner's part of the compact form.
+func appendMember(dst []byte, o Owned) []byte {
+	dst = appendString(dst, o.Owner)
+	dst = append(dst, ':', '[')
+	dst = appendSources(dst, o.Set, media.Video)
+	dst = append(dst, ',')
+	dst, _ = appendGroups(dst, o.Set, media.Video)
+	dst = append(dst, ',')
+	dst = appendSources(dst, o.Set, media.Audio)
+	mark := len(dst)
+	dst = append(dst, ',')
+	var n int
+	if dst, n = appendGroups(dst, o.Set, media.Audio); n == 0 {
+		dst = dst[:mark]
+	}
+	return append(dst, ']')
 }
 
 func appendSources(dst []byte, s Set, kind media.Kind) []byte {
@@ -104,7 +109,8 @@ func appendGroups(dst []byte, s Set, kind media.Kind) ([]byte, int) {
 	return append(dst, ']'), n
 }
 
-// appendString appends s as a JSON string (RFC 8259 §7).
+// appendString appends s as a JSON string (RFC 8259 §7), with escapes for
+// whatever XML could not hold or would take for markup (XML 1.0 §2.2, §2.4).
 func appendString(dst []byte, s string) []byte {
 	const hex = "0123456789abcdef"
 	dst = append(dst, '"')
@@ -112,8 +118,8 @@ func appendString(dst []byte, s string) []byte {
 		switch {
 		case r == '"' || r == '\\':
 			dst = append(dst, '\\', byte(r))
-		case r < 0x20:
-			dst = append(dst, '\\', 'u', '0', '0', hex[r>>4], hex[r&15])
+		case r < 0x20 || r == '&' || r == '<' || r == '>' || r == 0xFFFE || r == 0xFFFF:
+			dst = append(dst, '\\', 'u', hex[r>>12], hex[r>>8&15], hex[r>>4&15], hex[r&15])
 		default:
 			dst = utf8.AppendRune(dst, r)
 		}
@@ -148,7 +154,7 @@ func ParseJSON(text []byte, max int) ([]Owned, error) {
 		if err != nil {
 			return nil, fmt.Errorf("compact sources of %.40q: %w", owner, err)
 		}
-		out = append(out, Owned{owner, set})
+		out = append(out, Owned{Owner: owner, Set: set})
 	}
 	return out, nil
 }

@@ -1,6 +1,7 @@
 package source
 
 import (
+	"bytes"
 	"encoding/json"
 	"errors"
 	"fmt"
@@ -12,20 +13,20 @@ import (
 
 func TestJSONForm(t *testing.T) {
 	list := []Owned{
-		{"ffff0000", Set{
+		{Owner: "ffff0000", Set: Set{
 			Sources: []Source{
 				{3001, media.Video, "ffff0000-v0", "ffff0000-video-0-1 77aa-1", ""},
 				{3002, media.Video, "ffff0000-v0", "ffff0000-video-0-1 77aa-1", Camera},
-				{3003, media.Video, "ffff0000-v1", "quo\"te\\\n", Desktop},
+				{3003, media.Video, "ffff0000-v1", "quo\"te\\\n<&>\uffff", Desktop},
 				{2001, media.Audio, "ffff0000-a0", "ffff0000-audio-0-1 1b2c-1", ""},
 			},
 			Groups: []Group{{FID, media.Video, []uint32{3001, 3002}}},
 		}},
-		{"jvb", Set{Sources: []Source{{1, media.Audio, "jvb-a0", "mixedmslabel mixedlabelaudio0", ""}}}},
+		{Owner: "jvb", Set: Set{Sources: []Source{{1, media.Audio, "jvb-a0", "mixedmslabel mixedlabelaudio0", ""}}}},
 	}
 	want := `{"sources":{"ffff0000":[[{"s":3001,"n":"ffff0000-v0","m":"ffff0000-video-0-1 77aa-1"},` +
 		`{"s":3002,"n":"ffff0000-v0","m":"ffff0000-video-0-1 77aa-1"},` +
-		`{"s":3003,"n":"ffff0000-v1","m":"quo\"te\\\u000a","v":"d"}],` +
+		`{"s":3003,"n":"ffff0000-v1","m":"quo\"te\\\u000a\u003c\u0026\u003e\uffff","v":"d"}],` +
 		`[["f",3001,3002]],[{"s":2001,"n":"ffff0000-a0","m":"ffff0000-audio-0-1 1b2c-1"}]],` +
 		`"jvb":[[],[],[{"s":1,"n":"jvb-a0","m":"mixedmslabel mixedlabelaudio0"}]]}}`
 	got := AppendJSON(nil, list)
@@ -88,6 +89,9 @@ func FuzzParseJSON(f *testing.F) {
 		if !json.Valid(again) {
 			t.Fatalf("wrote invalid JSON: %s", again)
 		}
+		if bytes.ContainsAny(again, "<&>\x00\uffff\ufffe") {
+			t.Fatalf("wrote what cannot stand within XML: %s", again)
+		}
 		back, err := ParseJSON(again, 50)
 		if err != nil {
 			t.Fatalf("cannot read back %s: %v", again, err)
@@ -106,7 +110,7 @@ func BenchmarkAppendJSON(b *testing.B) {
 	var list []Owned
 	for i := range uint32(500) {
 		owner := fmt.Sprintf("%08x", i)
-		list = append(list, Owned{owner, camera(owner, 1+i*100).StripSimulcast()})
+		list = append(list, Owned{Owner: owner, Set: camera(owner, 1+i*100).StripSimulcast()})
 	}
 	b.ReportAllocs()
 	var buf []byte

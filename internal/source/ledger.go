@@ -1,7 +1,5 @@
 package source
 
-import "maps"
-
 // Limits bound what one participant may send.
 type Limits struct {
 	Sources int // SSRCs a participant, audio and video together
@@ -15,14 +13,12 @@ var DefaultLimits = Limits{Sources: 20, Groups: 20}
 // through its rules; what it hands out is immutable. It is not safe for
 // concurrent use: the goroutine that owns the conference owns it.
 type Ledger struct {
-	limits  Limits
-	strip   bool
-	sets    map[string]Set    // by owner, as the bridge needs them
-	told    map[string]Set    // by owner, as receivers are told
-	ssrcs   map[uint32]string // owner of every SSRC
-	msids   map[string]string // owner of every msid
-	shared  bool              // told has been handed out and must be copied before a change
-	version uint64            // of told
+	limits Limits
+	strip  bool
+	sets   map[string]Set    // by owner, as the bridge needs them
+	told   Map               // as receivers are told
+	ssrcs  map[uint32]string // owner of every SSRC
+	msids  map[string]string // owner of every msid
 }
 
 // NewLedger returns an empty ledger. With strip, receivers are told of
@@ -32,11 +28,9 @@ func NewLedger(limits Limits, strip bool) *Ledger {
 		limits: limits,
 		strip:  strip,
 		sets:   make(map[string]Set),
-		told:   make(map[string]Set),
+		told:   Map{version: 1},
 		ssrcs:  make(map[uint32]string),
 		msids:  make(map[string]string),
-
-		version: 1,
 	}
 }
 
@@ -44,10 +38,7 @@ func NewLedger(limits Limits, strip bool) *Ledger {
 func (l *Ledger) Get(owner string) Set { return l.sets[owner] }
 
 // Told returns the picture that receivers should have.
-func (l *Ledger) Told() Map {
-	l.shared = true
-	return Map{sets: l.told, version: l.version}
-}
+func (l *Ledger) Told() Map { return l.told }
 
 // Sources returns the number of SSRCs in the conference.
 func (l *Ledger) Sources() int { return len(l.ssrcs) }
@@ -117,18 +108,13 @@ func (l *Ledger) remember(owner string, set Set) {
 }
 
 func (l *Ledger) put(owner string, set Set) {
-	if l.shared {
-		l.told, l.shared = maps.Clone(l.told), false
-		l.version++
-	}
 	if set.Empty() {
 		delete(l.sets, owner)
-		delete(l.told, owner)
-		return
+	} else {
+		l.sets[owner] = set
 	}
-	l.sets[owner] = set
 	if l.strip {
 		set = set.StripSimulcast()
 	}
-	l.told[owner] = set
+	l.told = l.told.with(owner, set)
 }

@@ -170,7 +170,7 @@ func TestDiffByName(t *testing.T) {
 		Sources: append(slices.Clone(a.Sources), video(7, "aaaaaaaa-v0", "n")),
 		Groups:  []Group{group(FID, 6, 7)},
 	}
-	removed, added := Diff(NewMap(Owned{"aaaaaaaa", a}), NewMap(Owned{"aaaaaaaa", grown}))
+	removed, added := Diff(Map{}.with("aaaaaaaa", a), Map{}.with("aaaaaaaa", grown))
 	if len(removed) != 1 || len(removed[0].Set.Sources) != 1 || removed[0].Set.Sources[0].SSRC != 6 {
 		t.Fatalf("removed %+v, want the old form of the video name only", removed)
 	}
@@ -213,7 +213,7 @@ func (w *twin) add(owner string, x Source) bool {
 	if mine >= DefaultLimits.Sources {
 		return false
 	}
-	w.list = append(w.list, Owned{owner, Set{Sources: []Source{x}}})
+	w.list = append(w.list, Owned{Owner: owner, Set: Set{Sources: []Source{x}}})
 	return true
 }
 
@@ -225,12 +225,12 @@ func (w *twin) remove(owner string, ssrc uint32) bool {
 	return true
 }
 
-func (w *twin) snapshot() Map {
+func (w *twin) snapshot() map[string]Set {
 	sets := make(map[string]Set)
 	for _, o := range w.list {
 		sets[o.Owner] = sets[o.Owner].Union(o.Set)
 	}
-	return Map{sets: sets}
+	return sets
 }
 
 func TestLedgerAgainstTwin(t *testing.T) {
@@ -238,7 +238,7 @@ func TestLedgerAgainstTwin(t *testing.T) {
 	owners := []string{"00000000", "11111111", "22222222"}
 	for range 50 {
 		l, w := NewLedger(DefaultLimits, true), &twin{}
-		pic, have := l.Told(), Map{}
+		pic, have := l.Told(), map[string]Set{}
 		for range 200 {
 			owner := owners[rng.IntN(len(owners))]
 			ssrc := rng.Uint32N(60)
@@ -259,8 +259,9 @@ func TestLedgerAgainstTwin(t *testing.T) {
 				}
 			}
 			if rng.IntN(4) == 0 {
-				have = apply(t, have, pic, l.Told())
+				apply(t, have, pic, l.Told())
 				pic = l.Told()
+				inOrder(t, pic)
 				same(t, have, w.snapshot())
 			}
 		}
@@ -268,46 +269,54 @@ func TestLedgerAgainstTwin(t *testing.T) {
 }
 
 // apply does to have what a receiver does when it is told the difference.
-func apply(t *testing.T, have, old, cur Map) Map {
+func apply(t *testing.T, have map[string]Set, old, cur Map) {
 	t.Helper()
 	removed, added := Diff(old, cur)
-	sets := make(map[string]Set)
-	for owner, s := range have.All() {
-		sets[owner] = s
-	}
 	for _, o := range removed {
 		gone := o.Set
-		sets[o.Owner] = sets[o.Owner].Without(func(x Source) bool { _, ok := gone.Find(x.SSRC); return ok })
+		have[o.Owner] = have[o.Owner].Without(func(x Source) bool { _, ok := gone.Find(x.SSRC); return ok })
 	}
 	for _, o := range added {
 		for _, x := range o.Set.Sources {
-			if _, dup := sets[o.Owner].Find(x.SSRC); dup {
+			if _, dup := have[o.Owner].Find(x.SSRC); dup {
 				t.Fatalf("%d is added twice", x.SSRC)
 			}
 		}
-		sets[o.Owner] = sets[o.Owner].Union(o.Set)
+		have[o.Owner] = have[o.Owner].Union(o.Set)
 	}
-	return Map{sets: sets}
 }
 
-// same compares maps without regard to the order within a set.
-func same(t *testing.T, a, b Map) {
+// same compares pictures without regard to the order within a set.
+func same(t *testing.T, a, b map[string]Set) {
 	t.Helper()
 	count := 0
-	for owner, s := range a.All() {
+	for owner, s := range a {
 		for _, x := range s.Sources {
-			y, ok := b.Get(owner).Find(x.SSRC)
+			y, ok := b[owner].Find(x.SSRC)
 			if !ok || x != y {
-				t.Fatalf("%s: %+v is not in the other map", owner, x)
+				t.Fatalf("%s: %+v is not in the other picture", owner, x)
 			}
 			count++
 		}
 	}
-	for _, s := range b.All() {
+	for _, s := range b {
 		count -= len(s.Sources)
 	}
 	if count != 0 {
-		t.Fatalf("maps differ by %d sources", count)
+		t.Fatalf("pictures differ by %d sources", count)
+	}
+}
+
+// inOrder refuses a picture that does not list each owner once, in order, with
+// something; whoever is left out of the list must be so without a trace.
+func inOrder(t *testing.T, m Map) {
+	t.Helper()
+	last := ""
+	for _, o := range m.List("11111111") {
+		if o.Owner <= last || o.Set.Empty() || o.Owner == "11111111" {
+			t.Fatalf("%q with %d sources comes after %q", o.Owner, len(o.Set.Sources), last)
+		}
+		last = o.Owner
 	}
 }
 
@@ -318,7 +327,7 @@ func TestToldIsImmutable(t *testing.T) {
 	}
 	pic := l.Told()
 	l.RemoveOwner("aaaaaaaa")
-	if pic.Len() != 1 || l.Told().Len() != 0 {
+	if len(pic.List("")) != 1 || len(l.Told().List("")) != 0 {
 		t.Fatal("a picture changed after it was handed out")
 	}
 }
@@ -340,4 +349,50 @@ func BenchmarkLedgerChurn(b *testing.B) {
 		l.RemoveOwner("ffffffff")
 		l.Told()
 	}
+}
+
+// What many are told of must be written once for each change of an owner's
+// sources, and anew after it.
+func TestWrittenOncePerChange(t *testing.T) {
+	l := NewLedger(DefaultLimits, true)
+	add := func(owner string, x Source) {
+		if _, err := l.Add(owner, Set{Sources: []Source{x}}); err != nil {
+			t.Fatal(err)
+		}
+	}
+	var written []string
+	tell := func() (text string) {
+		for _, o := range l.Told().List("") {
+			text += string(o.Elements(media.Audio, func(o Owned, kind media.Kind) []byte {
+				written = append(written, o.Owner)
+				return fmt.Append(nil, o.Owner[:1], len(o.Set.Sources))
+			}))
+		}
+		return text + string(AppendJSON(nil, l.Told().List("")))
+	}
+	expect := func(text string, owners ...string) {
+		t.Helper()
+		twin := string(AppendJSON(nil, forgetful(l.Told().List(""))))
+		if got := tell(); got != text+twin || !slices.Equal(written, owners) {
+			t.Errorf("told %s after writing %v, want %s after %v", got, written, text+twin, owners)
+		}
+		written = nil
+	}
+	add("aaaaaaaa", audio(1, "aaaaaaaa-a0", "m1"))
+	add("bbbbbbbb", audio(2, "bbbbbbbb-a0", "m2"))
+	expect("a1b1", "aaaaaaaa", "bbbbbbbb")
+	expect("a1b1")
+	add("aaaaaaaa", audio(3, "aaaaaaaa-a1", "m3"))
+	expect("a2b1", "aaaaaaaa")
+	l.RemoveOwner("bbbbbbbb")
+	expect("a2")
+}
+
+// forgetful returns the list as one that remembers nothing.
+func forgetful(list []Owned) []Owned {
+	out := make([]Owned, len(list))
+	for i, o := range list {
+		out[i] = Owned{Owner: o.Owner, Set: o.Set}
+	}
+	return out
 }

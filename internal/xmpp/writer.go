@@ -44,6 +44,9 @@ func (w *Writer) Elem(name, text string, attrs ...string) {
 // Raw appends complete XML as it is.
 func (w *Writer) Raw(xml []byte) { w.b = append(w.b, xml...) }
 
+// Append lets f append complete XML to the writer's memory.
+func (w *Writer) Append(f func(dst []byte) []byte) { w.b = f(w.b) }
+
 // Bytes returns what was written. It belongs to the writer until Reset is
 // called or the writer is given up.
 func (w *Writer) Bytes() []byte { return w.b }

@@ -102,10 +102,10 @@ func (c *Client) Accept(now mono.Time, m *jingle.Message) {
 
 // AddSources announces further sources, such as a screen.
 func (c *Client) AddSources(now mono.Time, set source.Set, done func(error)) {
-	w := xmpp.NewWriter(1024)
-	body := jingle.EncodeSources([]source.Owned{{Set: set}}, false)
-	jingle.AppendSources(w, jingle.SourceAdd, c.session.sid, c.session.initiator, body)
-	c.iq(now, "set", c.room+"/focus", w.Bytes(), requestTimeout, func(_ mono.Time, _ xmpp.Stanza, err error) {
+	m := &jingle.Message{
+		Action: jingle.SourceAdd, SID: c.session.sid, Initiator: c.session.initiator, Sources: []source.Owned{{Set: set}},
+	}
+	c.iq(now, "set", c.room+"/focus", m.Encode(), requestTimeout, func(_ mono.Time, _ xmpp.Stanza, err error) {
 		if err != nil {
 			c.trouble("the focus does not take a source: " + err.Error())
 		}
