@@ -35,6 +35,7 @@ type loadtestCmd struct {
 	Audio          *int          `group:"Who comes" placeholder:"N" help:"How many of a room have a microphone. Default: all."`
 	Video          *int          `group:"Who comes" placeholder:"N" help:"How many of a room have a camera. Default: all."`
 	Screens        *int          `group:"Who comes" placeholder:"N" help:"How many of a room share their screen. Default: none."`
+	Muted          bool          `group:"Who comes" help:"All microphones and cameras are muted: they are announced, and nothing is sent."`
 	Duration       time.Duration `group:"Who comes" placeholder:"TIME" help:"How long the test lasts, ramp included. Default: 30s."`
 	Ramp           string        `group:"Who comes" placeholder:"RATE" help:"How fast participants come: 20/s, or 30s for all of them together. Default: all at once."`
 	Layout         string        `group:"Who comes" enum:",tile,stage,mixed" default:"" placeholder:"LAYOUT" help:"What participants look at: tile (the default), stage or mixed."`
@@ -140,7 +141,7 @@ func unknownScenario(name string) error {
 func (l *loadtestCmd) scenario() (*scenario.Scenario, error) {
 	over := scenario.Over{
 		Duration: l.Duration, Ramp: l.Ramp, Layout: l.Layout, Codec: l.Codec, Churn: l.Churn, Network: l.Network,
-		BreakEvery: l.BreakEvery, Signalling: l.SignallingOnly, FullBitrate: l.FullBitrate,
+		BreakEvery: l.BreakEvery, Signalling: l.SignallingOnly, FullBitrate: l.FullBitrate, Muted: l.Muted,
 	}
 	var s *scenario.Scenario
 	if l.Scenario == "" {

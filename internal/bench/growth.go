@@ -10,6 +10,7 @@ const (
 	delaySection = "Delay"
 	roomSection  = "One room as it grows"
 	roomsSection = "More and more rooms"
+	restSection  = "At rest"
 )
 
 // delayRows are as many rooms of one size as make the server about 70 % busy.
@@ -33,6 +34,17 @@ func growthRows() []row {
 		for _, n := range []int{1, 10, 30, 100, 300} {
 			all = append(all, callRows(roomsSection, growing(n, 5, cameras))...)
 		}
+	}
+	return all
+}
+
+// restRows are a thousand people who have muted what they have.
+func restRows() []row {
+	var all []row
+	for _, c := range []call{growing(25, 40, 40), growing(1, 1000, 1000)} {
+		m := c.meeting()
+		m.steady, m.args = 30*time.Second, append(m.args, "--muted")
+		all = append(all, row{section: restSection, name: fmt.Sprintf("%d x %d, muted", c.rooms, c.people), once: m.run})
 	}
 	return all
 }

@@ -27,7 +27,7 @@ type figures map[string]float64
 
 // rows are all lines, in the order of docs/performance.md.
 func rows() []row {
-	return slices.Concat(signallingRows(), mediaRows(), costRows(), profileRows(), delayRows(), crowdRows(), growthRows())
+	return slices.Concat(signallingRows(), mediaRows(), costRows(), profileRows(), delayRows(), crowdRows(), growthRows(), restRows())
 }
 
 // measure runs rows, prints what they find and enters it into the book.

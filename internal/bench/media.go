@@ -232,7 +232,7 @@ func (c change) of(name string) float64 { return c.after[name] - c.before[name] 
 
 // packets adds what was forwarded, and what that cost.
 func (f figures) packets(c change, used, wall float64) {
-	f["server cores"] = used / wall
+	f["server cores"], f["CPU %"] = used/wall, 100*used/wall
 	video := c.of("plenum_bridge_video_packets_forwarded_total")
 	forwarded := video + c.of("plenum_bridge_audio_packets_forwarded_total")
 	f["packets/s"] = forwarded / wall

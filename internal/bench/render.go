@@ -27,6 +27,7 @@ var sections = []section{
 	{crowdSection, crowdIntro, []string{"accepted p50 s", "accepted last s", "DTLS p50 s", "DTLS last s", "packets/s", "us per packet", "server cores", "audio loss %", "video loss %", "delay p50 ms", "p99 ms", "KB each", "load KB each", "load cores", "failed"}},
 	{roomSection, roomIntro, []string{"packets/s", "us per packet", "mean run", "CPU-ms a join", "server cores", "KB each", "heap KB each", "live KB each", "added p99 ms", "load cores", "failed"}},
 	{roomsSection, roomsIntro, []string{"packets/s", "us per packet", "mean run", "CPU-ms a join", "server cores", "KB each", "heap KB each", "live KB each", "added p99 ms", "load cores", "failed"}},
+	{restSection, restIntro, []string{"CPU %", "packets/s", "CPU-ms a join", "KB each", "live KB each", "load CPU %", "failed"}},
 	{churnSection, churnIntro, []string{"minutes", "joins", "warm live MB", "end live MB", "warm MB", "end MB", "warm goroutines", "end goroutines"}},
 }
 
@@ -90,10 +91,15 @@ Audio and video loss count from the first participant on, while the others come;
 const roomIntro = `The same call in rooms of different size: one camera, of which everybody sees a thumbnail, and one microphone. In "silent"
 rooms nobody announces a source, as when all come with microphone and camera off: they show what it costs to come in (the
 whole way: WebSocket, XMPP, conference request, offer, ICE, DTLS, bridge channel, at fifty people a second) and to be there.
-People who have sources and mute them, which each tells all others, are not measured.
+People who have sources and mute them, which each tells all others, stand under "At rest".
 `
 
 const roomsIntro = `The same with one to three hundred rooms of five people.
+`
+
+const restIntro = `A thousand people have come with microphone and camera, announced both, and muted both; half a minute in which none of them
+does anything. "CPU %" is of one core, of the server's whole process: ICE checks (each client's every 2.5 s, and the
+server's own), receiver reports, XMPP pings, bridge channels on which everybody tells every 10 s how the connection is.
 `
 
 const churnIntro = `What ` + "`./bench churn`" + ` finds, which is run by night: participants leave and come back all the time. "Warm" is the

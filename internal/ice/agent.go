@@ -1,6 +1,7 @@
 package ice
 
 import (
+	"cmp"
 	"errors"
 	mrand "math/rand/v2"
 	"net/netip"
@@ -33,10 +34,10 @@ const (
 	// revalidate is how old a response on a pair in reserve may be before a
 	// request on it makes us check again.
 	revalidate = 2500 * time.Millisecond
-	// Consent checks (RFC 7675 §5.1) go out every 4 to 6 s. An unanswered one
-	// is followed by others after 0.5, 1, 1, ... s, each with a new id.
-	consentMin        = 4 * time.Second
-	consentSpread     = 2 * time.Second
+	// Consent checks (RFC 7675 §5.1) go out every 4 to 6 s, unless Config says
+	// otherwise. An unanswered one is followed by others after 0.5, 1, 1, ... s,
+	// each with a new id.
+	consentEvery      = 5 * time.Second
 	consentFirstRetry = 500 * time.Millisecond
 	consentRetry      = time.Second
 	// suspectAfter is how long the selected pair may owe a response before
@@ -108,6 +109,11 @@ type Config struct {
 	TieBreaker uint64
 	// Controlling is the role to begin with: true for the side that offers.
 	Controlling bool
+	// Consent is the mean time between two consent checks, each of which
+	// comes up to a fifth of it sooner or later. 0 is 5 s, the least that
+	// RFC 7675 §5.1 wants; Chromium, which takes them for keepalives as well,
+	// has 2.5 s.
+	Consent time.Duration
 	// Rand makes transaction ids and may be shared by all agents of a worker.
 	// It has to be a cryptographic generator, as ids protect against forged
 	// responses; nil means one of the agent's own, seeded by the system.
@@ -129,6 +135,7 @@ type Agent struct {
 	local      *key // checks requests
 	role       Role
 	tieBreaker uint64
+	consent    time.Duration // Config.Consent
 	rnd        mrand.Source
 
 	remoteUfrag, remotePwd string
@@ -154,7 +161,7 @@ type Agent struct {
 func NewAgent(cfg Config) *Agent {
 	a := &Agent{
 		ufrag: cfg.Ufrag, local: newKey(cfg.Pwd),
-		role: Controlled, tieBreaker: cfg.TieBreaker, rnd: cfg.Rand,
+		role: Controlled, tieBreaker: cfg.TieBreaker, rnd: cfg.Rand, consent: cmp.Or(cfg.Consent, consentEvery),
 	}
 	if cfg.Controlling {
 		a.role = Controlling

@@ -192,6 +192,24 @@ func TestTranscript(t *testing.T) {
 	}
 }
 
+// TestConsentPeriod: an agent asks for consent as often as it is told to, the
+// other as often as by default.
+func TestConsentPeriod(t *testing.T) {
+	s := newSession(t, 1)
+	s.client.consent = NewAgent(Config{Consent: 2500 * time.Millisecond}).consent
+	s.startServer(t)
+	s.startClient(t)
+	s.Run(5 * time.Second)
+	client, server := s.client.Counters().Checks, s.server.Counters().Checks
+	s.Run(100 * time.Second)
+	if n := s.client.Counters().Checks - client; n < 37 || n > 43 {
+		t.Errorf("the client checked %d times in 100 s, not about 40 times", n)
+	}
+	if n := s.server.Counters().Checks - server; n < 18 || n > 22 {
+		t.Errorf("the server checked %d times in 100 s, not about 20 times", n)
+	}
+}
+
 func TestConnectWithLoss(t *testing.T) {
 	var took []time.Duration
 	for seed := range uint64(100) {

@@ -148,7 +148,8 @@ func (a *Agent) bestWaiting() (best *pair) {
 
 // consentTime is when the selected pair is checked next.
 func (a *Agent) consentTime() mono.Time {
-	return a.now.Add(consentMin + mono.Duration(a.rnd.Uint64()%uint64(consentSpread)))
+	fifth := a.consent / 5
+	return a.now.Add(4*fifth + mono.Duration(a.rnd.Uint64()%uint64(2*fifth)))
 }
 
 func (a *Agent) newID() (id txID) {

@@ -123,11 +123,7 @@ func (c *channel) opened(send func([]byte) error, end func()) bool {
 	p.tellView()
 	p.mu.Unlock()
 	for _, name := range c.peer.sources.names {
-		typ := colibri.Camera
-		if name[len(name)-1] == '1' {
-			typ = colibri.Desktop
-		}
-		c.tell(&colibri.SourceVideoType{SourceName: name, VideoType: typ})
+		c.tell(&colibri.SourceVideoType{SourceName: name, VideoType: p.role.videoType(name)})
 	}
 	return true
 }
@@ -252,15 +248,15 @@ func (p *participant) dominant(m *peer, endpoint string) {
 		p.drain(mono.Now())
 	}
 	if p.role.Layout == Stage {
-		p.changed()
+		p.lookAgain()
 	}
 }
 
 // limit takes how large the bridge wants a source.
 func (m *peer) limit(name string, height int) {
-	for i, n := range m.sources.names {
-		if n == name {
-			m.sources.videos[i].SetLimit(height)
+	for _, v := range m.sources.videos {
+		if v.Layers[0].Source == name {
+			v.SetLimit(height)
 		}
 	}
 }

@@ -153,7 +153,7 @@ func TestPlanTravels(t *testing.T) {
 	two := 2
 	p := smallPlan()
 	p.Roles[0] = Role{
-		Name: "all", Audio: true, Video: true, Screen: true, Codec: media.VP9, Layout: Tile, FullBitrate: true, FrameRate: 15, Height: 360, LastN: &two,
+		Name: "all", Audio: true, Video: true, Screen: true, Muted: true, Codec: media.VP9, Layout: Tile, FullBitrate: true, FrameRate: 15, Height: 360, LastN: &two,
 		Signalling: true, Stay: time.Second, BreakEvery: time.Minute, Churn: 0.1, Network: shape.Profile{Loss: 0.01, Delay: 1, Jitter: 2, Rate: 50_000},
 	}
 	p.Rooms[0].Members[0].At, p.Rooms[0].Members[0].Over = 3, 4

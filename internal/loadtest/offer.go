@@ -131,9 +131,9 @@ type mySources struct {
 	seed         uint64
 	identity     *dial.Identity
 	profiles     []srtp.Profile
-	audio        *lmedia.Audio
-	videos       []*lmedia.Video
-	names        []string // of the videos
+	audio        *lmedia.Audio   // nil if there is none, or it is muted
+	videos       []*lmedia.Video // those that are not muted
+	names        []string        // of all videos
 	set          source.Set
 	onSecured    func(*dial.Conn) // called when DTLS is over; nil for nothing
 	isMuted      func(name string) bool
@@ -156,10 +156,12 @@ func makeSources(o *offer, role *Role, endpoint string, talk *lmedia.Conversatio
 	taken := map[uint32]bool{}
 	s := &mySources{rtcp: newSSRC(taken), seed: rand.Uint64(), cname: endpoint + "-" + strconv.FormatUint(rand.Uint64(), 36)}
 	if pt, ok := o.codecs["opus"]; ok && role.Audio {
-		ssrc := newSSRC(taken)
-		s.audio = lmedia.NewAudio(ssrc, pt, talk, who, s.seed)
-		s.audio.Source = endpoint + "-a0"
-		s.set.Sources = append(s.set.Sources, source.Source{SSRC: ssrc, Kind: media.Audio, Name: s.audio.Source, MSID: msid(endpoint, "audio", 0)})
+		ssrc, name := newSSRC(taken), endpoint+"-a0"
+		s.set.Sources = append(s.set.Sources, source.Source{SSRC: ssrc, Kind: media.Audio, Name: name, MSID: msid(endpoint, "audio", 0)})
+		if !role.Muted {
+			s.audio = lmedia.NewAudio(ssrc, pt, talk, who, s.seed)
+			s.audio.Source = name
+		}
 	}
 	codec := role.Codec
 	if codec == "" {
@@ -170,10 +172,10 @@ func makeSources(o *offer, role *Role, endpoint string, talk *lmedia.Conversatio
 		if role.FullBitrate {
 			cfg.Rates = lmedia.WebRates()
 		}
-		s.addVideo(o, taken, cfg, endpoint, 0)
+		s.addVideo(o, taken, cfg, endpoint, 0, role.Muted)
 	}
 	if role.Screen {
-		s.addVideo(o, taken, lmedia.VideoConfig{Codec: lmedia.VP8}, endpoint, 1)
+		s.addVideo(o, taken, lmedia.VideoConfig{Codec: lmedia.VP8}, endpoint, 1, false)
 	}
 	return s
 }
@@ -184,8 +186,8 @@ func msid(endpoint, kind string, n int) string {
 
 // addVideo makes the camera (0) or the screen (1): three encodings and their
 // repetitions are announced, as a browser does, however many are sent.
-// cfg says how it is encoded.
-func (s *mySources) addVideo(o *offer, taken map[uint32]bool, cfg lmedia.VideoConfig, endpoint string, index int) {
+// cfg says how it is encoded; of what is muted nothing will be sent.
+func (s *mySources) addVideo(o *offer, taken map[uint32]bool, cfg lmedia.VideoConfig, endpoint string, index int, muted bool) {
 	pt, ok := o.codecs[string(cfg.Codec)]
 	if !ok {
 		return
@@ -213,8 +215,10 @@ func (s *mySources) addVideo(o *offer, taken map[uint32]bool, cfg lmedia.VideoCo
 		s.set.Groups = append([]source.Group{{Semantics: source.SIM, Kind: media.Video, SSRCs: sim}}, s.set.Groups...)
 	}
 	cfg.SSRCs = sim
-	s.videos = append(s.videos, lmedia.NewVideo(cfg))
 	s.names = append(s.names, cfg.Source)
+	if !muted {
+		s.videos = append(s.videos, lmedia.NewVideo(cfg))
+	}
 }
 
 // answer makes the session-accept: everything that was offered and is known.

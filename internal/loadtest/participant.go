@@ -58,21 +58,11 @@ type participant struct {
 	peer      *peer
 	past      []record.Media // of sessions that have ended
 	channel   *channel
-	remote    map[string]*remote
+	remotes   remotes
 	speaker   string // dominant
 	forwarded []string
 	mapped    map[uint32]announced
 	ignored   int // what the offer had that nobody here knows
-}
-
-// remote is somebody else's source.
-type remote struct {
-	owner   string
-	video   bool
-	desktop bool
-	muted   bool
-	listed  bool // by Jingle, with an SSRC
-	told    bool // presence has said whether it is muted
 }
 
 // The web client's times for resuming (lib-jitsi-meet's ResumeTask): random
@@ -315,7 +305,7 @@ func (p *participant) event(now mono.Time, e *wire.Event) {
 	case wire.Accepted:
 		p.story.step(record.Accepted)
 		p.story.become(record.InCall)
-		p.client.SetSources(p.role.Audio, p.role.Video, p.role.Screen, false, false)
+		p.client.SetSources(p.role.Audio, p.role.Video, p.role.Screen, p.role.Muted, p.role.Muted)
 	case wire.Added, wire.Removed:
 		p.sourcesChanged(e)
 	case wire.Terminated:
@@ -359,7 +349,7 @@ func (p *participant) joined() {
 func (p *participant) forgetAll(cause string) {
 	p.story.wrong("", cause, false)
 	p.endSession()
-	clear(p.remote)
+	p.remotes = newRemotes()
 	p.speaker = ""
 	p.refused = true
 	p.story.add(&p.story.rejoins)
@@ -392,7 +382,7 @@ func (p *participant) offered(now mono.Time, m *jingle.Message) {
 	s.ufrag = fmt.Sprintf("%08x", rand.Uint32())
 	pwd := fmt.Sprintf("%016x%016x", rand.Uint64(), rand.Uint64())
 	o.sctp = o.transport.SCTPPort != 0 && (p.r.site.PreferSCTP || o.url == "")
-	peer := &peer{w: p.w, ctx: p.ctx, living: &p.r.living, story: &p.story, offer: o, sources: s, pwd: pwd, began: p.r.began, failed: p.transportFailed}
+	peer := &peer{w: p.w, ctx: p.ctx, living: &p.r.living, story: &p.story, offer: o, sources: s, pwd: pwd, began: p.r.began, failed: p.transportFailed, muted: p.remotes.muted()}
 	s.isMuted = peer.isMuted
 	if o.sctp {
 		s.onSecured = func(c *dial.Conn) { p.openSCTP(peer, c) }
@@ -435,9 +425,7 @@ func (p *participant) endSession() {
 		p.past = append(p.past, last)
 	}
 	p.forwarded, p.mapped = nil, nil
-	for _, r := range p.remote {
-		r.listed = false
-	}
+	p.remotes.unlist()
 }
 
 // transportFailed asks for another session, as clients do.
@@ -530,60 +518,33 @@ func (p *participant) breakNow() {
 
 // sourceInfo takes what a presence says about somebody's sources.
 func (p *participant) sourceInfo(owner, text string) {
-	var info map[string]struct {
-		Muted     bool   `json:"muted"`
-		VideoType string `json:"videoType"`
-	}
+	var info map[string]sourceState
 	if len(text) > 64<<10 || json.Unmarshal([]byte(text), &info) != nil || len(info) > 100 {
 		p.story.wrong("", "a presence has a SourceInfo that cannot be read", false)
 		return
 	}
-	for name, r := range p.remote {
-		if _, ok := info[name]; r.owner == owner && !ok {
-			r.muted, r.told = true, true
-		}
+	changed, shown, ignored := p.remotes.told(owner, info)
+	p.ignored += ignored
+	p.tellMutes(changed)
+	if shown {
+		p.lookAgain()
 	}
-	for name, i := range info {
-		r := p.source(name, owner)
-		r.muted, r.told = i.Muted, true
-		r.video = len(name) > 2 && name[len(name)-2] == 'v'
-		r.desktop = i.VideoType == "desktop"
-	}
-	p.changed()
-}
-
-// source finds a source by name, and begins to know it.
-func (p *participant) source(name, owner string) *remote {
-	r := p.remote[name]
-	if r == nil {
-		r = &remote{owner: owner}
-		if len(p.remote) >= maxSources {
-			p.ignored++
-			return r
-		}
-		p.remote[name] = r
-	}
-	return r
 }
 
 func (p *participant) ownerGone(owner string) {
-	for name, r := range p.remote {
-		if r.owner == owner {
-			delete(p.remote, name)
-		}
+	gone, shown := p.remotes.forget(owner)
+	p.tellMutes(gone)
+	if shown {
+		p.lookAgain()
 	}
-	p.changed()
 }
 
 // viewDelay lets changes gather before the bridge is told what is looked at.
 const viewDelay = 200 * time.Millisecond
 
-// changed lets the bridge be told soon.
-func (p *participant) changed() {
+// lookAgain lets the bridge be told soon.
+func (p *participant) lookAgain() {
 	if p.channel != nil && p.view.Load() == 0 {
 		p.view.Store(int64(mono.Now().Add(viewDelay)))
-	}
-	if p.peer != nil {
-		p.pushMutes()
 	}
 }

@@ -57,10 +57,10 @@ type peer struct {
 	tcc     rtp.Recorder
 	rtt     rtp.RTT
 
-	forwarded    map[string]bool // nil: not told
-	mutedSources map[string]bool
-	count        record.Media
-	delay        *record.Histogram
+	forwarded map[string]bool // nil: not told
+	muted     map[string]bool // sources that are
+	count     record.Media
+	delay     *record.Histogram
 
 	toldIn, toldOut uint64 // bytes, at the last EndpointStats
 	sendT, houseT   mono.Timer
@@ -85,8 +85,11 @@ type announced struct {
 const (
 	housePeriod  = 50 * time.Millisecond
 	reportPeriod = time.Second
-	keyFrameWait = 700 * time.Millisecond // before a first key frame is asked for, again and again
-	dtlsTimeout  = 20 * time.Second
+	// consentPeriod is how often a browser checks the way to the bridge
+	// (libwebrtc's interval for connections that are strong and stable).
+	consentPeriod = 2500 * time.Millisecond
+	keyFrameWait  = 700 * time.Millisecond // before a first key frame is asked for, again and again
+	dtlsTimeout   = 20 * time.Second
 )
 
 // start opens the socket and begins ICE. It runs in the worker.
@@ -110,7 +113,7 @@ func (m *peer) start() {
 	if m.sources.network != (shape.Profile{}) {
 		m.line = newLine(m, m.sources.network, m.sources.seed)
 	}
-	m.agent = ice.NewAgent(ice.Config{Ufrag: m.sources.ufrag, Pwd: m.pwd})
+	m.agent = ice.NewAgent(ice.Config{Ufrag: m.sources.ufrag, Pwd: m.pwd, Consent: consentPeriod})
 	m.streams, m.rtxOf, m.known = map[uint32]*lmedia.Stream{}, map[uint32]uint32{}, map[uint32]announced{}
 	m.sendT.Owner, m.houseT.Owner = sendTimer{m}, houseTimer{m}
 	m.w.peers[m] = struct{}{}

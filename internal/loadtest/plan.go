@@ -2,8 +2,10 @@ package loadtest
 
 import (
 	"fmt"
+	"strings"
 	"time"
 
+	"github.com/plenum-conf/plenum/internal/colibri"
 	"github.com/plenum-conf/plenum/internal/loadtest/media"
 	"github.com/plenum-conf/plenum/internal/loadtest/shape"
 	"github.com/plenum-conf/plenum/internal/srtp"
@@ -97,10 +99,13 @@ const (
 
 // Role says how a participant behaves.
 type Role struct {
-	Name   string      `json:"name"`
-	Audio  bool        `json:"audio"` // has a microphone, and speaks when it is its turn
-	Video  bool        `json:"video"` // has a camera
-	Screen bool        `json:"screen,omitempty"`
+	Name   string `json:"name"`
+	Audio  bool   `json:"audio"` // has a microphone, and speaks when it is its turn
+	Video  bool   `json:"video"` // has a camera
+	Screen bool   `json:"screen,omitempty"`
+	// Muted makes microphone and camera be announced and muted: nothing of
+	// them is sent.
+	Muted  bool        `json:"muted,omitempty"`
 	Codec  media.Codec `json:"codec,omitempty"` // of the camera; "" is VP8
 	Layout Layout      `json:"layout,omitempty"`
 	// FullBitrate fills the camera's layers up to the bitrates that the web
@@ -206,7 +211,10 @@ func (r *Role) Describe() string {
 	for _, part := range []struct {
 		on   bool
 		word string
-	}{{r.Signalling, "signalling"}, {r.Audio && !r.Signalling, "audio"}, {r.Video && !r.Signalling, "video"}, {r.Screen && !r.Signalling, "screen"}} {
+	}{
+		{r.Signalling, "signalling"}, {r.Audio && !r.Signalling, "audio"}, {r.Video && !r.Signalling, "video"}, {r.Screen && !r.Signalling, "screen"},
+		{r.Muted && (r.Audio || r.Video) && !r.Signalling, "muted"},
+	} {
 		if part.on && name != "" {
 			name += "+"
 		}
@@ -218,6 +226,20 @@ func (r *Role) Describe() string {
 		return "listener"
 	}
 	return name
+}
+
+// speaks reports whether it has a microphone that can be heard.
+func (r *Role) speaks() bool { return r.Audio && !r.Muted }
+
+// videoType is what the bridge is told about one of its own videos.
+func (r *Role) videoType(name string) colibri.VideoType {
+	switch {
+	case strings.HasSuffix(name, "1"):
+		return colibri.Desktop
+	case r.Muted:
+		return colibri.None
+	}
+	return colibri.Camera
 }
 
 // Participants is how many there are altogether.

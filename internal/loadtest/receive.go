@@ -316,8 +316,13 @@ func (m *peer) setForwarded(names []string) {
 
 func (m *peer) moveAll() {
 	for _, s := range m.order {
-		if _, known := m.known[s.SSRC]; known {
-			m.move(s)
-		}
+		m.moveKnown(s)
+	}
+}
+
+// moveKnown is move for a stream that may have been withdrawn.
+func (m *peer) moveKnown(s *lmedia.Stream) {
+	if _, known := m.known[s.SSRC]; known {
+		m.move(s)
 	}
 }

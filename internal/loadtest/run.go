@@ -55,7 +55,7 @@ type run struct {
 type room struct {
 	name string
 	seed uint64
-	size int // who has a microphone
+	size int // who speaks
 }
 
 // Run carries out a plan and returns what happened. The error says why the
@@ -212,12 +212,12 @@ func (r *run) fill(i, index int) int {
 				p := r.participant(index, rm, role)
 				p.name = fmt.Sprintf("%s %d", capital(role.Name), who+1)
 				p.begins = m.At + time.Duration(float64(m.Over)*float64(k)/float64(m.Count)) // an int64 is too small for the product
-				if role.Audio {
+				if role.speaks() {
 					p.who = rm.size
 				}
 				r.all = append(r.all, p)
 			}
-			if role.Audio {
+			if role.speaks() {
 				rm.size++
 			}
 			who++
@@ -238,7 +238,7 @@ func (r *run) participant(index int, rm *room, role *Role) *participant {
 	ctx, stop := context.WithCancel(r.ctx)
 	return &participant{
 		r: r, index: index, room: rm, role: role, who: -1, ctx: ctx, stop: stop,
-		w: r.workers[len(r.all)%len(r.workers)], remote: map[string]*remote{},
+		w: r.workers[len(r.all)%len(r.workers)], remotes: newRemotes(),
 		story: story{run: r.began, events: &r.errors, state: record.Waiting},
 	}
 }

@@ -241,7 +241,7 @@ func TestStrangePackets(t *testing.T) {
 // and so are those that nobody knows.
 func TestStrangeChannel(t *testing.T) {
 	m, _ := fuzzPeer(t)
-	p := &participant{w: m.w, remote: map[string]*remote{}}
+	p := &participant{w: m.w, remotes: newRemotes()}
 	c := &channel{p: p, peer: m, kind: "websocket"}
 	for _, text := range []string{"", "nonsense", "[1]", `{"colibriClass":5}`, strings.Repeat("[", 10_000), "\x00\xff", `{"colibriClass":"ForwardedSources","forwardedSources":"all"}`} {
 		before := m.count.ChannelMalformed
@@ -262,12 +262,16 @@ func TestStrangeChannel(t *testing.T) {
 // memory with them.
 func TestManySources(t *testing.T) {
 	m, _ := fuzzPeer(t)
-	p := &participant{w: m.w, remote: map[string]*remote{}}
+	p := &participant{w: m.w, remotes: newRemotes()}
 	for i := range 2 * maxSources {
-		p.source(fmt.Sprintf("%08x-v0", i), "x")
+		p.announced("x", announced{source: fmt.Sprintf("%08x-v0", i)}, true)
 	}
-	if len(p.remote) != maxSources || p.ignored != maxSources {
-		t.Errorf("%d sources, %d ignored", len(p.remote), p.ignored)
+	if len(p.remotes.byName) != maxSources || p.ignored != maxSources {
+		t.Errorf("%d sources, %d ignored", len(p.remotes.byName), p.ignored)
+	}
+	p.sourceInfo("y", `{"y-a0":{"muted":true},"y-v0":{"muted":false}}`)
+	if len(p.remotes.byName) != maxSources || p.ignored != maxSources+2 {
+		t.Errorf("%d sources, %d ignored", len(p.remotes.byName), p.ignored)
 	}
 	list := map[uint32]announced{}
 	for i := range uint32(3 * maxSources) {

@@ -25,17 +25,7 @@ func (p *participant) tellView() {
 	if c == nil {
 		return
 	}
-	var videos, screens []string
-	for _, name := range slices.Sorted(maps.Keys(p.remote)) {
-		switch r := p.remote[name]; {
-		case !r.video || r.muted || !r.told && !r.listed:
-		case r.desktop:
-			screens = append(screens, name)
-		default:
-			videos = append(videos, name)
-		}
-	}
-	msg := constraints(p.role, videos, screens, p.speaker)
+	msg := constraints(p.role, p.remotes.videos, p.remotes.screens, p.speaker)
 	lastN := p.r.site.LastN
 	if p.role.LastN != nil {
 		lastN = *p.role.LastN
@@ -99,15 +89,14 @@ func tileHeight(tiles int) int {
 // sourcesChanged takes sources that Jingle adds or removes; the lock is held.
 func (p *participant) sourcesChanged(e *wire.Event) {
 	list := map[uint32]announced{}
+	shown := false
 	for _, o := range e.Sources {
 		if o.Owner == "jvb" {
 			continue
 		}
 		for ssrc, a := range announcedBy(o) {
 			list[ssrc] = a
-			r := p.source(a.source, o.Owner)
-			r.video, r.listed = a.video, e.Kind == wire.Added
-			r.desktop = r.desktop || a.desktop
+			shown = p.announced(o.Owner, a, e.Kind == wire.Added) || shown
 		}
 	}
 	if m := p.peer; m != nil && len(list) > 0 {
@@ -117,7 +106,22 @@ func (p *participant) sourcesChanged(e *wire.Event) {
 			m.w.do(func() { m.withdraw(slices.Collect(maps.Keys(list))) })
 		}
 	}
-	p.changed()
+	if shown {
+		p.lookAgain()
+	}
+}
+
+// announced takes that a source has an SSRC, or has none any more. It reports
+// whether something else is to be seen now.
+func (p *participant) announced(owner string, a announced, listed bool) bool {
+	r := p.remotes.find(a.source, owner)
+	if r == nil {
+		p.ignored++
+		return false
+	}
+	now := r.look
+	now.video, now.listed, now.desktop = a.video, listed, now.desktop || a.desktop
+	return p.remotes.become(r, now)
 }
 
 // announcedBy lists the primary SSRCs of one owner with their repetitions.
@@ -139,20 +143,34 @@ func announcedBy(o source.Owned) map[uint32]announced {
 	return list
 }
 
-// pushMutes tells the media which sources are muted; the lock is held.
-func (p *participant) pushMutes() {
-	muted := map[string]bool{}
-	for name, r := range p.remote {
-		if r.muted {
-			muted[name] = true
+// tellMutes tells the media which of some sources are muted; the lock is held.
+func (p *participant) tellMutes(of []*remote) {
+	m := p.peer
+	if m == nil || len(of) == 0 {
+		return
+	}
+	muted := make(map[string]bool, len(of))
+	for _, r := range of {
+		muted[r.name] = r.muted
+	}
+	m.w.do(func() { m.mute(muted) })
+}
+
+// mute takes which of some sources are muted.
+func (m *peer) mute(muted map[string]bool) {
+	for name, is := range muted {
+		if is {
+			m.muted[name] = true
+		} else {
+			delete(m.muted, name)
 		}
 	}
-	m := p.peer
-	m.w.do(func() {
-		m.mutedSources = muted
-		m.moveAll()
-	})
+	for _, s := range m.order {
+		if _, ok := muted[s.Source]; ok {
+			m.moveKnown(s)
+		}
+	}
 }
 
 // isMuted reports whether a source is known to be muted.
-func (m *peer) isMuted(name string) bool { return m.mutedSources[name] }
+func (m *peer) isMuted(name string) bool { return m.muted[name] }

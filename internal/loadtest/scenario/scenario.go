@@ -37,6 +37,8 @@ type Member struct {
 	Audio  bool   `yaml:"audio"`
 	Video  bool   `yaml:"video"`
 	Screen bool   `yaml:"screen"`
+	// Muted makes microphone and camera be announced, and nothing of them sent.
+	Muted bool `yaml:"muted"`
 	// Signalling makes them join the room and decline media.
 	Signalling bool   `yaml:"signalling"`
 	Layout     string `yaml:"layout"` // stage, tile, or mixed: half of them each
@@ -101,6 +103,7 @@ func Equal(s Shape) *Scenario {
 // Over is what flags change in a scenario. Zero values change nothing.
 type Over struct {
 	FullBitrate    bool // true for everybody
+	Muted          bool // true for everybody
 	Duration       time.Duration
 	Ramp           string
 	Rooms          int // of a scenario with one group of rooms
@@ -170,6 +173,7 @@ func (o *Over) member(m *Member) {
 	}
 	m.Signalling = m.Signalling || o.Signalling
 	m.FullBitrate = m.FullBitrate || o.FullBitrate
+	m.Muted = m.Muted || o.Muted
 }
 
 // Participants is how many there are altogether.

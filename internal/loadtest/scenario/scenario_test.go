@@ -100,6 +100,7 @@ rooms:
   - name: small
     members:
       - {count: 1, signalling: true, at: 5s, over: 2s}
+      - {count: 3, audio: true, video: true, muted: true}
 `))
 	if err != nil {
 		t.Fatal(err)
@@ -112,12 +113,13 @@ rooms:
 	for _, want := range []string{
 		`"name":"t-large-2"`, `"name":"t-small-1"`, `"codec":"VP9"`, `"full_bitrate":true`, `"last_n":0`, `"churn":0.1`, `"network":{"loss":0.02,"rate":600000}`,
 		`{"role":"signalling","count":1,"at":5000000000,"over":2000000000}`, `"name":"listener 2"`, `"layout":"tile"`, `"stay":20000000000`, `"break_every":30000000000`,
+		`"name":"audio+video+muted","audio":true,"video":true,"muted":true`,
 	} {
 		if !strings.Contains(string(text), want) {
 			t.Errorf("%s is missing in %s", want, text)
 		}
 	}
-	if p.Participants() != 15 || s.Participants() != 15 || len(p.Roles) != 4 {
+	if p.Participants() != 18 || s.Participants() != 18 || len(p.Roles) != 5 {
 		t.Errorf("%d participants, roles %+v", p.Participants(), p.Roles)
 	}
 }
@@ -171,7 +173,7 @@ func TestMistakes(t *testing.T) {
 
 func TestApply(t *testing.T) {
 	s, _ := Named("webinar")
-	if err := s.Apply(Over{Duration: time.Minute, Ramp: "3/s", Rooms: 2, Layout: "tile", Codec: "vp9", Churn: "5%/min", Network: "loss=1%", BreakEvery: time.Minute, Participants: 103}); err != nil {
+	if err := s.Apply(Over{Duration: time.Minute, Ramp: "3/s", Rooms: 2, Layout: "tile", Codec: "vp9", Churn: "5%/min", Network: "loss=1%", BreakEvery: time.Minute, Participants: 103, Muted: true}); err != nil {
 		t.Fatal(err)
 	}
 	p, err := s.Plan("http://localhost", "x")
@@ -179,7 +181,7 @@ func TestApply(t *testing.T) {
 		t.Errorf("%+v, %v", p, err)
 	}
 	for _, r := range p.Roles {
-		if r.Layout != "tile" || r.Codec != "VP9" || r.Churn != 0.05 || r.Network.Loss != 0.01 || r.BreakEvery != time.Minute {
+		if r.Layout != "tile" || r.Codec != "VP9" || r.Churn != 0.05 || r.Network.Loss != 0.01 || r.BreakEvery != time.Minute || !r.Muted {
 			t.Errorf("%+v", r)
 		}
 	}
