@@ -92,9 +92,7 @@ func TestCodecs(t *testing.T) {
 		t.Run(name, func(t *testing.T) {
 			_, a, b := pair(t, 180) // begins with VP8
 			both := func() { a.frame(&tc, 0, true); a.frame(&tc, 2, true); a.frame(&tc, 0, false); a.frame(&tc, 2, false) }
-			b.mu.Lock()
-			b.rtp = nil
-			b.mu.Unlock()
+			b.forget()
 			for i := range 6 {
 				b.ask(want([]int{720, 180}[i%2]))
 				b.mu.Lock()
@@ -155,7 +153,7 @@ func checkRepeats(t *testing.T, b *client, tc *codecCase, sent []rtp.Header) {
 	}
 	b.SendRTCP(rtp.AppendNACK(rtp.AppendReceiverReport(nil, 2001, nil), 2001, 1001, seqs))
 	b.until("RTX", nil, func() bool { return len(b.packets(1011)) >= len(sent) })
-	for i, h := range b.packets(1011)[:len(sent)] {
+	for i, h := range b.got(1011)[:len(sent)] {
 		osn := binary.BigEndian.Uint16(h.Payload())
 		d1, _ := h.Extension(extDependency)
 		d2, _ := sent[i].Extension(extDependency)

@@ -7,6 +7,7 @@ import (
 	"net/http/httptest"
 	"net/netip"
 	"runtime"
+	"slices"
 	"sync"
 	"testing"
 	"time"
@@ -14,6 +15,7 @@ import (
 	"github.com/plenum-conf/plenum/internal/colibri"
 	"github.com/plenum-conf/plenum/internal/media"
 	"github.com/plenum-conf/plenum/internal/rtp"
+	"github.com/plenum-conf/plenum/internal/rtp/codec"
 	"github.com/plenum-conf/plenum/internal/source"
 	"github.com/plenum-conf/plenum/internal/srtp"
 	"github.com/plenum-conf/plenum/internal/testkit/peer"
@@ -263,6 +265,33 @@ func (c *client) until(what string, do func(), ok func() bool) {
 	}
 }
 
+// sees waits until a frame of a's smallest encoding arrives that is sent now:
+// what was on its way before that has arrived then. Meanwhile a sends more of
+// them, and does something before each, if anything.
+func (c *client) sees(a *client, before func()) {
+	c.r.t.Helper()
+	sent := a.video(0, true)
+	more := func() {
+		if before != nil {
+			before()
+		}
+		a.video(0, true)
+	}
+	c.until("video", more, func() bool {
+		return slices.ContainsFunc(c.packets(a.base+1), func(h rtp.Header) bool {
+			d, err := codec.ParseVP8(h.Payload())
+			return err == nil && int16(d.PictureID-sent) >= 0
+		})
+	})
+}
+
+// forget drops what has arrived.
+func (c *client) forget() {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	c.rtp = nil
+}
+
 // packets returns what arrived under an SSRC. c.mu is held or nobody else is there.
 func (c *client) packets(ssrc uint32) (out []rtp.Header) {
 	for _, h := range c.rtp {
@@ -273,7 +302,15 @@ func (c *client) packets(ssrc uint32) (out []rtp.Header) {
 	return out
 }
 
-// rtcpMessages counts the messages that arrived and for which f is true.
+// got is packets outside of until: more may come meanwhile.
+func (c *client) got(ssrc uint32) []rtp.Header {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	return c.packets(ssrc)
+}
+
+// rtcpMessages counts the messages that arrived and for which f is true. c.mu
+// is held: reports come at any time.
 func (c *client) rtcpMessages(f func(p rtp.RTCP) bool) (n int) {
 	for _, pkt := range c.rtcp {
 		for w := rtp.NewCompound(pkt); w.Next(); {

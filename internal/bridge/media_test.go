@@ -29,15 +29,13 @@ func pair(t *testing.T, height int) (r *rig, a, b *client) {
 func TestRetransmission(t *testing.T) {
 	r, a, b := pair(t, 720)
 	b.until("more video", func() { a.allVideo(false) }, func() bool { return len(b.packets(1001)) > 20 })
-	b.mu.Lock()
-	missed := b.packets(1001)[10]
-	b.mu.Unlock()
+	missed := b.got(1001)[10]
 	nack := rtp.AppendNACK(rtp.AppendReceiverReport(nil, 2001, nil), 2001, 1001, []uint16{missed.Seq})
 	if err := b.SendRTCP(nack); err != nil {
 		t.Fatal(err)
 	}
 	b.until("RTX", nil, func() bool { return len(b.packets(1011)) > 0 })
-	got := b.packets(1011)[0]
+	got := b.got(1011)[0]
 	if got.PayloadType != ptRTX || binary.BigEndian.Uint16(got.Payload()) != missed.Seq || got.Timestamp != missed.Timestamp {
 		t.Errorf("RTX of %d: payload type %d, payload %x", missed.Seq, got.PayloadType, got.Payload())
 	}
@@ -96,6 +94,8 @@ func TestKeyFrameRequests(t *testing.T) {
 	}
 	a.until("PLI", ask, func() bool { return a.rtcpMessages(pli) > before })
 	a.until("a second PLI", ask, func() bool { return a.rtcpMessages(pli) > before+1 })
+	a.mu.Lock()
+	defer a.mu.Unlock()
 	if n, most := a.rtcpMessages(pli)-before, 2+int(time.Since(start)/keyFrameEvery); n > most {
 		t.Errorf("%d key frame requests in %v", n, time.Since(start))
 	}
@@ -122,13 +122,9 @@ func TestLayerFollowsConstraints(t *testing.T) {
 		if height < 0 {
 			expect = 720
 		}
-		b.mu.Lock()
-		b.rtp = nil
-		b.mu.Unlock()
+		b.forget()
 		b.until("the layer", func() { a.allVideo(true) }, func() bool { return heights(b.packets(1001))[expect] > 0 })
-		b.mu.Lock()
-		b.rtp = nil
-		b.mu.Unlock()
+		b.forget()
 		b.until("more of it", func() { a.allVideo(true) }, func() bool { return heights(b.packets(1001))[expect] > 5 })
 		b.mu.Lock()
 		if h := heights(b.packets(1001)); len(h) != 1 {
@@ -137,15 +133,14 @@ func TestLayerFollowsConstraints(t *testing.T) {
 		b.mu.Unlock()
 	}
 	b.ask(want(0))
-	b.mu.Lock()
-	b.rtp = nil
-	b.mu.Unlock()
+	b.until("all that was on its way, and a word", func() { a.audio(20) }, func() bool { return len(b.packets(1000)) > 0 })
+	b.forget()
 	for range 10 {
 		a.allVideo(true)
 		a.audio(20)
 	}
-	b.until("audio", nil, func() bool { return len(b.packets(1000)) >= 10 })
-	if n := len(b.packets(1001)); n != 0 {
+	b.until("audio", func() { a.audio(20) }, func() bool { return len(b.packets(1000)) >= 10 })
+	if n := len(b.got(1001)); n != 0 {
 		t.Errorf("%d video packets for who wants none", n)
 	}
 }
@@ -153,16 +148,14 @@ func TestLayerFollowsConstraints(t *testing.T) {
 // TestNothingBeforeConstraints: video flows only once a client has asked, or
 // has turned out to have no channel to ask on.
 func TestNothingBeforeConstraints(t *testing.T) {
-	r := newRig(t, 1, func(o *Options) { o.Limits.NoChannel = time.Nanosecond })
+	r := newRig(t, 1, func(o *Options) { o.Limits.NoChannel = time.Hour })
 	a := r.join(meeting, "aaaaaaaa", 1000)
 	b := r.join(meeting, "bbbbbbbb", 2000)
 	b.until("audio", func() { a.audio(20); a.allVideo(true) }, func() bool { return len(b.packets(1000)) > 3 })
-	b.mu.Lock()
-	early := len(b.packets(1001))
-	b.mu.Unlock()
-	if early != 0 {
+	if early := len(b.got(1001)); early != 0 {
 		t.Errorf("%d video packets before anything was asked for", early)
 	}
+	r.inside(func(c *conference) { c.w.b.opt.Limits.NoChannel = time.Nanosecond }) // now it is late
 	b.until("thumbnails", func() { a.allVideo(true) }, func() bool { return heights(b.packets(1001))[180] > 0 })
 }
 
@@ -184,14 +177,13 @@ func TestSilencing(t *testing.T) {
 		a.audio(silence)
 	}
 	a.until("silence", nil, func() bool { return r.counted(dropSilence) == 10-maxSilent })
-	b.mu.Lock()
-	n := len(b.packets(1000))
-	b.mu.Unlock()
+	n := len(b.got(1000))
 	a.audio(20)
 	b.until("audio again", nil, func() bool { return len(b.packets(1000)) > n })
-	for i, h := range b.packets(1000)[1:] {
-		if h.Seq != b.packets(1000)[i].Seq+1 {
-			t.Errorf("number %d after %d", h.Seq, b.packets(1000)[i].Seq)
+	got := b.got(1000)
+	for i, h := range got[1:] {
+		if h.Seq != got[i].Seq+1 {
+			t.Errorf("number %d after %d", h.Seq, got[i].Seq)
 		}
 	}
 }
@@ -341,14 +333,10 @@ func TestLastN(t *testing.T) {
 		{colibri.ReceiverVideoConstraints{OnStageSources: []string{}, SelectedSources: []string{}}, 1001},
 	} {
 		tc.msg.LastN = &one
-		c.mu.Lock()
-		heard := len(c.packets(1000))
-		c.mu.Unlock()
+		heard := len(c.got(1000))
 		c.ask(&tc.msg)
 		c.until("all that was on its way, and a word", func() { a.audio(30) }, func() bool { return len(c.packets(1000)) > heard })
-		c.mu.Lock()
-		c.rtp = nil
-		c.mu.Unlock()
+		c.forget()
 		c.until("the one video", both, func() bool { return len(c.packets(tc.want)) > 5 })
 		c.mu.Lock()
 		if n := len(c.packets(1001)) + len(c.packets(2001)); n != len(c.packets(tc.want)) {
