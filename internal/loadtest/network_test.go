@@ -57,10 +57,11 @@ func TestBadNetwork(t *testing.T) {
 		}
 	}
 	t.Logf("audio: %v of %v lost; video: %v of %v, %v recovered", audio, heard, video, expected, recovered)
+	more := !tooBusy(t, rep, "whether more is lost than was asked for") // what is repeated too late is
 	if audio/heard < 0.02 {
 		t.Errorf("%v of %v packets of audio lost, at 5 %% twice on their way", audio, heard)
 	}
-	if recovered/expected < 0.02 || video/expected > 0.03 {
+	if recovered/expected < 0.02 || video/expected > 0.03 && more {
 		t.Errorf("of %v packets of video %v came again and %v are lost", expected, recovered, video)
 	}
 }
@@ -70,9 +71,15 @@ func TestChurn(t *testing.T) {
 	if testing.Short() {
 		t.Skip("takes seconds")
 	}
-	plan := Simple{URL: serve(t, nil), Rooms: 1, Participants: 10, Duration: 7 * time.Second, RoomPrefix: "churn", Signalling: true}.Plan()
+	plan := Simple{URL: serve(t, nil), Rooms: 1, Participants: 10, Duration: 2 * inTime, RoomPrefix: "churn", Signalling: true}.Plan()
 	plan.Roles[0].Churn = 15 // a minute: each leaves after 4 s
-	rep, err := Run(context.Background(), plan, Options{})
+	ctx, stop := context.WithCancel(context.Background())
+	defer stop()
+	rep, err := Run(ctx, plan, Options{OnSecond: func(s record.Second) {
+		if s.Left > 0 && s.Began > 10 && s.InCall > 10-s.Left {
+			stop()
+		}
+	}})
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -131,17 +138,23 @@ func TestPrivateOnly(t *testing.T) {
 	}
 }
 
-// untilError runs a plan of one participant until something goes wrong.
-func untilError(url string, change func(*Plan)) (record.Participant, error) {
+// untilErrors runs a plan of one participant until so many things have gone
+// wrong, or there is nobody left.
+func untilErrors(url string, errors int, change func(*Plan)) (*record.Report, error) {
 	ctx, stop := context.WithCancel(context.Background())
 	defer stop()
 	plan := Simple{URL: url, Rooms: 1, Participants: 1, Audio: 1, Duration: inTime, RoomPrefix: "odd"}.Plan()
 	change(&plan)
-	rep, err := Run(ctx, plan, Options{OnSecond: func(s record.Second) {
-		if s.Errors > 0 {
+	return Run(ctx, plan, Options{OnSecond: func(s record.Second) {
+		if errors -= s.Errors; errors <= 0 || s.Failed > 0 {
 			stop()
 		}
 	}})
+}
+
+// untilError is untilErrors for the first one, and the participant.
+func untilError(url string, change func(*Plan)) (record.Participant, error) {
+	rep, err := untilErrors(url, 1, change)
 	if err != nil {
 		return record.Participant{}, err
 	}

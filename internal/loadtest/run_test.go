@@ -58,6 +58,11 @@ func serve(t testing.TB, change func(*config.Config)) string {
 // inTime is within what time everybody has to be in.
 const inTime = time.Minute
 
+// settling is for how long after everybody has come in seconds do not count in
+// which media are not sent in time: where much else is done, it takes a while
+// until those who have come in have no more to do than to send and to receive.
+const settling = 8
+
 // runFully runs a plan whose duration begins when everybody is in: how long
 // that takes depends on what else the machine does.
 func runFully(plan Plan) (*record.Report, error) {
@@ -65,10 +70,14 @@ func runFully(plan Plan) (*record.Report, error) {
 	plan.Duration += inTime
 	ctx, cancel := context.WithCancel(context.Background())
 	defer cancel()
-	in := false
+	in, restless := false, settling
 	return Run(ctx, plan, Options{OnSecond: func(s record.Second) {
 		in = in || s.InCall == plan.Participants()
-		if in {
+		switch {
+		case !in:
+		case s.Late*100 > s.PacketsOut && restless > 0:
+			restless--
+		default:
 			left--
 		}
 		if left < 0 {
@@ -78,9 +87,7 @@ func runFully(plan Plan) (*record.Report, error) {
 }
 
 // carryOut runs a plan and fails the test if anybody failed or anything was
-// lost. Of a machine that had no time for the test the losses say nothing:
-// server and generator share it, and packets grow old in queues. Then ./test
-// says at its end that they were not judged.
+// lost.
 func carryOut(t *testing.T, plan Plan) *record.Report {
 	t.Helper()
 	rep, err := runFully(plan)
@@ -91,12 +98,7 @@ func carryOut(t *testing.T, plan Plan) *record.Report {
 	if sum.Joined < plan.Participants() || sum.Failed > 0 {
 		t.Errorf("%d of %d joined, %d failed\n%s", sum.Joined, plan.Participants(), sum.Failed, report.Text(sum, nil))
 	}
-	switch lost := sum.Audio.Lost + sum.Video.Lost; {
-	case lost == 0:
-	case len(sum.Generator.Limited) > 0:
-		t.Logf("SKIPPED judging losses in %s: the machine was too busy", t.Name())
-		t.Logf("%d packets were lost: %s", lost, sum.Generator.Limited)
-	default:
+	if lost := sum.Audio.Lost + sum.Video.Lost; lost > 0 && !tooBusy(t, rep, "losses") {
 		t.Errorf("%d packets were lost\n%s", lost, report.Text(sum, nil))
 	}
 	for _, p := range rep.Participants {
@@ -105,6 +107,20 @@ func carryOut(t *testing.T, plan Plan) *record.Report {
 		}
 	}
 	return rep
+}
+
+// tooBusy reports whether the machine had no time for a test. Then what came of
+// the media says nothing: server and generator share the machine, packets grow
+// old in queues, and video is left out. ./test says at its end that this was
+// not judged.
+func tooBusy(t *testing.T, rep *record.Report, what string) bool {
+	t.Helper()
+	if len(rep.Machine.Limited) == 0 {
+		return false
+	}
+	t.Logf("SKIPPED judging %s in %s: the machine was too busy", what, t.Name())
+	t.Log(rep.Machine.Limited)
+	return true
 }
 
 // TestRooms: five rooms of six, everybody with microphone and camera: all
@@ -120,6 +136,7 @@ func TestRooms(t *testing.T) {
 		t.Fatalf("%d participants, %d seconds", len(rep.Participants), len(rep.Seconds))
 	}
 	all := 0 // videos seen by anybody
+	busy := tooBusy(t, rep, "how much is heard and seen")
 	for _, p := range rep.Participants {
 		m := p.Media
 		var audio, video, keys int
@@ -135,14 +152,14 @@ func TestRooms(t *testing.T) {
 			}
 		}
 		all += video
-		if audio != people-1 || video == 0 || keys < video {
+		if !busy && (audio != people-1 || video == 0 || keys < video) {
 			t.Errorf("%s in %s hears %d, sees %d, %d with a key frame: %+v", p.Name, p.Room, audio, video, keys, m.Streams)
 		}
-		if m.Delay == nil || m.Delay.Count() == 0 || m.Delay.Quantile(0.5) > time.Second {
+		if !busy && (m.Delay == nil || m.Delay.Count() == 0 || m.Delay.Quantile(0.5) > time.Second) {
 			t.Errorf("%s: delay %v", p.Name, m.Delay)
 		}
 		for _, step := range record.Steps() {
-			if !hasStep(p, step) && step != record.TLS {
+			if !hasStep(p, step) && step != record.TLS && !(busy && step == record.FirstKeyFrame) {
 				t.Errorf("%s has not taken the step %q", p.Name, step)
 			}
 		}
@@ -152,7 +169,7 @@ func TestRooms(t *testing.T) {
 	}
 	// On a machine that is busy with other things the server may find that
 	// there is not room for all of them.
-	if all < rooms*people*(people-1)/2 {
+	if !busy && all < rooms*people*(people-1)/2 {
 		t.Errorf("only %d videos were seen", all)
 	}
 }
