@@ -80,7 +80,7 @@ func TestLoadtestFrom(t *testing.T) {
 	url, _ := serveForTest(t)
 	secret := secretFile(t, "a secret for the tests\n")
 	one, two := startHelper(t, secret), startHelper(t, secret)
-	status, text, errors, page, sum := loadtestRun(t, url+" --rooms 3 --participants 5 --duration 8s --ramp 20/s --max-loss 100 --from "+one.addr+","+two.addr+" --secret-file "+secret)
+	status, text, errors, page, sum := loadtestRun(t, 15, 5, url+" --rooms 3 --participants 5 --ramp 20/s --max-loss 100 --from "+one.addr+","+two.addr+" --secret-file "+secret)
 	if status != 0 || sum.InCall != 15 || sum.Failed+sum.Unfinished > 0 || sum.Audio.Expected == 0 || sum.Video.Expected == 0 {
 		t.Fatalf("status %d, %s\n%s", status, errors, text)
 	}
@@ -117,14 +117,13 @@ func TestLoadtestMachineDies(t *testing.T) {
 	url, _ := serveForTest(t)
 	secret := secretFile(t, "a secret for the tests\n")
 	one, two := startHelper(t, secret), startHelper(t, secret)
-	out := &watcher{word: "in call 6 of 6", seen: make(chan struct{})}
-	go func() {
-		<-out.seen
-		_ = two.cmd.Process.Kill()
-	}()
+	out := &watcher{stages: []stage{
+		{"in call 6 of 6", 1, func() { _ = two.cmd.Process.Kill() }},
+		{"in call 3 of ", 3, interrupt}, // the others go on
+	}}
 	var errOut strings.Builder
-	status := run(strings.Fields("loadtest "+url+" --participants 6 --signalling-only --duration 8s --from "+one.addr+","+two.addr+" --secret-file "+secret), out, &errOut)
-	text := out.text.String()
+	status := run(strings.Fields("loadtest "+url+" --participants 6 --signalling-only --duration "+longest+" --from "+one.addr+","+two.addr+" --secret-file "+secret), out, &errOut)
+	text := out.String()
 	if status != 1 || errOut.String() != "plenum: machines.lost=0 is not met: it is 1\n" {
 		t.Errorf("status %d, %s\n%s", status, errOut.String(), text)
 	}
@@ -144,16 +143,12 @@ func TestLoadtestFromInterrupted(t *testing.T) {
 	url, _ := serveForTest(t)
 	secret := secretFile(t, "a secret for the tests\n")
 	one, two := startHelper(t, secret), startHelper(t, secret)
-	out := &watcher{word: "in call 4 of 4", seen: make(chan struct{})}
-	go func() {
-		<-out.seen
-		_ = syscall.Kill(syscall.Getpid(), syscall.SIGINT)
-	}()
+	out := &watcher{stages: []stage{{"in call 4 of 4", 1, interrupt}}}
 	var errOut strings.Builder
 	began := time.Now()
 	status := run(strings.Fields("loadtest "+url+" --participants 4 --signalling-only --duration 10m --from "+one.addr+","+two.addr+" --secret-file "+secret), out, &errOut)
-	if status != 0 || time.Since(began) > time.Minute || !strings.Contains(out.text.String(), "All 4 participants got into the room") {
-		t.Errorf("status %d after %v: %s\n%s", status, time.Since(began), errOut.String(), out.text.String())
+	if status != 0 || time.Since(began) > time.Minute || !strings.Contains(out.String(), "All 4 participants got into the room") {
+		t.Errorf("status %d after %v: %s\n%s", status, time.Since(began), errOut.String(), out.String())
 	}
 }
 

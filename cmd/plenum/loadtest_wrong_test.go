@@ -91,7 +91,7 @@ func TestLoadtestPassword(t *testing.T) {
 		t.Errorf("status %d: %s", status, errOut.String())
 	}
 	errOut.Reset()
-	if status := run(strings.Fields(args+"2s --room-password sesame"), &out, &errOut); status != 0 {
+	if status := run(strings.Fields(args+"8s --room-password sesame"), &out, &errOut); status != 0 || !strings.Contains(out.String(), "ok      unfinished=0") {
 		t.Errorf("status %d: %s\n%s", status, errOut.String(), out.String())
 	}
 }
@@ -152,7 +152,12 @@ func TestLoadtestShippedStart(t *testing.T) {
 		"forum-81x40": "--rooms 2 --participants 6", "forum-321": "--participants 30", "forum-6000": "--rooms 2 --participants 5",
 		"storm-500": "--participants 8", "webinar": "--participants 6", "classroom": "--participants 6",
 	}
-	var all sync.WaitGroup
+	var all, begun sync.WaitGroup
+	begun.Add(len(small))
+	go func() {
+		begun.Wait()
+		interrupt()
+	}()
 	for _, name := range scenario.Names() {
 		over, ok := small[name]
 		if !ok {
@@ -161,10 +166,11 @@ func TestLoadtestShippedStart(t *testing.T) {
 		}
 		delete(small, name)
 		all.Go(func() { // together: they have different rooms
-			var out, errOut strings.Builder
-			status := run(strings.Fields(fmt.Sprintf("loadtest %s --scenario %s %s --room-prefix %s --duration 7s --assert failed=0,joined>=2,errors=0", url, name, over, name)), &out, &errOut)
+			out := &watcher{stages: []stage{{`in call ([2-9]|\d\d)`, 4, begun.Done}}}
+			var errOut strings.Builder
+			status := run(strings.Fields(fmt.Sprintf("loadtest %s --scenario %s %s --room-prefix %s --duration %s --assert failed=0,joined>=2,errors=0", url, name, over, name, longest)), out, &errOut)
 			if status != 0 {
-				t.Errorf("%s: status %d: %s\n%s", name, status, errOut.String(), out.String())
+				t.Errorf("%s: status %d: %s\n%s", name, status, errOut.String(), out)
 			}
 		})
 	}
