@@ -15,8 +15,10 @@ import (
 )
 
 // TestPageAmongSyntheticParticipants: what the load test sends passes for
-// media. A real page in a room with twenty synthetic participants decodes
-// their videos and hears them, and they receive the page's.
+// media. A real page in a room with a dozen synthetic participants decodes
+// their videos and hears them, and they receive the page's. More of them would
+// be a test of how fast the machine is: it has the server, the participants and
+// the browser to carry, and what it has no time for is left out.
 func TestPageAmongSyntheticParticipants(t *testing.T) {
 	browser.Require(t, browser.Chromium)
 	a := startServer(t, nil)
@@ -28,15 +30,14 @@ func TestPageAmongSyntheticParticipants(t *testing.T) {
 	}
 	done := make(chan result, 1)
 	go func() {
-		plan := loadtest.Simple{URL: a.URL(), Rooms: 1, Participants: 20, Audio: 8, Video: -1, Duration: 3 * time.Minute, RoomPrefix: "crowd"}.Plan()
+		plan := loadtest.Simple{URL: a.URL(), Rooms: 1, Participants: 12, Audio: 8, Video: -1, Duration: 3 * time.Minute, RoomPrefix: "crowd"}.Plan()
 		plan.OpenOneIn = 1
 		plan.Roles[0].FullBitrate = true // those with microphones, whom a page shows first
 		rep, err := loadtest.Run(ctx, plan, loadtest.Options{})
 		done <- result{rep, err}
 	}()
 	page := browser.StartChromium(t).Open(roomURL(a, "crowd-1", "Ada"))
-	// A page receives only what it shows; with 21 people that is a screenful
-	// of tiles.
+	// A page receives only what it shows; with 13 people that may be less.
 	waitForMedia(t, page, pageStats, 8)
 	mustGrow(t, "Ada", page, pageStats, 8)
 	me := statsOf(t, page, pageStats).Me
@@ -51,7 +52,7 @@ func TestPageAmongSyntheticParticipants(t *testing.T) {
 				}
 			}
 		}
-		return reached >= 15
+		return reached >= 9
 	}, func() string { return fmt.Sprint("it reaches ", reached) })
 	stop()
 	r := <-done
@@ -69,8 +70,8 @@ func TestPageAmongSyntheticParticipants(t *testing.T) {
 			}
 		}
 	}
-	if sees < 15 || hears < 15 {
-		t.Errorf("of 20 synthetic participants %d see the page and %d hear it\n%s", sees, hears, report.Text(verdict.Judge(r.rep), nil))
+	if sees < 9 || hears < 9 {
+		t.Errorf("of 12 synthetic participants %d see the page and %d hear it\n%s", sees, hears, report.Text(verdict.Judge(r.rep), nil))
 	}
 }
 

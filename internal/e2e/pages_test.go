@@ -157,9 +157,9 @@ func metric(t *testing.T, a *app.App, name string) float64 {
 // takes too long.
 func waitUntil(t *testing.T, what string, ok func() bool, detail func() string) {
 	t.Helper()
-	for deadline := time.Now().Add(30 * time.Second); !ok(); time.Sleep(100 * time.Millisecond) {
+	for deadline := time.Now().Add(joinPatience); !ok(); time.Sleep(100 * time.Millisecond) {
 		if time.Now().After(deadline) {
-			t.Fatalf("not within 30 s: %s: %s", what, detail())
+			t.Fatalf("not within %v: %s: %s", joinPatience, what, detail())
 		}
 	}
 }

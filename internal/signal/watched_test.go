@@ -128,7 +128,7 @@ func TestWatchedEnds(t *testing.T) {
 // TestWatchedSilence: pings, and the end of a client that does not answer.
 func TestWatchedSilence(t *testing.T) {
 	needWatches(t)
-	s := newTestServer(t, func(o *Options) { o.PingEvery, o.ReadTimeout = 20*time.Millisecond, 200*time.Millisecond })
+	s := newTestServer(t, func(o *Options) { o.PingEvery, o.ReadTimeout = 20*time.Millisecond, 2*time.Second }) // it logs in within that, on a busy machine too
 	c := loginTCP(t, s)
 	ses := c.session()
 	f, err := c.frame()
