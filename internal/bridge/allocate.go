@@ -95,7 +95,7 @@ func (ep *endpoint) reallocate() {
 // to it even a key frame that is there would be lost, and nobody would know:
 // DTLS may be over before ICE is.
 func (ep *endpoint) takesVideo() bool {
-	return !ep.gone && ep.sealer != nil && ep.to.IsValid() && ep.settings.Known() && ep.formats.kinds[media.Video]
+	return !ep.gone && ep.sealer != nil && ep.to.IsValid() && ep.settings.Known() && ep.formats.video
 }
 
 // allocate decides anew what video the endpoint gets.

@@ -213,7 +213,7 @@ func (ep *endpoint) setAudio(s *mediaSource) {
 
 // audioListOf is the list of s in which ep belongs, nil if it is not to hear s.
 func (ep *endpoint) audioListOf(s *mediaSource) *audioList {
-	if s.owner == ep || ep.gone || ep.sealer == nil || !ep.formats.kinds[media.Audio] || !ep.audio.wants(s.name) {
+	if s.owner == ep || ep.gone || ep.sealer == nil || !ep.formats.audio || !ep.audio.wants(s.name) {
 		return nil
 	}
 	if ep.audio.include[s.name] {

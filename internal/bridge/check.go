@@ -2,6 +2,7 @@ package bridge
 
 import (
 	"fmt"
+	"slices"
 
 	"github.com/plenum-conf/plenum/internal/colibri"
 	"github.com/plenum-conf/plenum/internal/source"
@@ -123,7 +124,7 @@ func (c *conference) checkSSRC(id string, ssrc uint32) *colibri.Error {
 	if ssrc == 0 || ssrc == c.feedbackAudio || ssrc == c.feedbackVideo {
 		return badRequest(id, "ssrc %d cannot be used", ssrc)
 	}
-	if ep := c.endpoints[id]; ep != nil && ep.maps.own[ssrc] {
+	if ep := c.endpoints[id]; ep != nil && slices.Contains(ep.maps.own, ssrc) {
 		return badRequest(id, "ssrc %d is one of the bridge's", ssrc)
 	}
 	if owner := c.ssrcs[ssrc]; owner != nil && owner.id != id {

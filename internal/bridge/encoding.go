@@ -137,7 +137,7 @@ func (e *encoding) looked() {
 func (e *encoding) payloadChanged(pt uint8) {
 	f := &e.src.owner.formats
 	changed := f.codec[pt] != f.codec[e.pt]
-	e.pt, e.clock = pt, f.clock[pt]
+	e.pt, e.clock = pt, 100*uint32(f.clock[pt])
 	if !changed {
 		return
 	}

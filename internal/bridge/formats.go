@@ -1,6 +1,7 @@
 package bridge
 
 import (
+	"math"
 	"strconv"
 	"strings"
 
@@ -27,14 +28,14 @@ var codecNames = map[string]codecKind{
 // formats is what an endpoint was offered, indexed by the numbers on the wire.
 type formats struct {
 	codec [128]codecKind
-	clock [128]uint32
-	apt   [128]uint8 // of an rtx payload type: what it repeats
-	rtx   [128]uint8 // of a media payload type: its rtx, 0 if none
+	clock [128]uint16 // in units of 100 Hz, of which all clock rates are multiples
+	apt   [128]uint8  // of an rtx payload type: what it repeats
+	rtx   [128]uint8  // of a media payload type: its rtx, 0 if none
 	ext   extensions
 	// padding is the payload type of packets without any payload: some video
 	// codec's.
-	padding uint8
-	kinds   map[media.Kind]bool // of which there is any description
+	padding      uint8
+	audio, video bool // there is any description of that
 }
 
 // extensions are the header extension numbers of a session; 0 is not negotiated.
@@ -45,11 +46,9 @@ type extensions struct {
 // learn adds descriptions; numbers are never taken back, since packets with
 // them may be under way.
 func (f *formats) learn(ds []media.Description) {
-	if f.kinds == nil {
-		f.kinds = map[media.Kind]bool{}
-	}
 	for i := range ds {
-		f.kinds[ds[i].Kind] = true
+		f.audio = f.audio || ds[i].Kind == media.Audio
+		f.video = f.video || ds[i].Kind == media.Video
 		for j := range ds[i].PayloadTypes {
 			f.learnPayload(&ds[i].PayloadTypes[j])
 		}
@@ -64,7 +63,7 @@ func (f *formats) learnPayload(p *media.PayloadType) {
 		return
 	}
 	f.codec[p.ID] = codecNames[strings.ToLower(p.Name)]
-	f.clock[p.ID] = p.ClockRate
+	f.clock[p.ID] = uint16(min(p.ClockRate/100, math.MaxUint16))
 	if f.codec[p.ID] != codecRTX {
 		if p.ClockRate == videoClock {
 			f.padding = p.ID

@@ -1,6 +1,7 @@
 package bridge
 
 import (
+	"slices"
 	"time"
 
 	"github.com/plenum-conf/plenum/internal/bridge/slots"
@@ -50,7 +51,7 @@ const (
 // slotMaps is the SSRC rewriting of a receiver; without any its tables are nil.
 type slotMaps struct {
 	audio, video *slotTable
-	own          map[uint32]bool // all SSRCs of the slots
+	own          []uint32 // all SSRCs of the slots
 	sounds       map[uint32]*audioStream
 	demux        bool       // the client demultiplexes by MID
 	timer        mono.Timer // video of a slot may flow
@@ -73,7 +74,7 @@ func (ep *endpoint) initMaps(m *colibri.EndpointModify) {
 	if !m.SSRCRewriting {
 		return
 	}
-	ep.maps.own, ep.maps.sounds = map[uint32]bool{}, map[uint32]*audioStream{}
+	ep.maps.sounds = map[uint32]*audioStream{}
 	ep.maps.demux = m.RTPMIDDemux
 	ep.maps.audio = ep.newSlots(slots.Options{Prefix: "a"})
 	ep.maps.video = ep.newSlots(slots.Options{Prefix: "v", RTX: true, Spare: spareVideo, Linger: videoLinger})
@@ -89,8 +90,8 @@ func (ep *endpoint) newSlots(o slots.Options) *slotTable {
 func (ep *endpoint) ownSSRC() uint32 {
 	for {
 		v := randomSSRC()
-		if ep.c.ssrcs[v] == nil && v != ep.c.feedbackAudio && v != ep.c.feedbackVideo && !ep.maps.own[v] {
-			ep.maps.own[v] = true
+		if ep.c.ssrcs[v] == nil && v != ep.c.feedbackAudio && v != ep.c.feedbackVideo && !slices.Contains(ep.maps.own, v) {
+			ep.maps.own = append(ep.maps.own, v)
 			return v
 		}
 	}

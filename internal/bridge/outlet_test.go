@@ -28,6 +28,7 @@ func (r *rig) lend(id string, further int) {
 func (r *rig) sentBy() (n []uint64) {
 	home := 0
 	r.inside(func(c *conference) { home = c.w.index })
+	r.counted(dropSeal) // all of them have ended the turn in which what was heard was sent
 	for i := range r.workers {
 		n = append(n, r.workers[(home+i)%len(r.workers)].sock.Stats().Sent)
 	}

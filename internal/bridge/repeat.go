@@ -5,26 +5,22 @@ import (
 	"time"
 
 	"github.com/plenum-conf/plenum/internal/bwe"
-	"github.com/plenum-conf/plenum/internal/mono"
 	"github.com/plenum-conf/plenum/internal/rtp"
 	"github.com/plenum-conf/plenum/internal/rtp/svc"
 )
 
-// repeats is what a receiver's stream needs to answer NACKs: the numbering of
-// its RTX stream, and when each packet was repeated last. It is made when the
-// first packet is missed.
+// repeats is a receiver's RTX stream, and what it needs to answer NACKs.
 type repeats struct {
-	*repeatState
+	begun bool
+	seq   uint16 // the newest of the RTX stream
+	keyed keyed
+	last  *lastRepeats // made when the first packet is missed
 }
 
-type repeatState struct {
-	ssrc  uint32
-	keyed keyed
-	seq   uint16
-	last  [repeatSlots]struct {
-		seq uint16
-		at  mono.Time
-	}
+// lastRepeats is when packets were repeated last.
+type lastRepeats [repeatSlots]struct {
+	at  uint32 // in microseconds, modulo 2^32; 0 if there was none
+	seq uint16
 }
 
 const (
@@ -78,32 +74,31 @@ func (v *videoSub) repeat(out uint16) {
 	}
 }
 
-// newRepeats begins an RTX stream, or goes on with one that has ended.
-func (ep *endpoint) newRepeats(ssrc uint32) *repeatState {
-	r := &repeatState{ssrc: ssrc, seq: uint16(randomSSRC() & 0x7fff)}
-	if mark, ok := ep.resume(ssrc); ok {
-		r.seq = mark.Seq
-	}
-	return r
-}
-
-// beginRepeats starts the RTX stream, unless it was before.
+// beginRepeats starts the RTX stream, or goes on with one that has ended,
+// unless it was begun before.
 func (v *videoSub) beginRepeats() {
-	if v.repeats.repeatState == nil {
-		v.repeats.repeatState = v.to.newRepeats(v.rtx)
+	if v.repeats.begun {
+		return
+	}
+	v.repeats.begun, v.repeats.seq = true, uint16(randomSSRC()&0x7fff)
+	if mark, ok := v.to.resume(v.rtx); ok {
+		v.repeats.seq = mark.Seq
 	}
 }
 
 // mayRepeat lets a packet be repeated once a round trip.
 func (v *videoSub) mayRepeat(out uint16) bool {
 	v.beginRepeats()
-	now := v.to.w.now
+	if v.repeats.last == nil {
+		v.repeats.last = new(lastRepeats)
+	}
+	now := uint32(time.Duration(v.to.w.now) / time.Microsecond)
 	wait := repeatEvery
 	if v.to.rtt > 0 {
 		wait = max(v.to.rtt*9/10, repeatEvery/4)
 	}
 	last := &v.repeats.last[out%repeatSlots]
-	if last.at != 0 && last.seq == out && now.Sub(last.at) < wait {
+	if last.at != 0 && last.seq == out && time.Duration(now-last.at)*time.Microsecond < wait {
 		return false
 	}
 	last.seq, last.at = out, now

@@ -55,8 +55,8 @@ func (ep *endpoint) forget(s *mediaSource) {
 		if mark, ok := v.seq.Mark(); ok {
 			ep.ended[s.ssrc] = mark
 		}
-		if r := v.repeats.repeatState; r != nil {
-			ep.ended[r.ssrc] = rtp.Mark{Seq: r.seq}
+		if v.repeats.begun {
+			ep.ended[v.rtx] = rtp.Mark{Seq: v.repeats.seq}
 		}
 		delete(ep.out, s.ssrc)
 		ep.streams = slices.DeleteFunc(ep.streams, func(o *videoSub) bool { return o == v })

@@ -15,13 +15,13 @@ import (
 // forwarded, and calls Switch with the first packet of another.
 //
 // It remembers the outgoing packets of the last [RingKeep], [renumber.MaxWindow]
-// at most, and the last [renumber.Epochs] switches, in about 500 bytes, and 128
+// at most, and the last [renumber.Epochs] switches, in about 200 bytes, and 128
 // bytes to 2 KiB more once it had to leave out a packet.
 type SeqMap struct {
 	numbers  renumber.Map
 	paced    int64     // the newest number when the pace was last looked at
 	pacedAt  mono.Time // and when that was
-	epochs   [renumber.Epochs]seqEpoch
+	epochs   seqEpochs
 	lastTime mono.Time // when the newest timestamp went out
 	lastTS   uint32    // newest outgoing timestamp
 	clock    uint32
@@ -37,9 +37,11 @@ type Mark struct {
 	At  mono.Time // when that went out
 }
 
-type seqEpoch struct {
-	encoding uint8
-	tsOffset uint32
+// seqEpochs is what is known of epochs, by their serial number modulo
+// [renumber.Epochs].
+type seqEpochs struct {
+	encoding [renumber.Epochs]uint8
+	tsOffset [renumber.Epochs]uint32
 }
 
 // Origin says where an outgoing packet came from.
@@ -93,8 +95,8 @@ func (m *SeqMap) Switch(encoding uint8, seq uint16, ts uint32, now mono.Time, sk
 		out = m.from + int64(skip)
 		offset = m.lastTS + m.step(now) - ts
 	}
-	e := m.numbers.Begin(int64(seq)+1<<16, out)
-	m.epochs[e%renumber.Epochs] = seqEpoch{encoding, offset}
+	e := m.numbers.Begin(int64(seq)+1<<16, out) % renumber.Epochs
+	m.epochs.encoding[e], m.epochs.tsOffset[e] = encoding, offset
 }
 
 // step is how far timestamps advance at a switch.
@@ -119,7 +121,7 @@ func (m *SeqMap) Forward(seq uint16, ts uint32, now mono.Time) (outSeq uint16, o
 		return 0, 0, false
 	}
 	m.watchPace(now)
-	outTS = ts + m.epochs[e%renumber.Epochs].tsOffset
+	outTS = ts + m.epochs.tsOffset[e%renumber.Epochs]
 	if m.lastTime == 0 || int32(outTS-m.lastTS) > 0 {
 		m.lastTS, m.lastTime = outTS, now
 	}
@@ -182,8 +184,8 @@ func (m *SeqMap) Source(out uint16) (Origin, bool) {
 	if !ok {
 		return Origin{}, false
 	}
-	x := m.epochs[e%renumber.Epochs]
-	return Origin{Epoch: e, Encoding: x.encoding, Seq: uint16(in), TSOffset: x.tsOffset}, true
+	x := &m.epochs
+	return Origin{Epoch: e, Encoding: x.encoding[e%renumber.Epochs], Seq: uint16(in), TSOffset: x.tsOffset[e%renumber.Epochs]}, true
 }
 
 // TSOffset is the current difference between outgoing and incoming timestamps,
@@ -193,7 +195,7 @@ func (m *SeqMap) TSOffset() uint32 {
 	if !ok {
 		return 0
 	}
-	return m.epochs[e%renumber.Epochs].tsOffset
+	return m.epochs.tsOffset[e%renumber.Epochs]
 }
 
 // NewestOut returns the newest sequence number assigned; false before the

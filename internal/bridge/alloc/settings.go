@@ -23,14 +23,14 @@ type Settings struct {
 	standard colibri.VideoConstraints
 	onStage  []string
 	selected []string
-	special  map[string]colibri.VideoConstraints
 	wishes   map[string]wish // all that is said of a source, by its name
 }
 
 // wish is what a receiver says of one source.
 type wish struct {
-	stage, selected int // position in these lists, -1: not there
 	constraints     colibri.VideoConstraints
+	stage, selected int32 // position in these lists, -1: not there
+	special         bool  // the constraints are meant for this source
 }
 
 // NewSettings returns settings that want no video yet. lastN, Unlimited or 0
@@ -57,10 +57,11 @@ func (s *Settings) Update(m *colibri.ReceiverVideoConstraints) {
 	if m.SelectedSources != nil {
 		s.selected = m.SelectedSources
 	}
-	if m.Constraints != nil {
-		s.special = m.Constraints
+	special := m.Constraints
+	if special == nil {
+		special = s.special()
 	}
-	s.index()
+	s.index(special)
 }
 
 // SetLastN is the older message LastNChangedEvent. It says nothing about
@@ -86,8 +87,8 @@ func (s *Settings) Asked() *Asked {
 	if !s.known {
 		return nil
 	}
-	a := &Asked{LastN: s.lastN, OnStage: slices.Clone(s.onStage), Heights: make(map[string]int, len(s.special)), Others: s.standard.MaxHeight}
-	for name, c := range s.special {
+	a := &Asked{LastN: s.lastN, OnStage: slices.Clone(s.onStage), Heights: map[string]int{}, Others: s.standard.MaxHeight}
+	for name, c := range s.special() {
 		a.Heights[name] = c.MaxHeight
 	}
 	return a
@@ -107,22 +108,33 @@ func (s *Settings) Prefers(name string) bool {
 // Unlimited, 0 for not at all.
 func (s *Settings) Height(name string) int { return s.wish(name).constraints.MaxHeight }
 
+// special returns the constraints that were meant for one source, by its name.
+func (s *Settings) special() map[string]colibri.VideoConstraints {
+	m := make(map[string]colibri.VideoConstraints, len(s.wishes))
+	for name, w := range s.wishes {
+		if w.special {
+			m[name] = w.constraints
+		}
+	}
+	return m
+}
+
 // index rebuilds wishes. A name that stands in a list twice counts where it
 // stands first.
-func (s *Settings) index() {
-	s.wishes = make(map[string]wish, len(s.special)+len(s.onStage)+len(s.selected))
-	for name := range s.special {
-		s.wishes[name] = s.wish(name)
+func (s *Settings) index(special map[string]colibri.VideoConstraints) {
+	s.wishes = make(map[string]wish, len(special)+len(s.onStage))
+	for name, c := range special {
+		s.wishes[name] = wish{c, -1, -1, true}
 	}
 	for i, name := range s.onStage {
 		if w := s.wish(name); w.stage < 0 {
-			w.stage = i
+			w.stage = int32(i)
 			s.wishes[name] = w
 		}
 	}
 	for i, name := range s.selected {
 		if w := s.wish(name); w.selected < 0 {
-			w.selected = i
+			w.selected = int32(i)
 			s.wishes[name] = w
 		}
 	}
@@ -133,9 +145,5 @@ func (s *Settings) wish(name string) wish {
 	if w, ok := s.wishes[name]; ok {
 		return w
 	}
-	w := wish{stage: -1, selected: -1, constraints: s.standard}
-	if c, ok := s.special[name]; ok {
-		w.constraints = c
-	}
-	return w
+	return wish{s.standard, -1, -1, false}
 }

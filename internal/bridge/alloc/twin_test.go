@@ -93,7 +93,7 @@ func slow(s *Settings, sources []Source, budget Budget) (decisions []Decision, f
 	for i, src := range sources {
 		decisions[i] = Decision{Encoding: None}
 		one := &slowSource{index: i, rank: 1_000_000 + i, limits: s.standard}
-		if c, ok := s.special[src.Name]; ok {
+		if c, ok := s.special()[src.Name]; ok {
 			one.limits = c
 		}
 		if p := slices.Index(s.selected, src.Name); p >= 0 {

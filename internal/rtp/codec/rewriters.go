@@ -8,7 +8,7 @@ import "github.com/plenum-conf/plenum/internal/rtp/renumber"
 // calls made to the rtp.SeqMap of the same stream: Switch, then Forward or
 // Drop for every packet.
 //
-// Picture ids that go out have 15 bits. It takes about 350 bytes, and 128
+// Picture ids that go out have 15 bits. It takes about 130 bytes, and 128
 // more once a frame was left out. The last 64 pictures can be repeated, which is
 // a second at 60 Hz.
 type VP8Rewriter struct{ pictures pictures }

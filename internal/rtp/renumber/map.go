@@ -1,5 +1,7 @@
 package renumber
 
+import "slices"
+
 const (
 	// MinWindow is how many outgoing numbers, counted from the newest, a Map can
 	// map back at first. It is a power of two, as MaxWindow is.
@@ -29,15 +31,17 @@ const (
 // forwarded.
 //
 // A server has one for each pair of a receiver and a source, most of which pass
-// a few numbers a second: so the window is small at first, and whoever knows
-// the pace calls Widen.
+// a few numbers a second and change seldom: so the window is small at first, and
+// whoever knows the pace calls Widen; and past epochs are kept only while the
+// window reaches back to them.
 type Map struct {
-	epochs    [Epochs]epoch
-	count     uint32 // of epochs ever begun
-	widened   uint8  // how often
-	forwarded bool   // the newest incoming item got a number
-	newestIn  int64  // in the current epoch, forwarded or not
-	known     int64  // first outgoing number that diffs was wide enough for
+	current   epoch
+	past      []epoch // those before it, the oldest first
+	count     uint32  // of epochs ever begun
+	widened   uint8   // how often
+	forwarded bool    // the newest incoming item got a number
+	newestIn  int64   // in the current epoch, forwarded or not
+	known     int64   // first outgoing number that the window was wide enough for
 	diffs     []uint16
 }
 
@@ -51,10 +55,22 @@ type epoch struct {
 // number out, which must be greater than any before. It returns the serial
 // number of the epoch; they count up from 0.
 func (m *Map) Begin(in, out int64) uint32 {
+	if m.count > 0 {
+		m.keep()
+	}
 	m.count++
-	*m.at(m.count - 1) = epoch{firstOut: out, lastOut: out - 1, diff: in - out}
+	m.current = epoch{firstOut: out, lastOut: out - 1, diff: in - out}
 	m.newestIn, m.forwarded = in-1, false
 	return m.count - 1
+}
+
+// keep puts the current epoch to the past ones, and forgets what is too old.
+func (m *Map) keep() {
+	old, low := 0, m.NewestOut()-m.Window()+1
+	for old < len(m.past) && (len(m.past)-old == Epochs-1 || m.past[old].lastOut < low) {
+		old++
+	}
+	m.past = append(slices.Delete(m.past, 0, old), m.current)
 }
 
 // Window is how many outgoing numbers, counted from the newest, can be mapped
@@ -67,12 +83,14 @@ func (m *Map) Widen() {
 	if m.Window() == MaxWindow {
 		return
 	}
-	old, low := m.diffs, m.NewestOut()-m.Window()+1
+	if m.count > 0 {
+		m.known = max(m.known, m.NewestOut()-m.Window()+1)
+	}
+	old := m.diffs
 	m.widened++
 	if old == nil {
 		return
 	}
-	m.known = max(m.known, low)
 	m.diffs = make([]uint16, m.Window())
 	for o := m.known; o <= m.NewestOut(); o++ {
 		*m.diff(o) = old[o&int64(len(old)-1)]
@@ -82,7 +100,13 @@ func (m *Map) Widen() {
 // diff is where the difference for an outgoing number stands.
 func (m *Map) diff(out int64) *uint16 { return &m.diffs[out&int64(len(m.diffs)-1)] }
 
-func (m *Map) at(number uint32) *epoch { return &m.epochs[number%Epochs] }
+// at is an epoch that is remembered.
+func (m *Map) at(number uint32) *epoch {
+	if back := m.count - 1 - number; back > 0 {
+		return &m.past[len(m.past)-int(back)]
+	}
+	return &m.current
+}
 
 // Epoch returns the serial number of the current epoch; false before the
 // first.
@@ -91,7 +115,7 @@ func (m *Map) Epoch() (uint32, bool) { return m.count - 1, m.count > 0 }
 // NewestOut returns the newest outgoing number assigned, to an item that was
 // forwarded or to one that may still come. It is one less than the first
 // number if there was none yet.
-func (m *Map) NewestOut() int64 { return m.at(m.count - 1).lastOut }
+func (m *Map) NewestOut() int64 { return m.current.lastOut }
 
 // NewestIn returns the newest incoming number of this epoch, forwarded or not.
 func (m *Map) NewestIn() int64 { return m.newestIn }
@@ -140,12 +164,12 @@ func (m *Map) Drop(in int64) {
 		m.keepDiffs()
 	}
 	m.newestIn, m.forwarded = in, false
-	m.at(m.count-1).diff++
+	m.current.diff++
 }
 
 // advance assigns numbers to all new items up to in.
 func (m *Map) advance(in int64) {
-	e := m.at(m.count - 1)
+	e := &m.current
 	out := in - e.diff
 	if m.diffs != nil {
 		for o := max(e.lastOut+1, out-m.Window()+1); o <= out; o++ {
@@ -168,7 +192,7 @@ func (m *Map) keepDiffs() {
 }
 
 // oldest is the oldest epoch that is remembered.
-func (m *Map) oldest() uint32 { return m.count - min(m.count, Epochs) }
+func (m *Map) oldest() uint32 { return m.count - min(m.count, uint32(len(m.past))+1) }
 
 // bounds returns the outgoing numbers of an epoch that can be mapped back.
 func (m *Map) bounds(number uint32) (low, high int64) {

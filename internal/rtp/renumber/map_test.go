@@ -13,15 +13,12 @@ type twin struct {
 	newestOut int64
 	window    int64
 	known     int64 // what is older was out of the window once
-	dropped   bool  // from then on
 }
 
 // widen begins to remember twice as much.
 func (t *twin) widen() {
 	if t.window < MaxWindow {
-		if t.dropped {
-			t.known = max(t.known, t.newestOut-t.window+1)
-		}
+		t.known = max(t.known, t.newestOut-t.window+1)
 		t.window *= 2
 	}
 }
@@ -55,7 +52,6 @@ func (t *twin) drop(in int64) {
 	if in <= t.newestIn {
 		return
 	}
-	t.dropped = true
 	for ; t.newestIn < in-1; t.newestIn++ {
 		t.assign(t.newestIn + 1)
 	}
@@ -236,5 +232,27 @@ func BenchmarkMap(b *testing.B) {
 		} else {
 			m.Next(i)
 		}
+	}
+}
+
+// TestMapForgetsEpochs: a stream that changes seldom keeps no past epochs, and
+// one that changes within its window keeps what the window reaches back to.
+func TestMapForgetsEpochs(t *testing.T) {
+	var m Map
+	for i := range int64(20) {
+		m.Begin(i*1000, i*1000)
+		for n := range int64(2 * MinWindow) {
+			m.Next(i*1000 + n)
+		}
+		if len(m.past) > 1 {
+			t.Fatalf("%d past epochs are kept, of which one is in the window", len(m.past))
+		}
+	}
+	for i := range int64(20) {
+		m.Begin(i*1000, m.NewestOut()+1)
+		m.Next(i * 1000)
+	}
+	if len(m.past) != Epochs-1 {
+		t.Errorf("%d past epochs are kept, want %d", len(m.past), Epochs-1)
 	}
 }
