@@ -17,6 +17,7 @@ type affected struct {
 	// more; nil if there is, or all places are taken by sources it asked for by
 	// name.
 	last *endpoint
+	full bool // it gets the best of all it wants
 }
 
 // note keeps what of a decision others' changes are judged by.
@@ -25,7 +26,7 @@ func (ep *endpoint) note(a *allocation, res *alloc.Result) {
 	if n := ep.settings.LastN(); limit < 0 || n >= 0 && n < limit {
 		limit = n
 	}
-	ep.affected = affected{limited: res.Target < res.Ideal || res.Short}
+	ep.affected = affected{limited: res.Target < res.Ideal || res.Short, full: res.Full && !res.Short}
 	for i, d := range res.Decisions {
 		if d.MaxHeight == 0 {
 			continue
@@ -38,6 +39,41 @@ func (ep *endpoint) note(a *allocation, res *alloc.Result) {
 	if limit != 0 {
 		ep.affected.last = nil
 	}
+}
+
+// keepsAll reports whether a decision could only be the last one again: ep got
+// the best of all it wanted, there is room for that, and only the budget and
+// bitrates may be others than they were. Then it is as if it had been made.
+//
+// So who is on a good path, as most are, is not decided about for as long as
+// nothing happens. Who gets less than it wants is, every [reallocateEvery]: what
+// it may have depends on time, and on the bitrates of all it might be sent.
+func (ep *endpoint) keepsAll() bool {
+	if !ep.affected.full {
+		return false
+	}
+	ep.c.refreshVideos()
+	var again alloc.Result
+	bits, packets := int64(0), 0.0 // at most, while layer is added to layer
+	for _, v := range ep.streams {
+		if v.src == nil {
+			continue
+		}
+		has, most, ok := v.want.cost(v.src.layers)
+		if !ok {
+			return false
+		}
+		bits, packets = bits+most.Bitrate, packets+most.Packets
+		again.Target, again.Packets = again.Target+has.Bitrate, again.Packets+has.Packets
+	}
+	budget := ep.budget()
+	if !budget.Holds(bits, packets) {
+		return false
+	}
+	again.Ideal, again.IdealPackets = again.Target, again.Packets
+	ep.ration.allocated(&again)
+	ep.allocated(budget.Bits, &again)
+	return true
 }
 
 // markAllDirty is for changes that concern everybody, as that of the number of

@@ -61,6 +61,13 @@ func (ep *endpoint) checkChannelless(now mono.Time) {
 
 // markDirty asks for a new allocation before the worker waits again.
 func (ep *endpoint) markDirty() {
+	ep.changed = true
+	ep.budgetMoved()
+}
+
+// budgetMoved does so if nothing has changed but what ep may be sent, and what
+// that takes: who has everything keeps it, see keepsAll.
+func (ep *endpoint) budgetMoved() {
 	if ep.dirty || ep.gone {
 		return
 	}
@@ -85,8 +92,9 @@ func (ep *endpoint) reallocate() {
 	if !ep.dirty {
 		return
 	}
-	ep.dirty = false
-	if ep.takesVideo() {
+	changed := ep.changed
+	ep.dirty, ep.changed = false, false
+	if ep.takesVideo() && (changed || !ep.keepsAll()) {
 		ep.allocate()
 	}
 }
@@ -100,6 +108,7 @@ func (ep *endpoint) takesVideo() bool {
 
 // allocate decides anew what video the endpoint gets.
 func (ep *endpoint) allocate() {
+	ep.w.count.inc(cDecisions)
 	a := &ep.w.alloc
 	ep.c.offer(a, ep)
 	budget := ep.budget()
@@ -117,8 +126,8 @@ func (ep *endpoint) allocate() {
 		}
 	}
 	for i, d := range res.Decisions {
-		if d.Encoding != simulcast.None {
-			ep.decide(a.sources[i], &d)
+		if d.Encoding != simulcast.None && !ep.decide(a.sources[i], &d) {
+			ep.affected.full = false
 		}
 	}
 	ep.tellMaps(false)
@@ -130,10 +139,13 @@ func (ep *endpoint) allocate() {
 	ep.allocated(budget.Bits, res)
 }
 
-func (ep *endpoint) decide(s *mediaSource, d *alloc.Decision) {
-	if v := ep.setVideo(s, qualityOf(d)); v != nil {
+// decide carries a decision out, and reports whether there is a stream for that.
+func (ep *endpoint) decide(s *mediaSource, d *alloc.Decision) bool {
+	v := ep.setVideo(s, qualityOf(d))
+	if v != nil {
 		v.watchSlow(d.Lingers)
 	}
+	return v != nil
 }
 
 // videoLimit is how many videos the endpoint can be sent at a time.
@@ -150,15 +162,19 @@ const ratesFresh = time.Second
 
 // offer fills a with what ep could get.
 func (c *conference) offer(a *allocation, ep *endpoint) {
-	if c.videos.stale || c.w.now.Sub(c.videos.listed) >= ratesFresh {
-		c.listVideos()
-	}
+	c.refreshVideos()
 	a.sources, a.offered = a.sources[:0], a.offered[:0]
 	for i, s := range c.videos.sources {
 		if s.owner != ep {
 			a.sources = append(a.sources, s)
 			a.offered = append(a.offered, c.videos.offered[i])
 		}
+	}
+}
+
+func (c *conference) refreshVideos() {
+	if c.videos.stale || c.w.now.Sub(c.videos.listed) >= ratesFresh {
+		c.listVideos()
 	}
 }
 

@@ -43,8 +43,8 @@ const (
 	// answerWithin is how long the initial estimate is believed without any
 	// report. Old clients and simple ones never send one.
 	answerWithin = 5 * time.Second
-	// reallocateEvery is how often layers are chosen anew while there is a
-	// limit: their bitrates change.
+	// reallocateEvery is how often is looked whether the layers chosen still
+	// are the best for a limit: their bitrates change.
 	reallocateEvery = 2 * time.Second
 	// statsEvery is the number of seconds between two ConnectionStats,
 	// statsSoon that after which a new estimate is told if the client shows its
@@ -134,7 +134,7 @@ func (ep *endpoint) estimated() {
 	e := b.est.Estimate()
 	b.lows[0] = min(b.lows[0], b.est.Sustained())
 	if e < b.acted*85/100 || e < b.target && e < b.acted*97/100 || b.drained && e >= b.est.Sustained() {
-		ep.markDirty()
+		ep.budgetMoved()
 	}
 	ep.w.wheel.Schedule(&b.timer, b.est.Deadline())
 }
@@ -154,7 +154,7 @@ func (ep *endpoint) rollBandwidth(now mono.Time) {
 	b.lows[1], b.lows[0] = b.lows[0], b.est.Sustained()
 	budget := b.budget(now)
 	if differs(budget, b.granted) || budget >= 0 && now.Sub(b.decided) >= reallocateEvery {
-		ep.markDirty()
+		ep.budgetMoved()
 	}
 	ep.estimated()
 	b.seconds++

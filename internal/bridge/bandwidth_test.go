@@ -49,6 +49,7 @@ type labClient struct {
 	base   uint32 // of its SSRCs, 0 for none
 	kind   labKind
 	still  bool // its camera's encodings are the test's business
+	share  int  // percent of labRates that its camera takes, 0 for all
 	path   netem.Link
 	remb   uint64
 
@@ -281,6 +282,9 @@ func (c *labClient) sign(payload []byte) []byte {
 func (c *labClient) film() {
 	for i, rate := range labRates {
 		ssrc, size := c.base+1+uint32(i), rate/8/30
+		if c.share != 0 {
+			size = size * c.share / 100
+		}
 		key := c.key[i]
 		if key {
 			size *= 2

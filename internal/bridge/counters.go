@@ -21,6 +21,7 @@ const (
 	cTurns
 	cTransportFeedback
 	cPadding
+	cDecisions
 	cLayersLowered
 	cLayersRaised
 	cEndpointsCreated
@@ -76,6 +77,7 @@ var counterNames = [numCounters]struct{ name, help string }{
 	cTurns:              {"turns", "turns of the worker loop"},
 	cTransportFeedback:  {"transport_feedback", "transport-wide feedback messages from receivers"},
 	cPadding:            {"padding_packets", "packets sent to find out whether there is more bandwidth"},
+	cDecisions:          {"video_decisions", "decisions about which videos somebody is sent, and how large"},
 	cLayersLowered:      {"layers_lowered", "videos made smaller or taken away for lack of bandwidth"},
 	cLayersRaised:       {"layers_raised", "videos made larger or brought back, asked for as before"},
 	cEndpointsCreated:   {"endpoints_created", "endpoints that were added to a conference"},

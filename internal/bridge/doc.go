@@ -57,8 +57,8 @@
 // as lost counts. As senders they are told what was lost, by receiver reports,
 // and how large they are wanted; they are sent no REMB.
 //
-// A decision is made about those whom a change concerns, not about everybody
-// (affected.go).
+// A decision is made about those whom a change concerns, not about everybody,
+// and not about who has all it wants because time goes by (affected.go).
 //
 // # Under stress
 //

@@ -78,7 +78,7 @@ func (w *worker) govern() {
 	for _, c := range w.conferences {
 		c.routeLoudest()
 		for _, ep := range c.order {
-			ep.markDirty()
+			ep.budgetMoved()
 		}
 	}
 	w.tellStress()

@@ -36,6 +36,25 @@ func (q quality) position(layers []alloc.Layer) int {
 	return at
 }
 
+// cost is what q takes, and what the dearest of the layers up to it takes in
+// bits and in packets. It is not ok if q is not to be had as it was: it is not
+// being sent while another layer is.
+func (q quality) cost(layers []alloc.Layer) (has, most alloc.Layer, ok bool) {
+	at := q.position(layers)
+	if at < 0 {
+		return has, most, false
+	}
+	live := false
+	for i := range layers {
+		l := &layers[i]
+		live = live || l.Active
+		if i <= at {
+			most.Bitrate, most.Packets = max(most.Bitrate, l.Bitrate), max(most.Packets, l.Packets)
+		}
+	}
+	return layers[at], most, layers[at].Active == live
+}
+
 // layerSub chooses the layers that a receiver gets of one stream, where that
 // has several in one SSRC: VP9 and AV1. All other codecs are the simulcast
 // selector's business alone.

@@ -28,6 +28,7 @@ type sending struct {
 	settings  alloc.Settings
 	heights   map[*mediaSource]int // what it wants of each video source
 	dirty     bool                 // waits for a new allocation
+	changed   bool                 // because of something else than its budget
 	affected  affected
 	maps      slotMaps
 	forwarded forwardedList

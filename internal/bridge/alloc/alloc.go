@@ -61,6 +61,10 @@ type Result struct {
 	Packets, IdealPackets float64
 	// Short: a layer was passed over that takes more packets than were left.
 	Short bool
+	// Full: every source that was let in has its best layer, and none of those
+	// lingers. Whatever order layers are given in, the outcome is the same for
+	// each budget that holds, for every source, the dearest of its layers.
+	Full bool
 }
 
 // Budget is what there is to be distributed. Each part may be negative, for no
@@ -69,6 +73,11 @@ type Budget struct {
 	Bits    int64   // bit/s, what the path to the receiver carries
 	Packets float64 // a second, what the server has left for the receiver
 	Sources int     // how many may be forwarded, besides the receiver's own last-N
+}
+
+// Holds reports whether what takes so many bit/s and packets a second fits.
+func (b *Budget) Holds(bits int64, packets float64) bool {
+	return (b.Bits < 0 || bits <= b.Bits) && (b.Packets < 0 || packets <= b.Packets)
 }
 
 // Unbounded is a budget that limits nothing.
@@ -114,7 +123,7 @@ func (a *Allocator) reset(n int) {
 	}
 	r.Forwarded = r.Forwarded[:0]
 	r.Target, r.Ideal = 0, 0
-	r.Packets, r.IdealPackets, r.Short = 0, 0, false
+	r.Packets, r.IdealPackets, r.Short, r.Full = 0, 0, false, false
 	a.contenders = a.contenders[:0]
 	a.layers = a.layers[:0]
 }
@@ -172,9 +181,11 @@ func (a *Allocator) admit(sources []Source, lastN int) {
 // report writes down what the contenders got.
 func (a *Allocator) report() {
 	r := &a.result
+	r.Full = true
 	for i := range a.contenders {
 		c := &a.contenders[i]
 		layers := a.layers[c.first:c.end]
+		r.Full = r.Full && c.at == len(layers)-1
 		if len(layers) > 0 {
 			r.Ideal += layers[len(layers)-1].Bitrate
 			r.IdealPackets += layers[len(layers)-1].Packets
@@ -186,6 +197,7 @@ func (a *Allocator) report() {
 		r.Target += l.Bitrate
 		r.Packets += l.Packets
 		r.Forwarded = append(r.Forwarded, c.source)
+		r.Full = r.Full && !l.Lingers
 		d := &r.Decisions[c.source]
 		d.Encoding, d.Spatial, d.Temporal, d.Lingers = l.Encoding, l.Spatial, l.Temporal, l.Lingers
 	}

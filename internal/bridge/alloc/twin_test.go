@@ -278,3 +278,65 @@ func TestTwin(t *testing.T) {
 		t.Errorf("only %d choices were compared", chosen)
 	}
 }
+
+// TestFull: who got the best of everything gets it again, whatever layers take
+// by then, as long as the dearest of each source up to that fit together.
+func TestFull(t *testing.T) {
+	r := rand.New(rand.NewPCG(10, 10))
+	var alloc Allocator
+	full := 0
+	for round := range 5000 {
+		sources, s := room(r, 1+r.IntN(8))
+		budget := Budget{Bits: int64(r.IntN(4_000_000)), Packets: float64(r.IntN(800)), Sources: r.IntN(10) - 1}
+		was := alloc.Run(&s, sources, budget)
+		if got := was.Full; !got || was.Target != was.Ideal || was.Packets != was.IdealPackets {
+			all := alloc.Run(&s, sources, Budget{Unlimited, Unlimited, budget.Sources})
+			lingers := slices.ContainsFunc(all.Decisions, func(d Decision) bool { return d.Lingers })
+			if got || all.Full == lingers {
+				t.Fatalf("round %d: full is %v, %v without a limit; some linger: %v", round, got, all.Full, lingers)
+			}
+			continue
+		}
+		full++
+		decisions := slices.Clone(was.Decisions)
+		budget.Bits, budget.Packets = 0, 0
+		for i := range decisions {
+			vary(r, sources[i].Layers)
+			most := dearest(sources[i].Layers, &decisions[i])
+			budget.Bits, budget.Packets = budget.Bits+most.Bitrate, budget.Packets+most.Packets
+		}
+		if !budget.Holds(budget.Bits, budget.Packets) || budget.Holds(budget.Bits+1, 0) || budget.Holds(0, budget.Packets+1) {
+			t.Fatalf("%+v holds more or less than it is", budget)
+		}
+		if again := alloc.Run(&s, sources, budget); !again.Full || !slices.Equal(again.Decisions, decisions) {
+			t.Fatalf("round %d, budget %+v\nwas   %+v\nagain %+v, full %v", round, budget, decisions, again.Decisions, again.Full)
+		}
+	}
+	if full < 1000 {
+		t.Errorf("only %d rounds had everything", full)
+	}
+}
+
+// vary changes what layers take.
+func vary(r *rand.Rand, layers []Layer) {
+	for i := range layers {
+		if l := &layers[i]; l.Active {
+			l.Bitrate, l.Packets = l.Bitrate*int64(50+r.IntN(200))/100, float64(r.IntN(200))
+		}
+	}
+}
+
+// dearest is the most that any layer takes up to the one that was chosen.
+func dearest(layers []Layer, d *Decision) (most Layer) {
+	if d.Encoding == None {
+		return most
+	}
+	for i := range layers {
+		l := &layers[i]
+		most.Bitrate, most.Packets = max(most.Bitrate, l.Bitrate), max(most.Packets, l.Packets)
+		if l.Encoding == d.Encoding && l.Spatial == d.Spatial && l.Temporal == d.Temporal {
+			break
+		}
+	}
+	return most
+}
