@@ -34,7 +34,7 @@ func newBench(tb testing.TB, f features) *bench {
 	if err != nil {
 		tb.Fatal(err)
 	}
-	all := shared{opts: &opts, caps: newCapsCache(10), met: met,
+	all := shared{opts: &opts, caps: newCapsCache(10), offers: newTemplates(&opts), met: met,
 		self: xmpp.JID{Local: "focus", Domain: "auth." + domain, Resource: "focus"}}
 	all.caps.put(capsKey{"n", "v"}, f)
 	h := &bench{now: time.Unix(1e9, 0)}

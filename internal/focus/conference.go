@@ -46,13 +46,14 @@ const (
 // take now) and starts nothing itself; after an event the owner looks at
 // deadline and over. It must only be used by one goroutine.
 type conference struct {
-	opts *Options
-	out  outside
-	caps *capsCache
-	met  *metrics
-	log  *slog.Logger
-	came func()   // takes it out of the count of those nobody has come to; nil once it is
-	self xmpp.JID // the focus's own address
+	opts   *Options
+	out    outside
+	caps   *capsCache
+	offers *templates
+	met    *metrics
+	log    *slog.Logger
+	came   func()   // takes it out of the count of those nobody has come to; nil once it is
+	self   xmpp.JID // the focus's own address
 
 	room    xmpp.JID // bare
 	me      string   // room/focus
@@ -94,7 +95,7 @@ type question struct {
 // newConference makes the conference of a room; begin starts it.
 func newConference(f *shared, out outside, room xmpp.JID, now time.Time) *conference {
 	return &conference{
-		opts: f.opts, out: out, caps: f.caps, met: f.met, self: f.self,
+		opts: f.opts, out: out, caps: f.caps, offers: f.offers, met: f.met, self: f.self,
 		log:     f.opts.Log.With("conference", room.String()),
 		room:    room,
 		me:      room.WithResource(focusNick).String(),

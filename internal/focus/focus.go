@@ -21,10 +21,11 @@ const focusNick = "focus"
 
 // shared is what all conferences of a focus have in common.
 type shared struct {
-	opts *Options
-	caps *capsCache
-	met  *metrics
-	self xmpp.JID // focus@auth.D/focus
+	opts   *Options
+	caps   *capsCache
+	offers *templates
+	met    *metrics
+	self   xmpp.JID // focus@auth.D/focus
 	// newID returns 32 hex digits nobody can guess; tests replace it.
 	newID func() string
 }
@@ -68,7 +69,7 @@ func New(opts Options) (*Focus, error) {
 	}
 	f := &Focus{
 		shared: shared{
-			opts: &opts, caps: newCapsCache(opts.MaxCapabilities), met: met,
+			opts: &opts, caps: newCapsCache(opts.MaxCapabilities), offers: newTemplates(&opts), met: met,
 			self:  xmpp.JID{Local: focusNick, Domain: "auth." + opts.Domain, Resource: focusNick},
 			newID: randomHex,
 		},

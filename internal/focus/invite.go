@@ -74,10 +74,10 @@ func (c *conference) allocate(p *participant) {
 	p.stage, p.endpoint = allocating, true
 	p.gen++
 	gen := p.gen
-	lastN := -1
+	lastN, t := -1, c.offers.of(p.features)
 	em := colibri.EndpointModify{
 		ID: p.nick, Create: true, StatsID: p.pres.statsID, Visitor: p.visitor(),
-		Media: c.opts.describe(p.features), WantTransport: true, WantSCTP: c.opts.offersSCTP(p.features),
+		Media: t.media, WantTransport: true, WantSCTP: t.sctp,
 		InitialLastN: &lastN, SSRCRewriting: c.rewrites(p), RTPMIDDemux: c.rewrites(p) && c.opts.RTPMIDDemux && p.features.has(featMIDDemux),
 	}
 	if p.mute != (colibri.ForceMute{}) {
@@ -131,13 +131,13 @@ func (c *conference) offer(s *stay, p *participant, t *media.Transport) {
 	p.stage = offered
 	c.out.offered(p.ticket)
 	p.told, p.heard = c.sources.Told(), c.now
-	var others []source.Owned
+	sources := []source.Owned{feedbackSources(s.feedback)}
 	if !c.rewrites(p) {
-		others = p.told.List(p.nick)
+		sources = p.told.Append(sources, p.nick)
 	}
-	m := c.opts.sessionInitiate(offer{
-		sid: sid, initiator: c.me, features: p.features, stay: s.id, region: s.Region,
-		transport: t, sources: others, feedback: s.feedback,
+	m := c.offers.of(p.features).sessionInitiate(offer{
+		sid: sid, initiator: c.me, json: p.features.has(featJSON), stay: s.id, region: s.Region,
+		transport: t, sources: sources,
 	})
 	p.offerID = c.tellJingle(p, m)
 	c.log.Info("participant invited", "participant", p.nick, "sid", sid, "bridge", s.Name)

@@ -5,13 +5,8 @@ import (
 	"slices"
 	"strconv"
 
-	"github.com/plenum-conf/plenum/internal/jingle"
 	"github.com/plenum-conf/plenum/internal/media"
-	"github.com/plenum-conf/plenum/internal/source"
 )
-
-// bridgeOwner owns the bridge's own sources, the senders of its RTCP.
-const bridgeOwner = "jvb"
 
 // videoCodec is a codec with the numbers used in every conference, so that a
 // bridge never has to translate them.
@@ -141,66 +136,4 @@ func bandwidthFeedback(f features) []media.Feedback {
 		return []media.Feedback{{Type: "goog-remb"}}
 	}
 	return nil
-}
-
-// offer is what a session-initiate is made of.
-type offer struct {
-	sid       string
-	initiator string
-	features  features
-	stay      string // bridge-session id
-	region    string
-	transport *media.Transport
-	sources   []source.Owned // of the others
-	feedback  source.Set     // of the bridge
-}
-
-// sessionInitiate makes the offer's message (XEP-0166 §6.1). The one transport
-// stands in each content, because clients read it from the first but expect
-// it in all.
-func (o *Options) sessionInitiate(x offer) *jingle.Message {
-	m := &jingle.Message{
-		Action:    jingle.SessionInitiate,
-		SID:       x.sid,
-		Initiator: x.initiator,
-		Sources:   append([]source.Owned{{Owner: bridgeOwner, Set: feedbackSources(x.feedback)}}, x.sources...),
-		JSON:      x.features.has(featJSON),
-		Bridge:    &jingle.BridgeSession{ID: x.stay, Region: x.region},
-	}
-	for _, d := range o.describe(x.features) {
-		c := jingle.Content{
-			Name: d.Kind.String(), Creator: "initiator", Senders: "both",
-			Media: d.Kind.String(), Description: &d, RTCPMux: true, Transport: x.transport,
-		}
-		if d.Kind == media.Audio {
-			c.MaxPtime = 60
-		}
-		m.Contents = append(m.Contents, c)
-	}
-	if o.offersSCTP(x.features) && x.transport.SCTPPort > 0 {
-		m.Contents = append(m.Contents, jingle.Content{
-			Name: "data", Creator: "initiator", Senders: "both", Media: "application", Transport: x.transport,
-		})
-	}
-	for i := range m.Contents {
-		m.Bundle = append(m.Bundle, m.Contents[i].Name)
-	}
-	return m
-}
-
-func (o *Options) offersSCTP(f features) bool { return o.SCTP && f.has(featSCTP) }
-
-// feedbackSources gives the bridge's sources the msids by which clients know
-// that no track is behind them. They come first in an offer: the first source
-// of each kind shares its m-line with what the client sends itself.
-func feedbackSources(s source.Set) source.Set {
-	out := source.Set{Sources: slices.Clone(s.Sources)}
-	for i := range out.Sources {
-		x := &out.Sources[i]
-		x.MSID = "mixedmslabel mixedlabel" + x.Kind.String() + "0"
-		if x.Name == "" {
-			x.Name = bridgeOwner + "-" + x.Kind.String()[:1] + "0"
-		}
-	}
-	return out
 }

@@ -57,6 +57,8 @@ type Content struct {
 	Description *media.Description // nil for "application" and when there is none
 	RTCPMux     bool
 	Transport   *media.Transport // nil when absent
+
+	encoded []byte // by Encoded
 }
 
 // Reason says why a session ends.

@@ -19,7 +19,10 @@ func (m *Message) Encode() []byte {
 // Size estimates the length of the encoded message, in bytes, so that a buffer
 // can be had at once.
 func (m *Message) Size() int {
-	n := 512 + 4096*len(m.Contents)
+	n := 512
+	for i := range m.Contents {
+		n += m.Contents[i].size()
+	}
 	for _, o := range m.Sources {
 		if m.JSON {
 			n += 32 + 96*len(o.Set.Sources) + 40*len(o.Set.Groups)
@@ -28,6 +31,14 @@ func (m *Message) Size() int {
 		}
 	}
 	return n
+}
+
+func (c *Content) size() int {
+	const transport, description = 1024, 3072
+	if c.encoded == nil && c.Description != nil {
+		return transport + description
+	}
+	return transport + len(c.encoded)
 }
 
 // AppendTo writes the <jingle/> element.
@@ -81,7 +92,29 @@ func (m *Message) appendContent(w *xmpp.Writer, c *Content) {
 	w.Close("content")
 }
 
+// Encoded returns the content with its description encoded once and for all,
+// for messages that many are sent. What is described must not be changed any
+// more.
+func (c Content) Encoded() Content {
+	c.encoded = c.encode()
+	return c
+}
+
 func (m *Message) appendDescription(w *xmpp.Writer, c *Content) {
+	if c.encoded != nil {
+		w.Raw(c.encoded)
+	} else {
+		w.Raw(c.encode())
+	}
+	if !m.JSON {
+		appendSourceElements(w, m.Sources, media.ParseKind(c.Media))
+	}
+	w.Close("description")
+}
+
+// encode writes the description up to where its sources stand.
+func (c *Content) encode() []byte {
+	w := xmpp.NewWriter(4096)
 	attrs := []string{"xmlns", NSRTP, "media", c.Media}
 	if c.MaxPtime > 0 {
 		attrs = append(attrs, "maxptime", strconv.Itoa(c.MaxPtime))
@@ -101,10 +134,7 @@ func (m *Message) appendDescription(w *xmpp.Writer, c *Content) {
 	if c.RTCPMux {
 		w.Empty("rtcp-mux")
 	}
-	if !m.JSON {
-		appendSourceElements(w, m.Sources, media.ParseKind(c.Media))
-	}
-	w.Close("description")
+	return w.Bytes()
 }
 
 func appendPayloadType(w *xmpp.Writer, p *media.PayloadType) {

@@ -22,15 +22,15 @@ func (m Map) find(owner string) (at int, ok bool) {
 	return slices.BinarySearchFunc(m.list, owner, func(o *Owned, owner string) int { return strings.Compare(o.Owner, owner) })
 }
 
-// List returns the sets of the map sorted by owner, less those of one owner.
-func (m Map) List(except string) []Owned {
-	out := make([]Owned, 0, len(m.list))
+// Append appends the sets of the map sorted by owner, less those of one owner.
+func (m Map) Append(dst []Owned, except string) []Owned {
+	dst = slices.Grow(dst, len(m.list))
 	for _, o := range m.list {
 		if o.Owner != except {
-			out = append(out, *o)
+			dst = append(dst, *o)
 		}
 	}
-	return out
+	return dst
 }
 
 // with returns the map with another set of one owner, which is gone if the

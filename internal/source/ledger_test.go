@@ -312,7 +312,7 @@ func same(t *testing.T, a, b map[string]Set) {
 func inOrder(t *testing.T, m Map) {
 	t.Helper()
 	last := ""
-	for _, o := range m.List("11111111") {
+	for _, o := range m.Append(nil, "11111111") {
 		if o.Owner <= last || o.Set.Empty() || o.Owner == "11111111" {
 			t.Fatalf("%q with %d sources comes after %q", o.Owner, len(o.Set.Sources), last)
 		}
@@ -327,7 +327,7 @@ func TestToldIsImmutable(t *testing.T) {
 	}
 	pic := l.Told()
 	l.RemoveOwner("aaaaaaaa")
-	if len(pic.List("")) != 1 || len(l.Told().List("")) != 0 {
+	if len(pic.Append(nil, "")) != 1 || len(l.Told().Append(nil, "")) != 0 {
 		t.Fatal("a picture changed after it was handed out")
 	}
 }
@@ -362,17 +362,17 @@ func TestWrittenOncePerChange(t *testing.T) {
 	}
 	var written []string
 	tell := func() (text string) {
-		for _, o := range l.Told().List("") {
+		for _, o := range l.Told().Append(nil, "") {
 			text += string(o.Elements(media.Audio, func(o Owned, kind media.Kind) []byte {
 				written = append(written, o.Owner)
 				return fmt.Append(nil, o.Owner[:1], len(o.Set.Sources))
 			}))
 		}
-		return text + string(AppendJSON(nil, l.Told().List("")))
+		return text + string(AppendJSON(nil, l.Told().Append(nil, "")))
 	}
 	expect := func(text string, owners ...string) {
 		t.Helper()
-		twin := string(AppendJSON(nil, forgetful(l.Told().List(""))))
+		twin := string(AppendJSON(nil, forgetful(l.Told().Append(nil, ""))))
 		if got := tell(); got != text+twin || !slices.Equal(written, owners) {
 			t.Errorf("told %s after writing %v, want %s after %v", got, written, text+twin, owners)
 		}
