@@ -95,11 +95,13 @@ func (f figures) seconds(r *record.Report, w window) {
 	}
 }
 
-// joins adds how long it took until sessions were accepted, and until their
-// keys were there. Who comes into an empty room waits for others, not for the
-// server.
+// joins adds how long it took until sessions were accepted, until their keys
+// were there, and until somebody else was heard and seen. Who comes into an
+// empty room waits for others, not for the server.
 func (f figures) joins(r *record.Report) {
-	for name, step := range map[string]record.Step{"accepted": record.Accepted, "DTLS": record.DTLS} {
+	for name, step := range map[string]record.Step{
+		"accepted": record.Accepted, "DTLS": record.DTLS, "audio": record.FirstAudio, "picture": record.FirstKeyFrame,
+	} {
 		var took []time.Duration
 		for i := range r.Participants {
 			p := &r.Participants[i]

@@ -24,7 +24,7 @@ var sections = []section{
 	{costSection, costIntro, []string{"packets/s", "us per packet", "server cores", "video share %", "mean run", "loss %", "KB each", "live KB each", "load cores", "failed"}},
 	{profileSection, profileIntro, append(shareColumns(), "us per packet", "mean run", "packets/s")},
 	{delaySection, delayIntro, []string{"server cores", "packets/s", "added p50 ms", "added p99 ms", "added p99.9 ms", "GC pauses/s", "GC pause over ms", "load cores", "failed"}},
-	{crowdSection, crowdIntro, []string{"accepted p50 s", "accepted last s", "DTLS p50 s", "DTLS last s", "packets/s", "us per packet", "server cores", "audio loss %", "video loss %", "delay p50 ms", "p99 ms", "KB each", "load KB each", "load cores", "failed"}},
+	{crowdSection, crowdIntro, []string{"accepted p50 s", "accepted last s", "DTLS p50 s", "DTLS last s", "audio p50 s", "audio last s", "picture p50 s", "picture last s", "packets/s", "us per packet", "server cores", "audio loss %", "video loss %", "delay p50 ms", "p99 ms", "KB each", "load KB each", "load cores", "failed"}},
 	{roomSection, roomIntro, []string{"packets/s", "us per packet", "mean run", "CPU-ms a join", "server cores", "KB each", "heap KB each", "live KB each", "added p99 ms", "load cores", "failed"}},
 	{roomsSection, roomsIntro, []string{"packets/s", "us per packet", "mean run", "CPU-ms a join", "server cores", "KB each", "heap KB each", "live KB each", "added p99 ms", "load cores", "failed"}},
 	{restSection, restIntro, []string{"CPU %", "packets/s", "CPU-ms a join", "KB each", "live KB each", "load CPU %", "failed"}},
@@ -82,10 +82,12 @@ program, and a bound that its longest pause went over (the runtime's histogram i
 `
 
 const crowdIntro = `Scenarios of ` + "`plenum loadtest`" + `, all of whose participants are in the call at once. "Accepted" is the time from a
-participant's first request to its accepted Jingle session, DTLS to the keys of its media; last is the slowest of all.
-Server and load have one core each. All of forum-81x40 asks for far more than one core can forward: video goes first, then
-the microphones of those who do not talk; one voice in each of 81 rooms alone is 158,000 packets a second.
-Audio and video loss count from the first participant on, while the others come; the rest is of the time when all are in.
+participant's first request to its accepted Jingle session, DTLS to the keys of its media, audio to the first packet of
+somebody else's microphone, picture to the first that is complete and needs no other before it; last is the slowest of
+all who got so far. Server and load have one core each. All of forum-81x40 asks for far more than one core can forward:
+video goes first, then the microphones of those who do not talk; one voice in each of 81 rooms alone is 158,000 packets a
+second. Audio and video loss count from the first participant on, while the others come; the rest is of the time when all
+are in.
 `
 
 const roomIntro = `The same call in rooms of different size: one camera, of which everybody sees a thumbnail, and one microphone. In "silent"
