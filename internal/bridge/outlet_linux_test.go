@@ -56,6 +56,7 @@ func BenchmarkOutlet(b *testing.B) {
 			}
 			forwarded := n.w.forwards()
 			var home, other time.Duration
+			b.ReportAllocs()
 			b.ResetTimer()
 			for range b.N {
 				h, o := turn(delta)

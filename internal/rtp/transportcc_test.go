@@ -323,6 +323,7 @@ func TestParseTransportCCLongRuns(t *testing.T) {
 // may be about.
 func BenchmarkParseLongRun(b *testing.B) {
 	body := []byte{0, 0, 0, 1, 0, 0, 0, 2, 0, 0, 0x20, 0, 0, 0, 1, 9, 0x1f, 0xff, 0, 1}
+	b.ReportAllocs()
 	for range b.N {
 		if _, err := ParseTransportCC(RTCP{Type: TypeRTPFB, Count: FormatTransportCC, Body: body}); err != nil {
 			b.Fatal(err)

@@ -549,7 +549,7 @@ func BenchmarkOpenRTP(b *testing.B) {
 // into a cache, each with some streams, as a bridge does: a packet for all, then
 // the next stream's.
 func BenchmarkSealForMany(b *testing.B) {
-	const receivers, streams = 1000, 8
+	const receivers, streams = 1000, 40
 	for _, size := range []int{100, 1150} {
 		b.Run(fmt.Sprint(size), func(b *testing.B) {
 			var all [streams][receivers]*Stream
