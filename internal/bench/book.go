@@ -32,8 +32,19 @@ type entry struct {
 	Commit        string // of the measured source
 	Date          string
 	Runs          []figures
-	Failed        int `json:",omitempty"` // runs that came to nothing
+	Failed        int    `json:",omitempty"` // runs that came to nothing
+	Version       string `json:",omitempty"` // of the program, if it is not plenum
+	Earlier       []past `json:",omitempty"` // what it was at other commits, the oldest first
 }
+
+// past is what is kept of figures that were measured again.
+type past struct {
+	Commit, Date string
+	Medians      figures
+}
+
+// keptPast is how many of them are kept.
+const keptPast = 8
 
 func openBook(dir string) (*book, error) {
 	b := &book{dir: dir, commit: commit()}
@@ -53,11 +64,34 @@ func openBook(dir string) (*book, error) {
 // enter takes the runs of a row, and how many more came to nothing.
 func (b *book) enter(r *row, runs []figures, failed int) {
 	e := entry{Section: r.section, Name: r.name, Machine: machine(), Commit: b.commit, Date: time.Now().Format(time.DateOnly), Runs: runs, Failed: failed}
-	b.Rows = slices.DeleteFunc(b.Rows, func(o entry) bool { return o.Section == e.Section && o.Name == e.Name })
+	if r.version != nil {
+		e.Version = r.version()
+	}
+	b.Rows = slices.DeleteFunc(b.Rows, func(o entry) bool {
+		same := o.Section == e.Section && o.Name == e.Name
+		if same {
+			e.Earlier = o.past(e.Commit)
+		}
+		return same
+	})
 	b.Rows = append(b.Rows, e)
 }
 
+// past is what is kept of an entry when the row is measured at a commit.
+func (e *entry) past(commit string) []past {
+	all := e.Earlier
+	if e.Commit != commit && len(e.Runs) > 0 {
+		medians := figures{}
+		for column := range e.Runs[0] {
+			medians[column], _ = median(e.Runs, column)
+		}
+		all = append(all, past{e.Commit, e.Date, medians})
+	}
+	return all[max(0, len(all)-keptPast):]
+}
+
 func (b *book) write() error {
+	b.forget()
 	place := map[string]int{}
 	for i, r := range rows() {
 		place[r.section+r.name] = i
@@ -71,6 +105,18 @@ func (b *book) write() error {
 		return err
 	}
 	return os.WriteFile(filepath.Join(b.dir, "performance.md"), render(b), 0o644)
+}
+
+// forget drops rows that nothing measures any more.
+func (b *book) forget() {
+	known := map[string]bool{churnSection: true}
+	for _, r := range rows() {
+		known[r.section+r.name] = true
+	}
+	b.Rows = slices.DeleteFunc(b.Rows, func(e entry) bool {
+		shape, _, _ := strings.Cut(e.Name, ": ")
+		return !known[e.Section] && !known[e.Section+e.Name] && !known[e.Section+shape]
+	})
 }
 
 // order is where the row stands: where the rows of the table say, or after the

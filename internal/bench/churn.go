@@ -58,6 +58,9 @@ const plateau = 30
 // grown says what became more by too much.
 func (f figures) grown() error {
 	var all []error
+	if least := churnPeople * churnRooms * f["minutes"]; f["joins"] < least { // half of what the load does
+		all = append(all, fmt.Errorf("only %.0f times did somebody come in; %.0f is the least that tells anything", f["joins"], least))
+	}
 	judged, stray := []string{"live MB", "goroutines"}, map[string]float64{"goroutines": strayGoroutines}
 	if f["minutes"] >= plateau {
 		judged = append(judged, "MB")

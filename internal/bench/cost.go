@@ -21,6 +21,11 @@ func costRows() []row {
 	add("1 x 40, 1 camera, large", large, nil, "--full-bitrate")
 	add("1 x 40, 1 camera, large, without offload", large, []string{"PLENUM_NO_OFFLOAD=1"}, "--full-bitrate")
 	add("1 x 40, 1 camera, large, HMAC-SHA1", large, nil, "--full-bitrate", "--srtp", "sha1")
+	add("10 x 40, 1 camera, large", call{10, 40, 1, "stage", 8 * time.Second, 15 * time.Second}, nil, "--full-bitrate")
 	add("8 x 40, 4 microphones, audio only", voices, nil, "--video", "0")
+	add("8 x 40, 4 microphones, audio only, without offload", voices, []string{"PLENUM_NO_OFFLOAD=1"}, "--video", "0")
+	add("8 x 40, 4 microphones, audio only, HMAC-SHA1", voices, nil, "--video", "0", "--srtp", "sha1")
+	add("1 x 300, 30 cameras, tile, without offload", crowdedTiles, []string{"PLENUM_NO_OFFLOAD=1"})
+	add("1 x 300, 30 cameras, tile, HMAC-SHA1", crowdedTiles, nil, "--srtp", "sha1")
 	return all
 }

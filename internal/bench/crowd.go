@@ -129,7 +129,7 @@ func (f figures) streams(r *record.Report) {
 		}
 	}
 	for kind, n := range expected {
-		if n > 0 {
+		if n > 0 && (kind != "video" || f["video share %"] > 0) { // of next to none there is nothing to lose
 			f[kind+" loss %"] = 100 * lost[kind] / n
 		}
 	}

@@ -32,8 +32,12 @@ func TestGoalsExist(t *testing.T) {
 }
 
 func TestGoalLines(t *testing.T) {
-	at := func(name string, v float64) entry {
-		return entry{Section: signallingSection, Name: name, Runs: []figures{{"join CPU-s": v}}}
+	at := func(name string, values ...float64) entry {
+		e := entry{Section: signallingSection, Name: name}
+		for _, v := range values {
+			e.Runs = append(e.Runs, figures{"join CPU-s": v})
+		}
+		return e
 	}
 	all := []entry{at("81 x 40: plenum", 0.5), at("81 x 40: Prosody, gc generational", 38), at("1 x 321: plenum", 0.3)}
 	for _, tc := range []struct {
@@ -45,7 +49,14 @@ func TestGoalLines(t *testing.T) {
 			"1 x 321: plenum: join CPU-s 0.300. Must be 1.2: met. Goal 0.3: met.",
 			"81 x 40: Prosody, gc generational takes 76.0 times the CPU time of plenum to join.",
 		}},
-		{all[:1], []string{"Prosody: not measured."}},
+		{all[:1], []string{"Prosody: not measured.", "1 x 321: plenum: join CPU-s was not measured. Must be 1.2, goal 0.3."}},
+		{[]entry{{Section: signallingSection, Name: "1 x 321: plenum", Failed: 2}}, []string{
+			"1 x 321: plenum: no run came to its end. join CPU-s must be 1.2, goal 0.3: missed.",
+		}},
+		{[]entry{at("81 x 40: plenum", 0.5), {Section: signallingSection, Name: "81 x 40: Prosody, gc generational", Commit: "another", Runs: []figures{{"join CPU-s": 38}}}}, []string{
+			"81 x 40: Prosody, gc generational was not measured together with plenum, and is not compared.",
+		}},
+		{[]entry{at("1 x 321: plenum", 0.2, 0.5, 0.2, 0.3)}, []string{"1 x 321: plenum: join CPU-s 0.250. Must be 1.2: met. Goal 0.3: met, but not by every run."}},
 	} {
 		text := string(render(&book{Rows: tc.entries}))
 		for _, want := range tc.want {
@@ -85,7 +96,7 @@ func TestWindow(t *testing.T) {
 }
 
 // TestFailures: a run that fails costs no other run and no other row, and is
-// told of; a row that always fails keeps the figures it had.
+// told of; of a row that always fails it is known that it did.
 func TestFailures(t *testing.T) {
 	runs := 0
 	once := func(fails ...int) func(context.Context, *settings, string) (figures, error) {
@@ -107,7 +118,7 @@ func TestFailures(t *testing.T) {
 	}{
 		{row{once: once()}, 4, 4, false},
 		{row{once: once(3)}, 4, 3, true},
-		{row{once: once(1, 2)}, 2, 3, true},
+		{row{once: once(1, 2)}, 2, 0, true},
 		{row{once: once(), most: 2}, 2, 2, false},
 		{row{once: once(), needs: "there-is-no-such-program"}, 0, 2, false},
 	} {
@@ -136,7 +147,7 @@ func TestMissing(t *testing.T) {
 // TestGrown: what is more than a tenth larger at the end has grown, but for the
 // resident size of a short time.
 func TestGrown(t *testing.T) {
-	f := figures{"minutes": 5, "warm live MB": 10, "end live MB": 10.9, "warm MB": 50, "end MB": 60, "warm goroutines": 40, "end goroutines": 60}
+	f := figures{"minutes": 5, "joins": 500, "warm live MB": 10, "end live MB": 10.9, "warm MB": 50, "end MB": 60, "warm goroutines": 40, "end goroutines": 60}
 	if err := f.grown(); err != nil {
 		t.Error(err)
 	}
@@ -144,8 +155,12 @@ func TestGrown(t *testing.T) {
 	if err := f.grown(); err == nil || !strings.Contains(err.Error(), "goroutines") || strings.Contains(err.Error(), "MB") {
 		t.Error(err)
 	}
-	f["minutes"] = 60
+	f["minutes"], f["joins"] = 60, 6000
 	if err := f.grown(); err == nil || !strings.Contains(err.Error(), ": MB was") || strings.Contains(err.Error(), "live") {
+		t.Error(err)
+	}
+	idle := figures{"minutes": 60, "joins": 100}
+	if err := idle.grown(); err == nil || !strings.Contains(err.Error(), "did somebody come in") {
 		t.Error(err)
 	}
 }

@@ -15,8 +15,9 @@ import (
 type row struct {
 	section string // title of the table it stands in
 	name    string
-	needs   string // program without which the row is left out, "" for none
-	most    int    // runs of a row that takes long, 0 for as many as wanted
+	needs   string        // program without which the row is left out, "" for none
+	most    int           // runs of a row that takes long, 0 for as many as wanted
+	version func() string // of a program that is not plenum, or nil
 	// once runs it and returns its figures by column. dir is a fresh
 	// directory. A figure that could not be had is left out.
 	once func(ctx context.Context, s *settings, dir string) (figures, error)
@@ -89,7 +90,7 @@ func (r *row) measure(ctx context.Context, s *settings, parent string, book *boo
 		runs = append(runs, f)
 		fmt.Printf("  run %d of %d, %.0f s: %s\n", i+1, want, time.Since(start).Seconds(), f)
 	}
-	if ctx.Err() != nil || len(runs) == 0 { // a row that was not finished keeps the figures it had
+	if ctx.Err() != nil { // a row that was not finished keeps the figures it had
 		return errors.Join(append(failed, ctx.Err())...)
 	}
 	book.enter(r, runs, len(failed))

@@ -32,6 +32,8 @@ func mediaCalls() []call {
 		{1, 3, 3, "stage", time.Second, 15 * time.Second},
 		{1, 40, 4, "tile", 2 * time.Second, 15 * time.Second},
 		crowdedTiles,
+		{1, 300, 20, "tile", 10 * time.Second, 15 * time.Second},
+		{1, 1000, 20, "tile", 25 * time.Second, 15 * time.Second},
 		{1, 300, 30, "stage", 10 * time.Second, 20 * time.Second},
 	}
 }

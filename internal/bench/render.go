@@ -19,12 +19,12 @@ type section struct {
 }
 
 var sections = []section{
-	{signallingSection, signallingIntro, []string{"connect CPU-s", "join CPU-s", "join s", "change CPU-s", "idle CPU %", "MB", "KB each", "load CPU-s"}},
-	{mediaSection, mediaIntro, []string{"packets/s", "us per packet", "server cores", "video share %", "mean run", "loss %", "delay p50 ms", "p99 ms", "KB each", "live KB each", "lent %", "load cores", "failed"}},
+	{signallingSection, signallingIntro, []string{"connect CPU-s", "join CPU-s", "join s", "change CPU-s", "idle CPU %", "MB", "peak MB", "KB each", "load CPU-s"}},
+	{mediaSection, mediaIntro, []string{"packets/s", "us per packet", "server cores", "video share %", "mean run", "loss %", "delay p50 ms", "p99 ms", "added p99 ms", "KB each", "live KB each", "lent %", "load cores", "failed"}},
 	{costSection, costIntro, []string{"packets/s", "us per packet", "server cores", "video share %", "mean run", "loss %", "KB each", "live KB each", "load cores", "failed"}},
 	{profileSection, profileIntro, append(shareColumns(), "us per packet", "mean run", "packets/s")},
-	{delaySection, delayIntro, []string{"server cores", "packets/s", "added p50 ms", "added p99 ms", "added p99.9 ms", "GC pauses/s", "GC pause over ms", "load cores", "failed"}},
-	{crowdSection, crowdIntro, []string{"accepted p50 s", "accepted last s", "DTLS p50 s", "DTLS last s", "audio p50 s", "audio last s", "picture p50 s", "picture last s", "packets/s", "us per packet", "server cores", "audio loss %", "video loss %", "delay p50 ms", "p99 ms", "KB each", "load KB each", "load cores", "failed"}},
+	{delaySection, delayIntro, []string{"server cores", "packets/s", "mean run", "loss %", "added p50 ms", "added p99 ms", "added p99.9 ms", "GC pauses/s", "GC pause over ms", "load cores", "failed"}},
+	{crowdSection, crowdIntro, []string{"accepted p50 s", "accepted last s", "DTLS p50 s", "DTLS last s", "audio p50 s", "audio last s", "picture p50 s", "picture last s", "packets/s", "us per packet", "server cores", "mean run", "video share %", "audio loss %", "video loss %", "loss %", "delay p50 ms", "p99 ms", "added p99 ms", "KB each", "load KB each", "load cores", "failed"}},
 	{roomSection, roomIntro, []string{"packets/s", "us per packet", "mean run", "CPU-ms a join", "server cores", "KB each", "heap KB each", "live KB each", "added p99 ms", "load cores", "failed"}},
 	{roomsSection, roomsIntro, []string{"packets/s", "us per packet", "mean run", "CPU-ms a join", "server cores", "KB each", "heap KB each", "live KB each", "added p99 ms", "load cores", "failed"}},
 	{restSection, restIntro, []string{"CPU %", "packets/s", "CPU-ms a join", "KB each", "live KB each", "load CPU %", "failed"}},
@@ -34,14 +34,17 @@ var sections = []section{
 const signallingIntro = `Clients log in over WebSocket without TLS (connect), all join their rooms at once with presences of 1.3 KB until
 everybody has everybody's presence (join), all change their presence at once (change), and are silent for twenty seconds
 (idle). The server is pinned to one core, the load to another. plenum runs as ` + "`plenum serve --roles signal`" + `,
-Prosody with ` + "`internal/bench/peers/prosody.cfg.lua`" + `. "KB each" is the memory a participant adds to the server's.
+Prosody with ` + "`internal/bench/peers/prosody.cfg.lua`" + `. "KB each" is the memory a participant adds to the server's, at the end
+of the silence: plenum gives back what it does not use after ten quiet seconds; "peak MB" is the most it ever had.
+To join 81 x 40, Prosody has to take 60 times plenum's CPU time at the least; 150 times is aimed at.
 `
 
 const mediaIntro = `Synthetic participants (` + "`plenum loadtest`" + `) with VP8 in three layers and Opus call through one server on one core, the
 load on the other core; as many microphones as cameras, of which people use one or two at a time. In tile view everybody
 asks for every camera as a thumbnail, in stage view for the speaker large and the rest small. "us per packet" is the
 server's whole CPU time, signalling included, for each audio or video packet it forwards and seals (AES-128-GCM). Delay
-is from the sender's to the receiver's process, both of which are the load on its one core. "KB each" is resident memory
+is from the sender's to the receiver's process, both of which are the load on its one core; "added" is the server's part
+of it, as in the table of delays. "KB each" is resident memory
 a participant, garbage included, for which there is room of up to 128 MB whatever the number of participants
 (memory.md); "live KB each" is what is left of it right after a collection: heap and stacks. All figures are of the time
 in which everybody is in; delays are the median of its seconds' medians, and the mean of their 99th percentiles. "Failed"
@@ -54,6 +57,7 @@ memory, for the packets that came to their receivers.
 const costIntro = `One thing is changed at a time. One camera with a real camera's bitrates that everybody sees large: its pictures take
 several packets each, which leave in runs (mean run) where the kernel can segment them (UDP_SEGMENT). The same without
 that and without UDP_GRO; with AES128_CM_HMAC_SHA1_80 instead of AES-128-GCM; and audio alone, in packets of 100 bytes.
+Ten rooms with one camera keep the server's core as busy as the goal for packets a second and core has it.
 `
 
 const profileIntro = `CPU profiles of the server (` + "`/debug/pprof/profile`" + `) while everybody is in, in percent of its CPU time: where the
@@ -82,12 +86,13 @@ program, and a bound that its longest pause went over (the runtime's histogram i
 `
 
 const crowdIntro = `Scenarios of ` + "`plenum loadtest`" + `, all of whose participants are in the call at once. "Accepted" is the time from a
-participant's first request to its accepted Jingle session, DTLS to the keys of its media, audio to the first packet of
-somebody else's microphone, picture to the first that is complete and needs no other before it; last is the slowest of
-all who got so far. Server and load have one core each. All of forum-81x40 asks for far more than one core can forward:
-video goes first, then the microphones of those who do not talk; one voice in each of 81 rooms alone is 158,000 packets a
-second. Audio and video loss count from the first participant on, while the others come; the rest is of the time when all
-are in.
+participant's first request to its accepted Jingle session, DTLS to the keys of its media, which may be there before the
+answer to session-accept is, audio to the first packet of somebody else's microphone, picture to the first that is complete
+and needs no other before it; last is the slowest of all who got so far. Server and load have one core each. All of
+forum-81x40 asks for far more than one core can forward: video goes first, then the microphones of those who do not talk;
+one voice in each of 81 rooms alone is 158,000 packets a second. Audio and video loss count from the first participant on,
+while the others come, and the rest is of the time when all are in. Lost is what a receiver misses of what it was sent:
+video that the server did not even begin to send ("video share") is not in it.
 `
 
 const roomIntro = `The same call in rooms of different size: one camera, of which everybody sees a thumbnail, and one microphone. In "silent"
@@ -107,7 +112,8 @@ server's own), receiver reports, XMPP pings, bridge channels on which everybody 
 const churnIntro = `What ` + "`./bench churn`" + ` finds, which is run by night: participants leave and come back all the time. "Warm" is the
 second tenth of the time and "end" the last; "live" is what is left right after collections of garbage, heap and stacks, and
 MB the resident size, with the part the runtime keeps for later: means of a look each second. It fails if what is live, the
-number of goroutines or, after half an hour or more, the resident size is more than 10 % higher at the end, of the goroutines twenty beside.
+number of goroutines or, after half an hour or more, the resident size is more than 10 % higher at the end, of the
+goroutines twenty beside; and if fewer came back than should have. Each look makes the server collect its garbage.
 `
 
 // render writes performance.md.
@@ -130,6 +136,7 @@ func render(b *book) []byte {
 		if c, ok := comparisons[s.title]; ok {
 			c.compare(&out, entries)
 		}
+		steps(&out, entries)
 		notes(&out, entries)
 	}
 	return []byte(out.String())
@@ -147,6 +154,22 @@ func (s *section) table(out *strings.Builder, entries []entry) {
 	}
 }
 
+// steps shows what rows took at earlier commits.
+func steps(out *strings.Builder, entries []entry) {
+	const column = "us per packet"
+	var lines []string
+	for _, e := range entries {
+		for _, old := range e.Earlier {
+			if v, ok := old.Medians[column]; ok {
+				lines = append(lines, fmt.Sprintf("- %s: %s at %s (%s).", e.Name, number(v), old.Commit, old.Date))
+			}
+		}
+	}
+	if len(lines) > 0 {
+		fmt.Fprintf(out, "\nBefore that, %s:\n\n%s\n", column, strings.Join(lines, "\n"))
+	}
+}
+
 // notes say where and when the rows were measured, once for all that agree.
 func notes(out *strings.Builder, entries []entry) {
 	type where struct{ machine, commit, date string }
@@ -160,6 +183,9 @@ func notes(out *strings.Builder, entries []entry) {
 		runs := fmt.Sprintf("%d runs", len(e.Runs))
 		if e.Failed > 0 {
 			runs += fmt.Sprintf(", %d more failed", e.Failed)
+		}
+		if e.Version != "" {
+			runs += ", version " + e.Version
 		}
 		names[w] = append(names[w], fmt.Sprintf("%s (%s)", e.Name, runs))
 	}
@@ -175,7 +201,13 @@ func median(runs []figures, column string) (float64, bool) {
 	if len(all) == 0 {
 		return 0, false
 	}
-	return all[len(all)/2], true
+	return middle(all), true
+}
+
+// middle is the median of sorted values, of which there is one at least.
+func middle(sorted []float64) float64 {
+	n := len(sorted)
+	return (sorted[(n-1)/2] + sorted[n/2]) / 2
 }
 
 func sorted(runs []figures, column string) []float64 {
@@ -194,7 +226,11 @@ func cell(runs []figures, column string) string {
 	if len(all) == 0 {
 		return "-"
 	}
-	mid, low, high := all[len(all)/2], all[0], all[len(all)-1]
+	return spread(middle(all), all[0], all[len(all)-1])
+}
+
+// spread shows between what a figure lies, if that can be seen.
+func spread(mid, low, high float64) string {
 	if number(low) == number(high) {
 		return number(mid)
 	}

@@ -21,6 +21,8 @@ type server struct {
 	name  string
 	needs string // program, "" for plenum
 	most  int    // runs, 0 for as many as wanted
+	// version is nil for plenum.
+	version func() string
 	// start returns its WebSocket address as well.
 	start func(ctx context.Context, s *settings, dir string) (*process, string, error)
 }
@@ -29,9 +31,19 @@ type server struct {
 func signalServers() []server {
 	return []server{
 		{name: ours, start: startSignal},
-		{"Prosody, gc generational", "prosody", 3, prosodyWith(`mode = "generational"`)},
-		{"Prosody, gc incremental 105/250", "prosody", 2, prosodyWith(`mode = "incremental", threshold = 105, speed = 250`)},
+		{"Prosody, gc generational", "prosody", 3, prosodyVersion, prosodyWith(`mode = "generational"`)},
+		{"Prosody, gc incremental 105/250", "prosody", 2, prosodyVersion, prosodyWith(`mode = "incremental", threshold = 105, speed = 250`)},
 	}
+}
+
+// prosodyVersion is that of Debian's package. The program itself does not tell
+// without being started.
+func prosodyVersion() string {
+	out, err := exec.Command("dpkg-query", "-W", "-f", "${Version}", "prosody").Output()
+	if err != nil {
+		return "unknown"
+	}
+	return string(out)
 }
 
 // ours is the name of plenum among servers.
@@ -65,7 +77,34 @@ func startAll(ctx context.Context, s *settings, dir string, env ...string) (p *p
 	public, admin = "http://"+port[0], "http://"+port[1]
 	p, err = startProcess(ctx, s.server, dir, public+"/about/health", slices.Concat(oneCore, env),
 		s.plenum, "serve", "--http", port[0], "--admin", port[1], "--media", port[2])
-	return p, public, admin, err
+	if err != nil {
+		return nil, "", "", err
+	}
+	if err := tells(ctx, admin); err != nil {
+		p.stop()
+		return nil, "", "", err
+	}
+	return p, public, admin, nil
+}
+
+// told are the metrics that figures are made of.
+var told = []string{
+	"plenum_bridge_video_packets_forwarded_total", "plenum_bridge_audio_packets_forwarded_total",
+	"plenum_bridge_packets_sent_total", "plenum_bridge_socket_send_messages_total", "plenum_bridge_packets_lent_total",
+	"plenum_bridge_endpoints", "plenum_bridge_endpoints_created_total",
+	"go_goroutines", "go_sched_pauses_total_gc_seconds_count", "go_memstats_heap_alloc_bytes", "go_memstats_stack_inuse_bytes", heapInUse,
+}
+
+// tells checks that the server has all metrics: one that was given another name
+// would be nothing, which is good news in most columns.
+func tells(ctx context.Context, admin string) error {
+	m, err := scrape(ctx, admin)
+	for _, name := range told {
+		if _, ok := m[name]; !ok && err == nil {
+			err = fmt.Errorf("the server has no metric %s", name)
+		}
+	}
+	return err
 }
 
 func prosodyWith(gc string) func(context.Context, *settings, string) (*process, string, error) {

@@ -29,6 +29,7 @@ func signallingRows() []row {
 				name:    fmt.Sprintf("%d x %d: %s", shape.Rooms, shape.People, srv.name),
 				needs:   srv.needs,
 				most:    srv.most,
+				version: srv.version,
 				once: func(ctx context.Context, s *settings, dir string) (figures, error) {
 					return runStorm(ctx, s, dir, srv, shape)
 				},
@@ -78,7 +79,7 @@ func stormFigures(r *storm.Result) figures {
 			f["presences"] = float64(p.Presences)
 		case "idle":
 			f["idle CPU %"] = 100 * p.ServerCPU / p.Wall
-			f["MB"] = float64(p.RSS) / (1 << 20)
+			f["MB"], f["peak MB"] = float64(p.RSS)/(1<<20), float64(r.Peak)/(1<<20)
 			f["KB each"] = float64(p.RSS-r.Base) / 1024 / people
 			delete(f, "idle CPU-s")
 		}

@@ -26,8 +26,7 @@ modules_disabled = { "s2s", "offline", "tls" }
 smacks_max_unacked_stanzas = 5
 smacks_hibernation_time = 60
 smacks_max_old_sessions = 1
--- The Debian package rebuilds nothing by itself: these two are what Jitsi's
--- own configuration sets for large rooms.
+-- As Jitsi's own configuration has it for large rooms.
 muc_room_cache_size = 10000
 
 VirtualHost "localhost"

@@ -45,8 +45,22 @@ func Memory(pid int) int64 {
 	if pid == 0 {
 		return 0
 	}
+	return status(pid, "VmRSS:")
+}
+
+// PeakMemory is the most resident memory a process ever had, in bytes; 0 for no
+// process.
+func PeakMemory(pid int) int64 {
+	if pid == 0 {
+		return 0
+	}
+	return status(pid, "VmHWM:")
+}
+
+// status is a line of a process's status that is a number of KB, in bytes.
+func status(pid int, name string) int64 {
 	for line := range strings.Lines(string(procFile(pid, "status"))) {
-		if rest, ok := strings.CutPrefix(line, "VmRSS:"); ok {
+		if rest, ok := strings.CutPrefix(line, name); ok {
 			kb, _ := strconv.ParseInt(strings.Fields(rest)[0], 10, 64)
 			return kb << 10
 		}

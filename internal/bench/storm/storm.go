@@ -44,6 +44,7 @@ type Result struct {
 	Target Target
 	Base   int64 // the server's memory before, bytes
 	Phases []Phase
+	Peak   int64 // the most memory the server ever had, bytes
 	Failed int
 	Error  string // why the first failed
 }
@@ -122,7 +123,7 @@ func (r *run) measure(name string, do func() error) error {
 	p.ServerCPU, p.GeneratorCPU = CPU(r.t.PID)-server, CPU(Self)-own
 	p.Presences, p.Bytes, p.RSS = n-presences, b-size, Memory(r.t.PID)
 	p.P50, p.P99 = r.delays(start)
-	r.result.Phases = append(r.result.Phases, p)
+	r.result.Phases, r.result.Peak = append(r.result.Phases, p), PeakMemory(r.t.PID)
 	return err
 }
 
