@@ -90,6 +90,6 @@
 // [Limits] bounds endpoints, sources, letters, addresses, messages and what
 // waits for slow clients; every drop is counted under its reason. Histories
 // hold a second of video at most. 16 MiB may be on their way from one worker to
-// one outlet. An endpoint that only receives takes some 20 KB, and 1 KB for each
-// source that it is sent.
+// one outlet. An endpoint that only receives takes some 20 KB, and 1 KB or less for
+// each source that it is sent.
 package bridge

@@ -28,7 +28,7 @@ func TestMemoryOfReceivers(t *testing.T) {
 	for _, c := range []struct {
 		senders, receivers int
 		limit              int // bytes each
-	}{{1, 1000, 24 << 10}, {30, 200, 64 << 10}} {
+	}{{1, 1000, 24 << 10}, {30, 200, 52 << 10}} {
 		t.Run(fmt.Sprintf("%d senders", c.senders), func(t *testing.T) {
 			h := newHall(t, c.senders)
 			h.media(t)

@@ -18,29 +18,29 @@ import (
 type videoSub struct {
 	to    *endpoint
 	ssrc  uint32       // what the receiver knows the stream by
-	keyed keyed        // of ssrc
 	rtx   uint32       // its retransmissions, 0 if there are none
+	keyed keyed        // of ssrc
 	mid   []byte       // of its slot, for who finds the m-line by that
 	fed   *mediaSource // the source it was last subscribed to
-	since uint32       // the first epoch of that
 	src   *mediaSource // nil while nothing is subscribed to
 	list  *videoList   // in which it is, nil while nothing is subscribed to
 	index int          // in that list
+	since uint32       // the first epoch of fed
+	epoch uint32       // of seq: how often it has switched, less one
 
 	want    quality
 	slow    mono.Time // since when it has had to go without frames, 0 if it has not
 	sel     simulcast.Selector
 	layers  layerSub
 	seq     rtp.SeqMap
-	epoch   uint32 // of seq: how often it has switched, less one
 	rewrite rewriter
 	repeats repeats
-	pads    padCursor
 	asks    asks
-	ended   bool // the newest packet was the last of its frame
+	pads    padCursor
+	ended   bool  // the newest packet was the last of its frame
+	lost    uint8 // fraction of 256, as the receiver reported last
 	packets uint32
 	octets  uint32
-	lost    uint8 // fraction of 256, as the receiver reported last
 	told    toldReports
 }
 
