@@ -34,7 +34,11 @@ func crowdRows() []row {
 		}
 		all = append(all, row{section: crowdSection, name: name, once: m.run})
 	}
-	return all
+	// Without media, which one core cannot carry, it is joining that counts.
+	muted := call{81, 40, 40, "tile", 20 * time.Second, 15 * time.Second}
+	m := muted.meeting()
+	m.args = append(m.args, "--muted", "--ramp", "all")
+	return append(all, row{section: crowdSection, name: "81 x 40, muted, all come at once", once: m.run})
 }
 
 // readReport adds what the participants saw, in the window if it is known of

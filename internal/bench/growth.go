@@ -24,16 +24,21 @@ func delayRows() []row {
 
 // growthRows are calls that differ in their size only: in each room one camera,
 // of which people see a thumbnail, and one microphone; and rooms in which
-// nobody has either, to see what it costs to be there.
+// everybody has both and has muted them, to see what it costs to come in.
 func growthRows() []row {
+	sizes, counts := []int{10, 40, 100, 300, 1000}, []int{1, 10, 30, 100, 300}
 	var all []row
-	for _, cameras := range []int{1, 0} {
-		for _, n := range []int{10, 40, 100, 300, 1000} {
-			all = append(all, callRows(roomSection, growing(1, n, cameras))...)
-		}
-		for _, n := range []int{1, 10, 30, 100, 300} {
-			all = append(all, callRows(roomsSection, growing(n, 5, cameras))...)
-		}
+	for _, n := range sizes {
+		all = append(all, callRows(roomSection, growing(1, n, 1))...)
+	}
+	for _, n := range sizes {
+		all = append(all, muted(roomSection, growing(1, n, n)))
+	}
+	for _, n := range counts {
+		all = append(all, callRows(roomsSection, growing(n, 5, 1))...)
+	}
+	for _, n := range counts {
+		all = append(all, muted(roomsSection, growing(n, 5, 5)))
 	}
 	return all
 }
@@ -42,11 +47,17 @@ func growthRows() []row {
 func restRows() []row {
 	var all []row
 	for _, c := range []call{growing(25, 40, 40), growing(1, 1000, 1000)} {
-		m := c.meeting()
-		m.steady, m.args = 30*time.Second, append(m.args, "--muted")
-		all = append(all, row{section: restSection, name: fmt.Sprintf("%d x %d, muted", c.rooms, c.people), once: m.run})
+		c.steady = 30 * time.Second
+		all = append(all, muted(restSection, c))
 	}
 	return all
+}
+
+// muted is a call in which people announce what they have, and send none of it.
+func muted(section string, c call) row {
+	m := c.meeting()
+	m.args = append(m.args, "--muted")
+	return row{section: section, name: fmt.Sprintf("%d x %d, muted", c.rooms, c.people), once: m.run}
 }
 
 // growing comes at fifty a second.
@@ -64,11 +75,11 @@ type plot struct {
 var plots = map[string][]plot{
 	roomSection: {
 		{"Forwarding a packet, one room", "people in the room", "us per packet", "1 x %d, 1 cameras, tile"},
-		{"Joining, one room", "people in the room", "CPU-ms a join", "1 x %d, silent"},
+		{"Joining, one room", "people in the room", "CPU-ms a join", "1 x %d, muted"},
 	},
 	roomsSection: {
 		{"Forwarding a packet, rooms of 5", "rooms", "us per packet", "%d x 5, 1 cameras, tile"},
-		{"Joining, rooms of 5", "rooms", "CPU-ms a join", "%d x 5, silent"},
+		{"Joining, rooms of 5", "rooms", "CPU-ms a join", "%d x 5, muted"},
 	},
 }
 

@@ -56,9 +56,6 @@ func callRows(section string, calls ...call) []row {
 }
 
 func (c *call) name() string {
-	if c.cameras == 0 {
-		return fmt.Sprintf("%d x %d, silent", c.rooms, c.people)
-	}
 	return fmt.Sprintf("%d x %d, %d cameras, %s", c.rooms, c.people, c.cameras, c.layout)
 }
 

@@ -95,10 +95,10 @@ while the others come, and the rest is of the time when all are in. Lost is what
 video that the server did not even begin to send ("video share") is not in it.
 `
 
-const roomIntro = `The same call in rooms of different size: one camera, of which everybody sees a thumbnail, and one microphone. In "silent"
-rooms nobody announces a source, as when all come with microphone and camera off: they show what it costs to come in (the
-whole way: WebSocket, XMPP, conference request, offer, ICE, DTLS, bridge channel, at fifty people a second) and to be there.
-People who have sources and mute them, which each tells all others, stand under "At rest".
+const roomIntro = `The same call in rooms of different size: one camera, of which everybody sees a thumbnail, and one microphone. In "muted"
+rooms everybody has both, announces them and sends neither: they show what it costs to come in (the whole way: WebSocket,
+XMPP, conference request, offer, everybody's sources told to everybody, ICE, DTLS, bridge channel, at fifty people a
+second) and to be there.
 `
 
 const roomsIntro = `The same with one to three hundred rooms of five people.

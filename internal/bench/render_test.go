@@ -79,7 +79,7 @@ func TestPlot(t *testing.T) {
 		return e
 	}
 	p := &plots[roomSection][0]
-	entries := []entry{at("1 x 10, 1 cameras, tile", 30), at("1 x 300, silent", 4)}
+	entries := []entry{at("1 x 10, 1 cameras, tile", 30), at("1 x 300, muted", 4)}
 	if got := p.draw(entries); got != "" {
 		t.Errorf("one point makes no plot: %s", got)
 	}
