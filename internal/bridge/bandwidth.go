@@ -29,7 +29,7 @@ type bandwidth struct {
 	target   int64     // what was going to be sent then, audio included
 	hold     hold
 	seconds  int   // since the last ConnectionStats
-	told     int64 // the estimate that stood in it
+	told     int64 // the estimate that stood in it, 0 for none
 	toldBusy bool  // it said that the bridge has too much to do
 
 	padding keyed  // the bridge's own stream, of packets that are padding only
@@ -46,7 +46,7 @@ const (
 	// reallocateEvery is how often is looked whether the layers chosen still
 	// are the best for a limit: their bitrates change.
 	reallocateEvery = 2 * time.Second
-	// statsEvery is the number of seconds between two ConnectionStats,
+	// statsEvery is the number of seconds between two ConnectionStats at least,
 	// statsSoon that after which a new estimate is told if the client shows its
 	// user something wrong.
 	statsEvery, statsSoon = 10, 2
@@ -170,10 +170,11 @@ func (ep *endpoint) toldWrong() bool {
 }
 
 // tellBandwidth shows the client what its connection carries, as far as it is
-// known, and whether it is us that it gets less video for.
+// known, and whether it is us that it gets less video for, if that is news.
 func (ep *endpoint) tellBandwidth() {
-	if b := &ep.bw; b.answered {
-		b.told, b.toldBusy = b.est.Sustained(), ep.ration.short
+	b := &ep.bw
+	if now := b.est.Sustained(); b.answered && (b.told != now || b.toldBusy != ep.ration.short) {
+		b.told, b.toldBusy = now, ep.ration.short
 		ep.sendChannel(encode(&colibri.ConnectionStats{EstimatedDownlink: b.told, BridgeBusy: b.toldBusy}))
 	}
 }

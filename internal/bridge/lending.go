@@ -14,9 +14,14 @@ import (
 // other as their outlet, for as long as they are there. So a conference that one
 // core can carry is on one core, and a larger one on as many as it takes.
 //
-// Nobody is taken back from an outlet that has become the busier one: its sealer
-// would have to wait until all that is on its way there is with the kernel. Such
-// an outlet lends others receivers of its own instead.
+// Nobody is taken back, because nothing is gained by it. When the load has fallen,
+// a packet to ten receivers takes all who take part 0.09 ms of CPU time and is
+// there after 0.1 ms, whether none, one or all of them are lent
+// (BenchmarkLentAtRest); under load both workers together take no longer for a
+// packet than one alone (BenchmarkOutlet). And an outlet that has become the
+// busier one lends others receivers of its own, which makes both as equal. What it
+// would take is a moment at which nothing is on the way to the outlet or waits for
+// its flush, as the sealer is the outlet's until then.
 
 const (
 	// lendAbove is the busy part of a second from which on a worker lets others

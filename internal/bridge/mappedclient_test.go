@@ -21,6 +21,7 @@ type mappedClient struct {
 	maps    map[uint32]labMapping // by SSRC
 	rtxOf   map[uint32]uint32     // the SSRC that an RTX SSRC repeats
 	told    int                   // entries of maps
+	stats   int                   // ConnectionStats
 	used    map[[2]uint32]bool    // SSRC and number
 	streams map[uint32]*labStream
 	heard   map[uint32]int // audio packets by sender
@@ -94,6 +95,8 @@ func (m *mappedClient) read() {
 			m.l.t.Fatal(err)
 		}
 		switch msg := msg.(type) {
+		case *colibri.ConnectionStats:
+			m.stats++
 		case *colibri.AudioSourcesMap:
 			for _, x := range msg.Mapped {
 				m.mapped(x.SSRC, x.Source, x.Owner, x.MID)

@@ -50,6 +50,7 @@ func (ep *endpoint) greet() {
 	ep.tellConstraints()
 	ep.forwarded.told = false
 	ep.tellForwarded()
+	ep.bw.told = 0 // it will be soon
 	if msg := ep.c.speakerMessage(); msg != nil {
 		ep.sendChannel(msg)
 	}

@@ -15,8 +15,12 @@ import (
 // means something on a machine that has other things to do.
 func threadCPU() time.Duration {
 	const thread = 1 // RUSAGE_THREAD
+	return cpuOf(thread)
+}
+
+func cpuOf(who int) time.Duration {
 	var u syscall.Rusage
-	if syscall.Getrusage(thread, &u) != nil {
+	if syscall.Getrusage(who, &u) != nil {
 		return 0
 	}
 	return time.Duration(u.Utime.Nano() + u.Stime.Nano())
@@ -69,6 +73,43 @@ func BenchmarkOutlet(b *testing.B) {
 			b.ReportMetric(float64(home.Nanoseconds())/got, "here-ns/forwarded")
 			b.ReportMetric(float64(other.Nanoseconds())/got, "there-ns/forwarded")
 			b.ReportMetric(0, "ns/op")
+		})
+	}
+}
+
+// BenchmarkLentAtRest is what it costs that somebody was lent and the worker is
+// not busy any more: the delay of one packet of audio to ten receivers on real
+// workers, and the CPU time of all who take part.
+func BenchmarkLentAtRest(b *testing.B) {
+	const receivers = 10
+	for _, lent := range []int{0, 1, receivers} {
+		b.Run(fmt.Sprintf("%d of %d lent", lent, receivers), func(b *testing.B) {
+			r := newRig(b, 2)
+			a := r.join(meeting, "aaaaaaaa", 1000)
+			var all []*client
+			for i := range receivers {
+				all = append(all, r.join(meeting, fmt.Sprintf("bbbbbbb%d", i), 0))
+			}
+			for _, c := range all {
+				c.until("audio", func() { a.audio(30) }, func() bool { return len(c.packets(1000)) > 0 })
+			}
+			for _, c := range all[:lent] {
+				r.lend(c.id, 1)
+			}
+			before := cpuOf(syscall.RUSAGE_SELF)
+			b.ResetTimer()
+			for range b.N {
+				for _, c := range all {
+					c.mu.Lock()
+					c.rtp = c.rtp[:0]
+					c.mu.Unlock()
+				}
+				a.audio(30)
+				for _, c := range all {
+					c.until("the packet", nil, func() bool { return len(c.rtp) > 0 })
+				}
+			}
+			b.ReportMetric(float64((cpuOf(syscall.RUSAGE_SELF)-before).Nanoseconds())/float64(b.N), "cpu-ns/op")
 		})
 	}
 }
