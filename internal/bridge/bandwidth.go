@@ -46,9 +46,9 @@ const (
 	// reallocateEvery is how often is looked whether the layers chosen still
 	// are the best for a limit: their bitrates change.
 	reallocateEvery = 2 * time.Second
-	// statsEvery is the number of seconds between two ConnectionStats at least,
-	// statsSoon that after which a new estimate is told if the client shows its
-	// user something wrong.
+	// statsEvery is the number of seconds after which another estimate is told
+	// in ConnectionStats, statsSoon if the client shows its user something wrong
+	// until then.
 	statsEvery, statsSoon = 10, 2
 	// packetOverhead is what a packet takes on the path besides what is
 	// sealed: UDP and IPv4, on average a little more.
