@@ -22,6 +22,7 @@ import (
 type book struct {
 	dir    string
 	commit string // of the source, when the book was opened
+	more   bool   // runs of one commit and machine add up
 	Rows   []entry
 }
 
@@ -71,6 +72,9 @@ func (b *book) enter(r *row, runs []figures, failed int) {
 		same := o.Section == e.Section && o.Name == e.Name
 		if same {
 			e.Earlier = o.past(e.Commit)
+		}
+		if same && b.more && o.Commit == e.Commit && o.Machine == e.Machine {
+			e.Runs, e.Failed = append(o.Runs, e.Runs...), o.Failed+e.Failed
 		}
 		return same
 	})

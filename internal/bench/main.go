@@ -58,6 +58,7 @@ func stormCommand(ctx context.Context, args []string) error {
 type settings struct {
 	plenum string // binary
 	runs   int
+	more   bool   // add to the runs there are of the same commit
 	server string // core of the server, as taskset names it
 	load   string // core of the load
 	out    string // directory of performance.md and performance.json
@@ -67,6 +68,7 @@ type settings struct {
 func (s *settings) addTo(f *flag.FlagSet, runs int) {
 	f.StringVar(&s.plenum, "plenum", "", "plenum `binary` to measure; default: built from this checkout")
 	f.IntVar(&s.runs, "runs", runs, "how often each row is measured; those that take long at most two or three times")
+	f.BoolVar(&s.more, "more", false, "add to the runs that were measured at the same commit on the same machine, instead of replacing them")
 	f.StringVar(&s.server, "server-core", "0", "`core` the server is pinned to")
 	f.StringVar(&s.load, "load-core", "1", "`core` the load is pinned to")
 	f.StringVar(&s.out, "out", "docs", "`directory` that performance.md and performance.json are written to")

@@ -50,6 +50,7 @@ func (s *settings) measure(ctx context.Context, all []row) error {
 	if err != nil {
 		return err
 	}
+	book.more = s.more
 	var failed []error
 	for _, r := range all {
 		failed = append(failed, r.measure(ctx, s, dir, book))

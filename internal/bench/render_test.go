@@ -56,6 +56,24 @@ func TestBook(t *testing.T) {
 	}
 }
 
+// TestMore: runs add up only when that is wanted, and only those of one
+// commit; what was measured at another is kept as past.
+func TestMore(t *testing.T) {
+	b := &book{dir: t.TempDir(), commit: "a"}
+	r := &rows()[0]
+	for _, step := range []struct {
+		commit        string
+		more          bool
+		runs, earlier int
+	}{{"a", true, 1, 0}, {"a", true, 2, 0}, {"a", false, 1, 0}, {"b", true, 1, 1}, {"b", true, 2, 1}} {
+		b.commit, b.more = step.commit, step.more
+		b.enter(r, []figures{{"join CPU-s": 1}}, 0)
+		if e := b.Rows[0]; len(b.Rows) != 1 || len(e.Runs) != step.runs || len(e.Earlier) != step.earlier {
+			t.Errorf("%+v: %+v", step, b.Rows)
+		}
+	}
+}
+
 // TestScrape reads metrics as a server exposes them: sums over labels.
 func TestScrape(t *testing.T) {
 	s := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, _ *http.Request) {
