@@ -101,7 +101,15 @@ func (c *meeting) sample(ctx context.Context, admin string) (figures, error) {
 		_, err = c.here(after)
 	}
 	f.packets(change{before, after}, used.Seconds(), c.steady.Seconds())
+	f.batches(change{before, after}, c.steady.Seconds())
 	return f, err
+}
+
+// batches adds how often the workers look for something to do, and how much
+// they send at a time.
+func (f figures) batches(c change, wall float64) {
+	f["turns/s"] = c.of("plenum_bridge_turns_total") / wall
+	f["packets a flush"] = c.of("plenum_bridge_packets_sent_total") / max(c.of("plenum_bridge_socket_flushes_total"), 1)
 }
 
 // readProfile divides a CPU profile into shares, and says of how much CPU time

@@ -46,6 +46,17 @@ func TestShares(t *testing.T) {
 	}
 }
 
+func TestBatches(t *testing.T) {
+	f := figures{}
+	f.batches(change{
+		map[string]float64{"plenum_bridge_turns_total": 5, "plenum_bridge_packets_sent_total": 10, "plenum_bridge_socket_flushes_total": 1},
+		map[string]float64{"plenum_bridge_turns_total": 9, "plenum_bridge_packets_sent_total": 70, "plenum_bridge_socket_flushes_total": 4},
+	}, 2)
+	if f["turns/s"] != 2 || f["packets a flush"] != 20 {
+		t.Error(f)
+	}
+}
+
 // TestSharesExist: what shares are made of still goes by those names.
 func TestSharesExist(t *testing.T) {
 	method := regexp.MustCompile(`^([a-z/]+)\.\(\*(\w+)\)(?:\.(\w+))?$`)

@@ -22,7 +22,7 @@ var sections = []section{
 	{signallingSection, signallingIntro, []string{"connect CPU-s", "join CPU-s", "join s", "change CPU-s", "idle CPU %", "MB", "peak MB", "KB each", "load CPU-s"}},
 	{mediaSection, mediaIntro, []string{"packets/s", "us per packet", "server cores", "video share %", "mean run", "loss %", "delay p50 ms", "p99 ms", "added p99 ms", "KB each", "live KB each", "lent %", "load cores", "failed"}},
 	{costSection, costIntro, []string{"packets/s", "us per packet", "server cores", "video share %", "mean run", "loss %", "KB each", "live KB each", "load cores", "failed"}},
-	{profileSection, profileIntro, append(shareColumns(), "us per packet", "mean run", "packets/s")},
+	{profileSection, profileIntro, append(shareColumns(), "us per packet", "packets/s", "mean run", "packets a flush", "turns/s")},
 	{delaySection, delayIntro, []string{"server cores", "packets/s", "mean run", "loss %", "added p50 ms", "added p99 ms", "added p99.9 ms", "GC pauses/s", "GC pause over ms", "load cores", "failed"}},
 	{crowdSection, crowdIntro, []string{"accepted p50 s", "accepted last s", "DTLS p50 s", "DTLS last s", "audio p50 s", "audio last s", "picture p50 s", "picture last s", "packets/s", "us per packet", "server cores", "mean run", "video share %", "audio loss %", "video loss %", "loss %", "delay p50 ms", "p99 ms", "added p99 ms", "KB each", "load KB each", "load cores", "failed"}},
 	{roomSection, roomIntro, []string{"packets/s", "us per packet", "mean run", "CPU-ms a join", "server cores", "KB each", "heap KB each", "live KB each", "added p99 ms", "load cores", "failed"}},
@@ -73,10 +73,12 @@ innermost function with a share of its own has it.
 - signalling: XMPP, focus, web. memory: allocation and collection.
 - other: the clock, address tables, timers, and what belongs to nobody.
 
-How many datagrams leave with one message of a system call (mean run) decides most. Thumbnails are pictures of one packet,
-of different sizes and from different senders, and hardly any two of them leave for one receiver in one turn. Waiting for
+What a turn of a worker has to send leaves together, in system calls of up to a thousand datagrams (packets a flush). How
+many datagrams leave with one message of such a call (mean run) decides most. Thumbnails are pictures of one packet, of
+different sizes and from different senders, and hardly any two of them leave for one receiver in one turn. Waiting for
 more would have to last longer than a packet may be delayed: at a hundred packets a second for one receiver, forty
-milliseconds for four. Large pictures take several packets each and leave as runs by themselves.
+milliseconds for four; and a voice is one packet every twenty milliseconds. Large pictures take several packets each, which
+arrive and leave together: runs are as long as the pictures, without waiting for anything.
 `
 
 const delayIntro = `How long media stay in the server, from the kernel's stamp on a datagram that came in to the system call that sends it on:
