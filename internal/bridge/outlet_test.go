@@ -14,11 +14,13 @@ import (
 	"github.com/plenum-conf/plenum/internal/srtp"
 )
 
-// lend makes another worker the outlet of an endpoint: the one so many after its own.
+// lend makes another worker the outlet of an endpoint: the one so many after its
+// own. As at the end of a second, nothing waits to be sent then.
 func (r *rig) lend(id string, further int) {
 	r.t.Helper()
 	r.inside(func(c *conference) {
 		w := c.w
+		w.flush()
 		w.lendTo(c.endpoints[id], w.b.workers[(w.index+further)%len(w.b.workers)])
 	})
 }
