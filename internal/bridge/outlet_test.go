@@ -129,9 +129,9 @@ func TestOutletFollows(t *testing.T) {
 		if b.Addr() == before {
 			t.Error("the client did not change its path")
 		}
+		whole(t, a, b)
+		whole(t, b, a)
 	}
-	whole(t, a, b)
-	whole(t, b, a)
 	sends := func() (n [2]int64) {
 		r.inside(func(c *conference) {
 			n = [2]int64{c.w.lending.sends.Load(), r.workers[1-c.w.index].lending.sends.Load()}
