@@ -105,8 +105,9 @@ const onlooker = `(() => {
 	return 0
 })()`
 
-// patience is how long anything but joining may take on a busy machine.
-const patience = 20 * time.Second
+// patience is how long anything but joining may take on a busy machine. It is
+// spent only when something goes wrong.
+const patience = time.Minute
 
 // until waits until a condition holds on the page.
 func (p *actor) until(t *testing.T, format string, args ...any) {

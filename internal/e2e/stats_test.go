@@ -3,7 +3,6 @@ package e2e
 import (
 	"fmt"
 	"testing"
-	"time"
 
 	"github.com/plenum-conf/plenum/internal/testkit/browser"
 )
@@ -50,7 +49,7 @@ func mustGrow(t *testing.T, who string, p browser.Page, expression string, n int
 		const grown = (a, b) => Object.keys(b).filter(k => b[k] > (a[k] || 0)).length
 		return grown(old.video, now.video) >= %d && grown(old.audio, now.audio) >= %d
 	})()`, jsObject(before), expression, n, n)
-	if err := browser.WaitFor(p, moved, expression, 20*time.Second); err != nil {
+	if err := browser.WaitFor(p, moved, expression, patience); err != nil {
 		t.Errorf("%s: media stands still: %v", who, err)
 	}
 }

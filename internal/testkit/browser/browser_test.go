@@ -30,7 +30,7 @@ func TestPages(t *testing.T) {
 	for engine, start := range open {
 		t.Run(string(engine), func(t *testing.T) {
 			p := start(t)
-			if err := WaitFor(p, "tracks === 2", "tracks", 20*time.Second); err != nil {
+			if err := WaitFor(p, "tracks === 2", "tracks", time.Minute); err != nil {
 				t.Error(err)
 			}
 			var sum struct{ A int }
