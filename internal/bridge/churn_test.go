@@ -251,6 +251,24 @@ func TestRepeatsAreBounded(t *testing.T) {
 	}
 }
 
+// TestRepeatsOncePerRoundTrip: a packet that was missed is repeated again when
+// the repeat must have got lost as well, and not before.
+func TestRepeatsOncePerRoundTrip(t *testing.T) {
+	n := newBench(t, 1, srtp.AEADAES128GCM)
+	n.frame(t, 0, true)
+	v := n.sub()
+	newest, _ := v.seq.NewestOut()
+	for i, step := range []struct {
+		later time.Duration
+		want  uint64
+	}{{0, 1}, {0, 1}, {repeatEvery - time.Millisecond, 1}, {time.Millisecond, 2}, {time.Millisecond, 2}} {
+		n.later(step.later)
+		if v.repeat(newest); n.w.count.own[cRetransmitted] != step.want {
+			t.Errorf("step %d: repeated %d times, want %d", i, n.w.count.own[cRetransmitted], step.want)
+		}
+	}
+}
+
 // TestRepeatsTeachNothing: a key frame that is sent again must not bring back
 // the structure the stream had then.
 func TestRepeatsTeachNothing(t *testing.T) {

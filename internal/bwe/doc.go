@@ -31,7 +31,7 @@
 // how large they were. It must not be asked how to divide the estimate among
 // sources; package bridge/alloc does that.
 //
-// Limits: an Estimator takes about 6 KiB, and up to 256 KiB more for the
+// Limits: an Estimator takes about 4 KiB, and up to 128 KiB more for the
 // packets on the way to a receiver that is fast and far away. Sent takes 10 ns
 // and Feedback about 50 ns for each packet; neither allocates. What a peer
 // sends can make the estimate wrong for that peer, within the bounds given in

@@ -100,7 +100,7 @@ func New(opt Options) *Estimator {
 // transport-wide feedback any such number will do.
 func (e *Estimator) Sent(seq uint16, size int, now mono.Time, kind Kind) {
 	size = min(max(size, 0), math.MaxUint16)
-	p := e.history.add(seq, sentPacket{at: now, size: uint16(size), fate: fateSent})
+	p := e.history.add(seq, now, uint16(size))
 	if p == nil {
 		e.count.outOfOrder++
 		return
@@ -124,8 +124,8 @@ func (e *Estimator) Sent(seq uint16, size int, now mono.Time, kind Kind) {
 // reported on; nothing happens if that is so already, or if the packet is not
 // known.
 func (e *Estimator) SentLater(seq uint16, at mono.Time) {
-	if _, p := e.history.find(seq); p != nil && p.fate == fateSent && at > p.at {
-		p.at = at
+	if _, p := e.history.find(seq); p != nil && p.fate == fateSent && at > e.history.sentAt(p) {
+		p.at = stampOf(at)
 	}
 }
 
@@ -164,7 +164,7 @@ func (e *Estimator) Feedback(fb rtp.TransportCC, now mono.Time) {
 		e.count.useless++
 		return
 	}
-	e.hear(now, newest.at)
+	e.hear(now, e.history.sentAt(newest))
 }
 
 // outdated spares the walk over a message that ends before the history.
@@ -198,17 +198,18 @@ func (e *Estimator) report(n int64, p *sentPacket, s rtp.TransportStatus) {
 
 // observeLoss feeds the loss model and what was offered to the path.
 func (e *Estimator) observeLoss(p *sentPacket, received bool) {
-	e.offered.add(time.Duration(p.at), int(p.size))
-	if e.loss.add(p.at, int(p.size), received) {
+	at := e.history.sentAt(p)
+	e.offered.add(time.Duration(at), int(p.size))
+	if e.loss.add(at, int(p.size), received) {
 		e.loss.update(e.aimd.rate)
 	}
 }
 
 // received takes an arrival.
 func (e *Estimator) received(p *sentPacket, at time.Duration) {
-	s := delaySample{sent: p.at, at: e.clock.unwrap(at)}
+	s := delaySample{sent: e.history.sentAt(p), at: e.clock.unwrap(at)}
 	e.delivered.add(s.at, int(p.size))
-	e.prober.onReceived(p, s.at)
+	e.prober.onReceived(p, s)
 	e.base.add(s)
 	done, ok := e.groups.add(s)
 	if !ok {

@@ -29,13 +29,19 @@ const (
 	fateReceived
 )
 
-// sentPacket is what is remembered of a packet: 16 bytes.
+// sentPacket is what is remembered of a packet: 8 bytes.
 type sentPacket struct {
-	at      mono.Time
+	at      stamp
 	size    uint16
 	fate    fate
 	cluster uint8 // number of the probe it was sent during, 0 for none
 }
+
+// stamp is a time in microseconds modulo 2^32. A history knows which is meant, as
+// long as its packets were sent within half an hour.
+type stamp uint32
+
+func stampOf(t mono.Time) stamp { return stamp(time.Duration(t) / time.Microsecond) }
 
 const (
 	historyMin = 256
@@ -49,6 +55,13 @@ const (
 type history struct {
 	ring          []sentPacket // length is a power of two; nil before the first packet
 	first, newest int64        // unwrapped numbers
+	last          mono.Time    // when the newest was sent
+}
+
+// sentAt is when a packet was sent, to the microsecond.
+func (h *history) sentAt(p *sentPacket) mono.Time {
+	since := time.Duration(int32(p.at - stampOf(h.last)))
+	return h.last.Add(since * time.Microsecond)
 }
 
 // unwrap gives the full number of a packet near the newest one.
@@ -61,7 +74,7 @@ func (h *history) slot(n int64) *sentPacket { return &h.ring[n&int64(len(h.ring)
 // add notes a packet and returns where. A number that is not newer than all
 // before is refused with nil: the caller numbers packets in the order of
 // sending.
-func (h *history) add(seq uint16, p sentPacket) *sentPacket {
+func (h *history) add(seq uint16, at mono.Time, size uint16) *sentPacket {
 	if h.ring == nil {
 		h.ring = make([]sentPacket, historyMin)
 		h.newest = int64(seq) - 1
@@ -72,10 +85,11 @@ func (h *history) add(seq uint16, p sentPacket) *sentPacket {
 		return nil
 	}
 	for h.newest < n { // more than once only if numbers were left out
-		h.push(h.newest+1, p.at)
+		h.push(h.newest+1, at)
 	}
+	h.last = at
 	s := h.slot(n)
-	*s = p
+	*s = sentPacket{at: stampOf(at), size: size, fate: fateSent}
 	return s
 }
 
@@ -92,7 +106,8 @@ func (h *history) push(n int64, now mono.Time) {
 // still come.
 func (h *history) wanting(n int64, now mono.Time) bool {
 	old := h.slot(n)
-	return len(h.ring) < historyMax && old.fate == fateSent && now.Sub(old.at) < historyAge
+	age := time.Duration(stampOf(now)-old.at) * time.Microsecond
+	return len(h.ring) < historyMax && old.fate == fateSent && age < historyAge
 }
 
 func (h *history) grow() {

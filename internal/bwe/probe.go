@@ -213,20 +213,20 @@ func (p *prober) onSent(seq int64, now mono.Time, size int) uint8 {
 
 // onReceived takes the report of a packet of the probe, in the order of
 // sending.
-func (p *prober) onReceived(sent *sentPacket, at time.Duration) {
-	if p.state == probeIdle || sent.cluster != p.id {
+func (p *prober) onReceived(packet *sentPacket, s delaySample) {
+	if p.state == probeIdle || packet.cluster != p.id {
 		return
 	}
-	r, size := &p.result, int(sent.size)
+	r, size := &p.result, int(packet.size)
 	if r.packets == 0 {
-		r.firstSent, r.firstAt, r.lastAt = sent.at, at, at
+		r.firstSent, r.firstAt, r.lastAt = s.sent, s.at, s.at
 	}
-	if sent.at == r.firstSent {
+	if s.sent == r.firstSent {
 		r.firstSize += size
-		r.firstAt = max(r.firstAt, at)
+		r.firstAt = max(r.firstAt, s.at)
 	}
-	r.lastSent = max(r.lastSent, sent.at)
-	r.lastAt = max(r.lastAt, at)
+	r.lastSent = max(r.lastSent, s.sent)
+	r.lastAt = max(r.lastAt, s.at)
 	r.packets++
 	r.bytes += size
 }

@@ -261,8 +261,8 @@ func TestProbeMeasure(t *testing.T) {
 		p := prober{state: probeWaiting, id: 3}
 		for i := range n {
 			d := time.Duration(i)
-			p.onReceived(&sentPacket{at: mono.Time(d * gap), size: 1000, cluster: 3}, d*arrivalGap)
-			p.onReceived(&sentPacket{at: mono.Time(d * gap), size: 9999, cluster: 2}, d*arrivalGap) // of another
+			p.onReceived(&sentPacket{size: 1000, cluster: 3}, delaySample{mono.Time(d * gap), d * arrivalGap})
+			p.onReceived(&sentPacket{size: 9999, cluster: 2}, delaySample{mono.Time(d * gap), d * arrivalGap}) // of another
 		}
 		return &p.result
 	}
