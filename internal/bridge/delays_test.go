@@ -79,9 +79,15 @@ func TestDelayEndsWhereArenaIsEmptied(t *testing.T) {
 	n, e, opus := warmBench(t, 100)
 	w := n.w
 	const sent = 25 // of which ten fill the arena's 1,024 datagrams
-	for range sent {
-		w.arrive(n.addr, n.sealed(t, e, 1000, ptOpus, opus), false, mono.Now())
+	arrive := func() {
+		for range sent {
+			w.arrive(n.addr, n.sealed(t, e, 1000, ptOpus, opus), false, mono.Now())
+		}
 	}
+	arrive() // until it has grown to them
+	w.flush()
+	w.measured()
+	arrive()
 	if packets, _, _ := w.measured(); packets != 20 {
 		t.Errorf("%d were measured before the end of the turn, want 20", packets)
 	}

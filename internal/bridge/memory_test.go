@@ -19,7 +19,7 @@ import (
 // TestMemoryOfReceivers bounds what an endpoint takes that only listens and
 // watches, media having flowed and frames having been left out. What is shared,
 // such as the history of a source, is spread over many and hardly counts. DTLS
-// and the channel are not in it (package secure's TestCost, and
+// and the channel are not in it (package secure's TestMemoryOfSessions, and
 // TestSilentChannelHasNoReader). PLENUM_HEAP names a file for a heap profile.
 func TestMemoryOfReceivers(t *testing.T) {
 	if testing.Short() || raceEnabled {
@@ -51,6 +51,24 @@ func TestMemoryOfReceivers(t *testing.T) {
 			runtime.KeepAlive(h)
 		})
 	}
+}
+
+// TestMemoryOfIdleWorkers bounds what a worker takes that has nothing to do:
+// there is one for each core, and a machine with many may have given this
+// process little memory.
+func TestMemoryOfIdleWorkers(t *testing.T) {
+	if testing.Short() || raceEnabled {
+		t.Skip("measures memory")
+	}
+	const workers, limit = 64, 256 << 10
+	before := liveHeap()
+	r := newRig(t, workers)
+	each := (liveHeap() - before) / workers
+	t.Logf("%d bytes a worker", each)
+	if each > limit {
+		t.Errorf("more than %d", limit)
+	}
+	runtime.KeepAlive(r)
 }
 
 func liveHeap() int {

@@ -15,11 +15,15 @@ const (
 	DefaultReadBuffer = 10 << 20
 	// DefaultWriteBuffer is the same for the send queue, in bytes.
 	DefaultWriteBuffer = 4 << 20
-	// DefaultArena is the size of a socket's send arena, in bytes: about 800
-	// video packets.
+	// DefaultArena is what a socket's send arena may grow to, in bytes: about
+	// 800 video packets.
 	DefaultArena = 1 << 20
 	// DefaultMessages is a good number of messages for NewBatch.
 	DefaultMessages = 32
+	// MaxMemory is what a socket and its reader's batch of DefaultMessages take
+	// on the heap at most, in bytes, with DefaultArena. They begin with less
+	// than a thirtieth of it.
+	MaxMemory = 4 << 20
 
 	minArena = 2 * 65_536
 
@@ -45,7 +49,7 @@ type Config struct {
 	// ReadBuffer and WriteBuffer are the kernel's queue sizes in bytes; 0
 	// means the defaults above. What the kernel granted is in Stats.
 	ReadBuffer, WriteBuffer int
-	// Arena is the size of the send arena in bytes; 0 means DefaultArena.
+	// Arena is what the send arena may grow to, in bytes; 0 means DefaultArena.
 	Arena int
 	// NoOffload turns UDP_GRO and UDP_SEGMENT off.
 	NoOffload bool
@@ -87,17 +91,26 @@ type Batch struct {
 	// packets: nanoseconds since 1970 on the wall clock, 0 if it did not say.
 	Stamps []int64
 	count  int
+	most   int // messages it may grow to
 	os     batchOS
 }
 
 // NewBatch makes a batch that takes up to this many messages from the kernel
-// in one call; with UDP_GRO each may hold up to 64 datagrams. It reserves
-// about 64 KiB of address space a message, which is touched only when used.
+// in one call; with UDP_GRO each may hold up to 64 datagrams, and so takes
+// about 70 KB. The batch begins with memory for one, and takes twice as many
+// at the next Read when a Read has filled it: a machine may have many cores,
+// and with them readers, that have little to do.
 func NewBatch(messages int) *Batch {
-	messages = min(max(messages, 1), 1024)
-	b := &Batch{Packets: make([]Packet, messages*maxRunSegments)}
-	b.os.init(messages)
+	b := &Batch{most: min(max(messages, 1), 1024)}
+	b.allocate(1)
 	return b
+}
+
+// allocate gives the batch new memory, for so many messages. What is in the
+// old is left to those who still look at it.
+func (b *Batch) allocate(messages int) {
+	b.Packets = make([]Packet, messages*maxRunSegments)
+	b.os.init(messages)
 }
 
 // split adds the datagrams of one received message: data is one datagram, or

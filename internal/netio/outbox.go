@@ -7,9 +7,11 @@ import (
 )
 
 // outbox collects datagrams in one piece of memory and groups them by
-// destination into runs that the kernel can send as one message.
+// destination into runs that the kernel can send as one message. It begins
+// small and grows with what is sent between two flushes.
 type outbox struct {
 	arena  []byte
+	most   int            // bytes that arena may grow to
 	used   int            // committed bytes of arena
 	open   int            // bytes handed out by the last buffer call
 	openTo netip.AddrPort // where they go
@@ -18,15 +20,19 @@ type outbox struct {
 	runs  []run
 
 	// slots is a hash table from destination to that destination's last run;
-	// a slot of an older generation is empty.
-	slots [tableSize]slot
+	// a slot of an older generation is empty. It has twice as many places as
+	// there may be datagrams, which is a power of two.
+	slots []slot
 	gen   uint32
 	mix   [3]uint64 // random odd numbers, so that nobody can choose collisions
 }
 
 const (
 	maxDatagrams = 1024 // a flush; also the kernel's limit of one sendmmsg
-	tableSize    = 2 * maxDatagrams
+
+	// What an outbox begins with: enough for a conversation of a few.
+	firstDatagrams = 32
+	firstArena     = 32 << 10
 )
 
 type datagram struct {
@@ -50,17 +56,30 @@ type slot struct {
 	run int32
 }
 
+// newOutbox makes an outbox whose arena may grow to so many bytes.
 func newOutbox(arena int) *outbox {
-	o := &outbox{
-		arena: make([]byte, arena),
-		grams: make([]datagram, 0, maxDatagrams),
-		runs:  make([]run, 0, maxDatagrams),
-		gen:   1,
-	}
+	o := &outbox{most: arena}
 	for i := range o.mix {
 		o.mix[i] = rand.Uint64() | 1
 	}
+	o.allocate(firstDatagrams, min(firstArena, arena))
 	return o
+}
+
+func (o *outbox) allocate(datagrams, arena int) {
+	o.arena = make([]byte, arena)
+	o.grams = make([]datagram, 0, datagrams)
+	o.runs = make([]run, 0, datagrams)
+	o.slots, o.gen = make([]slot, 2*datagrams), 1
+}
+
+// grow makes an empty outbox, in which a datagram of n bytes had no room
+// before it was emptied, larger, if it may become larger still.
+func (o *outbox) grow(n int) {
+	datagrams, arena := min(2*cap(o.grams), maxDatagrams), min(max(2*len(o.arena), n), o.most)
+	if datagrams > cap(o.grams) || arena > len(o.arena) {
+		o.allocate(datagrams, arena)
+	}
 }
 
 // fits reports whether a datagram of n bytes can be added.
@@ -119,7 +138,7 @@ func (o *outbox) slot(to netip.AddrPort) *slot {
 		binary.LittleEndian.Uint64(a[8:])*o.mix[1] ^ uint64(to.Port())*o.mix[2]
 	h ^= h >> 29
 	for i := h * o.mix[0] >> 32; ; i++ {
-		s := &o.slots[i%tableSize]
+		s := &o.slots[i&uint64(len(o.slots)-1)]
 		if s.gen != o.gen || o.runs[s.run].to == to {
 			return s
 		}
@@ -139,7 +158,7 @@ func (o *outbox) reset() {
 	o.runs = o.runs[:0]
 	o.gen++
 	if o.gen == 0 { // after 4 billion flushes old slots would look new
-		o.slots = [tableSize]slot{}
+		clear(o.slots)
 		o.gen = 1
 	}
 }

@@ -37,17 +37,28 @@ func (w *twin) add(to netip.AddrPort, n int) {
 	w.runs = append(w.runs, twinRun{to, []int{n}})
 }
 
+// grown is an outbox that has become as large as it may.
+func grown(arena int) *outbox {
+	o := newOutbox(arena)
+	for cap(o.grams) < maxDatagrams || len(o.arena) < arena {
+		o.grow(1)
+	}
+	return o
+}
+
 func TestOutboxGroupsLikeTwin(t *testing.T) {
 	rng := rand.New(rand.NewPCG(3, 4))
 	o := newOutbox(DefaultArena)
 	for round := range 50 {
 		var w twin
 		var wrote []string
+		missing := 0 // bytes that did not fit any more
 		sizes := []int{1100, 1100, 1100, 1101, 60, 1 + rng.IntN(3000)}
 		peers := 1 + rng.IntN(40)
 		for len(w.runs) < 500 {
 			n := sizes[rng.IntN(len(sizes))]
 			if !o.fits(n + 10) {
+				missing = n + 10
 				break
 			}
 			to := netip.AddrPortFrom(netip.AddrFrom4([4]byte{10, 0, 0, byte(rng.IntN(peers))}), 1000)
@@ -60,6 +71,12 @@ func TestOutboxGroupsLikeTwin(t *testing.T) {
 		}
 		compare(t, round, o, &w, wrote)
 		o.reset()
+		if missing > 0 {
+			o.grow(missing)
+		}
+	}
+	if len(o.arena) < 500_000 || cap(o.grams) != maxDatagrams {
+		t.Errorf("the outbox has grown to %d bytes and %d datagrams", len(o.arena), cap(o.grams))
 	}
 }
 
@@ -97,7 +114,7 @@ func TestRunsAreLimited(t *testing.T) {
 		{1300, 120, []int32{50, 50, 20}},
 		{65_507, 2, []int32{1, 1}},
 	} {
-		o := newOutbox(DefaultArena)
+		o := grown(DefaultArena)
 		for range tc.count {
 			o.buffer(tc.size, netip.AddrPort{})
 			o.commit(tc.size)

@@ -22,7 +22,8 @@ type batchOS struct {
 	names   []sockaddr
 	control [][controlSize]byte
 	slab    []byte
-	dirty   int // headers that the last call has changed
+	dirty   int  // headers that the last call has changed
+	filled  bool // there was no room for more messages in the last call
 }
 
 func (b *batchOS) init(messages int) {
@@ -40,11 +41,20 @@ func (b *batchOS) init(messages int) {
 		h.SetIovlen(1)
 		h.Control = &b.control[i][0]
 	}
-	b.dirty = messages
+	b.dirty, b.filled = messages, false
 }
 
-// prepare undoes what the last call wrote into the headers.
-func (b *batchOS) prepare() {
+// prepare makes the batch ready for a call: larger if the last one has filled
+// it, and without what that wrote into the headers.
+func (b *Batch) prepare() {
+	if n := len(b.os.headers); b.os.filled && n < b.most {
+		b.allocate(min(2*n, b.most))
+	}
+	b.os.clean()
+}
+
+// clean undoes what the last call wrote into the headers.
+func (b *batchOS) clean() {
 	for i := range b.headers[:b.dirty] {
 		h := &b.headers[i].Hdr
 		h.Namelen = uint32(len(b.names[i]))
@@ -68,8 +78,8 @@ type receiver struct {
 // the call never waits, and telling costs more than it, since it wakes the
 // runtime's monitor, which then looks at everything every 20 microseconds.
 func (r *receiver) once(fd uintptr) {
+	r.batch.prepare()
 	os := &r.batch.os
-	os.prepare()
 	for {
 		n, _, errno := unix.RawSyscall6(unix.SYS_RECVMMSG, fd, uintptr(unsafe.Pointer(&os.headers[0])),
 			uintptr(len(os.headers)), unix.MSG_DONTWAIT, 0, 0)
@@ -80,7 +90,7 @@ func (r *receiver) once(fd uintptr) {
 		if errno != 0 {
 			r.messages = 0
 		}
-		os.dirty = r.messages
+		os.dirty, os.filled = r.messages, r.messages == len(os.headers)
 		return
 	}
 }

@@ -49,14 +49,24 @@ type segmentControl struct {
 	data   [8]byte // two bytes used; the rest is what the kernel aligns to
 }
 
-func (d *sender) init(hasGSO bool) {
-	d.hasGSO = hasGSO
-	d.headers = make([]unix.Mmsghdr, maxDatagrams)
-	d.names = make([]sockaddr, maxDatagrams)
-	d.iovecs = make([]unix.Iovec, maxDatagrams)
-	d.control = make([]segmentControl, maxDatagrams)
-	d.runs = make([]int32, maxDatagrams)
-	d.grams = make([]int32, maxDatagrams)
+func (d *sender) init(hasGSO bool) { d.hasGSO = hasGSO }
+
+// begin prepares for the messages of one flush.
+func (d *sender) begin(o *outbox) {
+	d.messages, d.vectors = 0, 0
+	if n := cap(o.grams); n > len(d.headers) {
+		d.allocate(n)
+	}
+}
+
+// allocate makes room for so many messages.
+func (d *sender) allocate(messages int) {
+	d.headers = make([]unix.Mmsghdr, messages)
+	d.names = make([]sockaddr, messages)
+	d.iovecs = make([]unix.Iovec, messages)
+	d.control = make([]segmentControl, messages)
+	d.runs = make([]int32, messages)
+	d.grams = make([]int32, messages)
 	for i := range d.headers {
 		d.headers[i].Hdr.Name = &d.names[i][0]
 		c := &d.control[i].header
@@ -87,7 +97,7 @@ func (s *Socket) flush() error {
 	}
 	s.count.flushes.Add(1)
 	gso := d.useGSO()
-	d.messages, d.vectors = 0, 0
+	d.begin(o)
 	for i := range o.runs {
 		if gso || o.runs[i].count == 1 {
 			d.addRun(s.family, o, int32(i))

@@ -173,6 +173,7 @@ func (s *Socket) Flushes() uint64 { return s.count.flushes.Load() }
 func (s *Socket) Buffer(n int, to netip.AddrPort) []byte {
 	if !s.out.fits(n) {
 		s.flush()
+		s.out.grow(n)
 	}
 	return s.out.buffer(n, to)
 }

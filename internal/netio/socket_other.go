@@ -117,6 +117,7 @@ func (s *Socket) Flushes() uint64 { return s.count.flushes.Load() }
 func (s *Socket) Buffer(n int, to netip.AddrPort) []byte {
 	if !s.out.fits(n) {
 		_ = s.flush() // the next Flush reports it
+		s.out.grow(n)
 	}
 	return s.out.buffer(n, to)
 }

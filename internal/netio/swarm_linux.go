@@ -188,7 +188,7 @@ func (m *Member) Read(b *Batch) int {
 	r := receiver{batch: b}
 	r.once(uintptr(m.fd))
 	b.count = 0
-	if b.Stamps == nil {
+	if len(b.Stamps) < len(b.Packets) {
 		b.Stamps = make([]int64, len(b.Packets))
 	}
 	for i := range r.messages {
@@ -210,9 +210,13 @@ func (m *Member) Read(b *Batch) int {
 // Buffer is [Socket.Buffer].
 func (m *Member) Buffer(n int, to netip.AddrPort) []byte {
 	w := m.w
-	if w.open != m || !w.out.fits(n) {
+	fits := w.out.fits(n)
+	if w.open != m || !fits {
 		w.flush()
 		w.open = m
+	}
+	if !fits {
+		w.out.grow(n)
 	}
 	return w.out.buffer(n, to)
 }
@@ -237,7 +241,7 @@ func (w *Swarm) flush() {
 		w.out.reset()
 		return
 	}
-	d.messages, d.vectors = 0, 0
+	d.begin(w.out)
 	gso := d.useGSO()
 	for i := range w.out.runs {
 		if gso || w.out.runs[i].count == 1 {
