@@ -28,6 +28,11 @@ type flusher struct {
 func (f *flusher) add(c *conn) {
 	f.mu.Lock()
 	defer f.mu.Unlock()
+	if f.first > len(f.queue)/2 { // else a queue that is never empty would keep all that was ever in it
+		n := copy(f.queue, f.queue[f.first:])
+		clear(f.queue[n:])
+		f.queue, f.first = f.queue[:n], 0
+	}
 	f.queue = append(f.queue, c)
 	if f.running < runtime.GOMAXPROCS(0) {
 		f.running++

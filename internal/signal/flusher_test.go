@@ -1,0 +1,28 @@
+package signal
+
+import (
+	"runtime"
+	"testing"
+)
+
+// TestFlusherQueueIsBounded: a queue that always holds somebody, as under
+// lasting load, takes memory for those who wait, not for all who ever did. They
+// are served in their order.
+func TestFlusherQueueIsBounded(t *testing.T) {
+	for _, waiting := range []int{1, 7, 1000} {
+		f := &flusher{running: runtime.GOMAXPROCS(0)} // no others: the test takes
+		conns := make([]conn, waiting+1)
+		for i := range waiting {
+			f.add(&conns[i])
+		}
+		for i := range 1_000_000 {
+			f.add(&conns[(i+waiting)%len(conns)])
+			if c := f.take(); c != &conns[i%len(conns)] {
+				t.Fatalf("%d waiting: number %d is not the one who has waited longest", waiting, i)
+			}
+		}
+		if n := cap(f.queue); n > max(16, 4*waiting) {
+			t.Errorf("%d waiting: memory for %d", waiting, n)
+		}
+	}
+}
