@@ -5,11 +5,11 @@ import (
 	"testing"
 )
 
-// TestCost measures what an established session keeps, because a bridge has
+// TestMemoryOfSessions measures what an established session keeps, because a bridge has
 // thousands. The clients are gone (behind cut wires) when it looks. The
 // bounds are generous against the numbers in doc.go: they shall catch a
 // goroutine or a buffer that somebody adds, not the weather.
-func TestCost(t *testing.T) {
+func TestMemoryOfSessions(t *testing.T) {
 	if testing.Short() || raceEnabled {
 		t.Skip("measures memory")
 	}

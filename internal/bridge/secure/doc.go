@@ -28,7 +28,7 @@
 //
 // # What a session costs
 //
-// Measured by TestCost on linux/amd64, without the client: an established
+// Measured by TestMemoryOfSessions on linux/amd64, without the client: an established
 // session keeps 6 KiB and no goroutine, because the library is let go of until
 // the peer has something to say; one whose peer has opened the data channel about
 // 72 KiB and 7 goroutines. A session that no datagram has reached
