@@ -90,11 +90,12 @@ program, and a bound that its longest pause went over (the runtime's histogram i
 const crowdIntro = `Scenarios of ` + "`plenum loadtest`" + `, all of whose participants are in the call at once. "Accepted" is the time from a
 participant's first request to its accepted Jingle session, DTLS to the keys of its media, which may be there before the
 answer to session-accept is, audio to the first packet of somebody else's microphone, picture to the first that is complete
-and needs no other before it; last is the slowest of all who got so far. Server and load have one core each. All of
-forum-81x40 asks for far more than one core can forward: video goes first, then the microphones of those who do not talk;
-one voice in each of 81 rooms alone is 158,000 packets a second. Audio and video loss count from the first participant on,
-while the others come, and the rest is of the time when all are in. Lost is what a receiver misses of what it was sent:
-video that the server did not even begin to send ("video share") is not in it.
+and needs no other before it; last is the slowest of all who got so far. Server and load have one core each, and these are
+times of both: until all of storm-500 are accepted, the load, which reads a quarter of a million presences, takes twice the
+server's CPU time. All of forum-81x40 asks for far more than one core can forward: video goes first, then the microphones
+of those who do not talk; one voice in each of 81 rooms alone is 158,000 packets a second. Audio and video loss count from
+the first participant on, while the others come, and the rest is of the time when all are in. Lost is what a receiver
+misses of what it was sent: video that the server did not even begin to send ("video share") is not in it.
 `
 
 const roomIntro = `The same call in rooms of different size: one camera, of which everybody sees a thumbnail, and one microphone. In "muted"

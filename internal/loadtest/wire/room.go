@@ -199,7 +199,10 @@ func (c *Client) occupant(st xmpp.Stanza, nick string, mine bool) {
 		}
 		return
 	}
-	if el, ok := st.Child("SourceInfo", ""); ok && !c.cfg.Signalling {
+	if c.cfg.Signalling {
+		return
+	}
+	if el, ok := st.Child("SourceInfo", ""); ok {
 		c.event(Event{Kind: Presence, Owner: strings.Clone(nick), Text: strings.Clone(el.Text())})
 	}
 }
