@@ -156,6 +156,7 @@ func TestGrown(t *testing.T) {
 		t.Error(err)
 	}
 	f["minutes"], f["joins"] = 60, 6000
+	f["end MB"] = 72
 	if err := f.grown(); err == nil || !strings.Contains(err.Error(), ": MB was") || strings.Contains(err.Error(), "live") {
 		t.Error(err)
 	}

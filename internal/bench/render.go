@@ -116,7 +116,8 @@ const churnIntro = `What ` + "`./bench churn`" + ` finds, which is run by night:
 second tenth of the time and "end" the last; "live" is what is left right after collections of garbage, heap and stacks, and
 MB the resident size, with the part the runtime keeps for later: means of a look each second. It fails if what is live, the
 number of goroutines or, after half an hour or more, the resident size is more than 10 % higher at the end, of the
-goroutines twenty beside; and if fewer came back than should have. Each look makes the server collect its garbage.
+goroutines twenty, and of the resident size 16 MB beside, which garbage takes or not; and if fewer came back than should
+have. Each look makes the server collect its garbage.
 `
 
 // render writes performance.md.
