@@ -12,6 +12,7 @@ import (
 	"net/netip"
 	"net/url"
 	"os"
+	"runtime"
 	"slices"
 	"strings"
 	"sync"
@@ -153,6 +154,7 @@ func (a *App) buildBridge() (err error) {
 		return err
 	}
 	o.PublicURL = a.public
+	o.Workers = mediaWorkers(runtime.GOMAXPROCS(0), softLimit(a.memory))
 	o.Log, o.Metrics = a.role("bridge"), a.metrics.Registerer()
 	if a.bridge, err = bridge.New(o); err != nil {
 		return fmt.Errorf("cannot open the media port (media.listen %s): %w%s", a.cfg.Media.Listen, err, hint(err, "--media ADDR:PORT"))

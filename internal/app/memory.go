@@ -8,6 +8,7 @@ import (
 	"time"
 
 	"github.com/plenum-conf/plenum/internal/app/memory"
+	"github.com/plenum-conf/plenum/internal/bridge"
 )
 
 // lookEvery is how often a running server looks after its memory.
@@ -17,6 +18,20 @@ const lookEvery = 5 * time.Second
 func planMemory() memory.Plan {
 	available, ok := memory.Find(os.DirFS("/"))
 	return memory.Decide(available, ok, os.Getenv("GOGC"), os.Getenv("GOMEMLIMIT"))
+}
+
+// softLimit is the limit that a plan sets, or leaves as it is, in bytes.
+func softLimit(p memory.Plan) int64 {
+	if p.Limit > 0 {
+		return p.Limit
+	}
+	return debug.SetMemoryLimit(-1) // asks only
+}
+
+// mediaWorkers is one for each core, as long as together they take no more than
+// an eighth of the soft limit when all of them have become busy.
+func mediaWorkers(cores int, limit int64) int {
+	return int(max(1, min(int64(cores), limit/8/bridge.WorkerMemory)))
 }
 
 // tendMemory carries a plan out until the function it returns is called, which

@@ -3,6 +3,7 @@ package app
 import (
 	"encoding/json"
 	"log/slog"
+	"math"
 	"runtime/debug"
 	"strings"
 	"testing"
@@ -27,6 +28,32 @@ func TestMemoryIsTended(t *testing.T) {
 	stop()
 	if debug.SetMemoryLimit(-1) != limit || gogc() != percent {
 		t.Error("the settings stay when the server has gone")
+	}
+}
+
+func TestMediaWorkers(t *testing.T) {
+	for _, c := range []struct {
+		cores int
+		limit int64
+		want  int
+	}{
+		{1, 64 << 20, 1},
+		{2, 64 << 20, 2},
+		{8, 16 << 20, 1},
+		{8, 435 << 20, 8},
+		{64, 435 << 20, 13},
+		{64, 3 << 30, 64},
+		{128, math.MaxInt64, 128},
+	} {
+		if got := mediaWorkers(c.cores, c.limit); got != c.want {
+			t.Errorf("%d cores, %d MB: %d workers, want %d", c.cores, c.limit>>20, got, c.want)
+		}
+	}
+	if got := softLimit(memory.Plan{Limit: 435 << 20}); got != 435<<20 {
+		t.Errorf("the plan's soft limit is %d", got)
+	}
+	if got := softLimit(memory.Plan{}); got != debug.SetMemoryLimit(-1) {
+		t.Errorf("without a plan the soft limit is %d", got)
 	}
 }
 

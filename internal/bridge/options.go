@@ -12,6 +12,7 @@ import (
 	"github.com/prometheus/client_golang/prometheus"
 
 	"github.com/plenum-conf/plenum/internal/bridge/alloc"
+	"github.com/plenum-conf/plenum/internal/netio"
 )
 
 // Options is what a bridge is built from. [DefaultOptions] fills everything
@@ -157,6 +158,11 @@ func (o *Options) complete() error {
 	}
 	return nil
 }
+
+// WorkerMemory is what a worker takes at most for what it receives and sends,
+// in bytes of heap, whatever it carries; what it keeps of conferences is beside
+// that.
+const WorkerMemory = netio.MaxMemory
 
 // maxWorkers is what the worker's part of an ICE user name can tell apart.
 const maxWorkers = 256
