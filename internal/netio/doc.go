@@ -12,7 +12,9 @@
 // valid until the next Read into the same batch; the reader may overwrite it
 // in place. What [Socket.Buffer] returns lies in the socket's send arena and
 // belongs to the caller until the next Buffer or Flush. Nothing is allocated
-// per packet or per batch.
+// per packet or per batch. Batches and arenas begin small and double, when they
+// are empty, after they were full, up to [MaxMemory] together; they do not
+// shrink.
 //
 // # Offload
 //
