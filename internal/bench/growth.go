@@ -43,7 +43,8 @@ func growthRows() []row {
 	return all
 }
 
-// restRows are a thousand people who have muted what they have.
+// restRows are a thousand people who have muted what they have. The server
+// takes some seconds to notice that nothing happens any more.
 func restRows() []row {
 	var all []row
 	for _, c := range []call{growing(25, 40, 40), growing(1, 1000, 1000)} {
@@ -56,7 +57,7 @@ func restRows() []row {
 // muted is a call in which people announce what they have, and send none of it.
 func muted(section string, c call) row {
 	m := c.meeting()
-	m.args = append(m.args, "--muted")
+	m.args, m.calm = append(m.args, "--muted"), 12*time.Second
 	return row{section: section, name: fmt.Sprintf("%d x %d, muted", c.rooms, c.people), once: m.run}
 }
 

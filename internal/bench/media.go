@@ -61,9 +61,10 @@ func (c *call) name() string {
 
 // meeting is what callers of `plenum loadtest` say, and what is known of it.
 type meeting struct {
-	args         []string // who comes
-	server       []string // more in the server's environment
-	both         bool     // the server may use the load's core as well
+	args         []string      // who comes
+	server       []string      // more in the server's environment
+	both         bool          // the server may use the load's core as well
+	calm         time.Duration // how much longer than settled nothing is measured
 	people       int
 	ramp, steady time.Duration
 }
@@ -190,7 +191,7 @@ func (c *meeting) watch(ctx context.Context, p *process, admin string, base atRe
 	if in == c.people {
 		f["CPU-ms a join"] = 1000 * (storm.CPU(p.pid()) - base.cpu) / float64(in)
 	}
-	if err := pause(ctx, settled); err != nil {
+	if err := pause(ctx, settled+c.calm); err != nil {
 		return nil, w, err
 	}
 	before, err := scrape(ctx, admin)

@@ -31,12 +31,14 @@ type allocation struct {
 }
 
 func (ep *endpoint) setConstraints(m *colibri.ReceiverVideoConstraints) {
+	ep.c.stir()
 	ep.settings.Update(m)
 	ep.bw.hold.ask()
 	ep.markDirty()
 }
 
 func (ep *endpoint) setLastN(n int) {
+	ep.c.stir()
 	ep.settings.SetLastN(n)
 	ep.bw.hold.ask()
 	ep.markDirty()

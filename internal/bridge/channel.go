@@ -144,6 +144,7 @@ func (ep *endpoint) sendChannel(msg []byte) bool {
 	if !ok {
 		ep.w.count.inc(dropChannelOutbox)
 		ch.behind = true
+		ep.lookSoon()
 	}
 	return ok
 }

@@ -20,6 +20,8 @@ type conference struct {
 	id        string // local: stands in channel URLs, so that those do not tell the meeting id
 	created   mono.Time
 	emptied   mono.Time // when the last endpoint went, 0 while there are some
+	stirred   mono.Time // when something happened last
+	resting   bool      // nothing has for a while: see restAfter
 
 	endpoints map[string]*endpoint
 	order     []*endpoint // by age; removal keeps the order
@@ -39,7 +41,7 @@ type conference struct {
 func newConference(w *worker, meetingID, room string) *conference {
 	c := &conference{
 		w: w, meetingID: meetingID, room: room, id: randomHex(8),
-		created: w.now, emptied: w.now,
+		created: w.now, emptied: w.now, stirred: w.now,
 		endpoints: map[string]*endpoint{}, sources: map[string]*mediaSource{}, ssrcs: map[uint32]*endpoint{},
 		feedbackAudio: randomSSRC(), feedbackVideo: randomSSRC(), lastN: alloc.Unlimited,
 		talk: talk{detector: speech.New(), router: speech.NewRouter(w.b.opt.Loudest.Speakers)},
@@ -61,7 +63,7 @@ func (c *conference) tick(now mono.Time) {
 		c.expire()
 		return
 	}
-	c.w.nearly(&c.timer, now.Add(conferenceTick))
+	c.w.nearly(&c.timer, now.Add(c.tickPeriod(now)))
 	c.watchLayers(now)
 }
 
@@ -110,6 +112,7 @@ func (c *conference) remove(ep *endpoint) {
 	if len(c.order) == 0 {
 		c.emptied = c.w.now
 	}
+	c.stir()
 }
 
 // sizeChanged bounds the number of videos everybody gets by the size of the

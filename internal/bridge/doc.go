@@ -71,6 +71,12 @@
 // as that of the worker they send for, less if they decide for more receivers
 // themselves; one that is behind loses video first.
 //
+// # At rest
+//
+// A conference in which nothing has happened for some seconds, no media and no
+// change, is looked after seldom, and so are its endpoints (rest.go). Who is
+// only there costs what its ICE checks, reports and pings cost.
+//
 // # Under which SSRC
 //
 // To most receivers a source has its own first SSRC. For those that take SSRC

@@ -37,6 +37,7 @@ type endpoint struct {
 	repeatTimer mono.Timer
 	secondTimer mono.Timer
 	active      bool // as told by EndpointConnectivityStatusChangeEvent
+	resting     bool // everySecond is not due before it has been silent for long
 }
 
 // repeatConstraintsAfter: a client forgets constraints that arrive before its
@@ -103,10 +104,12 @@ func (ep *endpoint) secured(now mono.Time) {
 	ep.log().Debug("DTLS done", "profile", ep.sealer.Profile())
 	ep.c.subscribeAudioFor(ep)
 	ep.markDirty()
+	ep.c.stir()
 }
 
+// everySecond is what is due each second, unless nothing happens (rest.go).
 func (ep *endpoint) everySecond(now mono.Time) {
-	ep.w.nearly(&ep.secondTimer, now.Add(time.Second))
+	ep.scheduleSecond(now)
 	lim := &ep.w.b.opt.Limits
 	switch {
 	case ep.heard == 0 && now.Sub(ep.created) > lim.NeverConnected:

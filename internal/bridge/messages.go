@@ -93,6 +93,7 @@ func (ep *endpoint) setVideoType(s *mediaSource, t colibri.VideoType) {
 	if s == nil {
 		return
 	}
+	ep.c.stir()
 	off, before := t == colibri.None || t == colibri.Disabled, s.videoType
 	switch t {
 	case colibri.Camera:
@@ -109,6 +110,7 @@ func (ep *endpoint) setVideoType(s *mediaSource, t colibri.VideoType) {
 }
 
 func (ep *endpoint) setAudioSubscription(m *colibri.ReceiverAudioSubscription) {
+	ep.c.stir()
 	ep.audio = audioWish{none: !m.All, include: nameSet(m.Include), exclude: nameSet(m.Exclude)}
 	ep.c.subscribeAudioFor(ep)
 }
@@ -152,17 +154,25 @@ func (ep *endpoint) spreadStats(m *colibri.EndpointStats) {
 		ep.w.count.inc(dropChannelMessage)
 		return
 	}
+	all := len(ep.c.order) <= statsFilterAbove || ep.c.spokeRecently(ep)
+	if !all && !ep.shown() {
+		return // in a large room where all have their cameras off that is everybody
+	}
 	out, err := colibri.MarshalMessage(&colibri.EndpointStats{From: ep.id, Fields: m.Fields})
 	if err != nil {
 		ep.w.count.inc(dropChannelMessage)
 		return
 	}
-	all := len(ep.c.order) <= statsFilterAbove || ep.c.spokeRecently(ep)
 	for _, to := range ep.c.order {
 		if to != ep && (all || to.shows(ep)) {
 			to.sendChannel(out)
 		}
 	}
+}
+
+// shown reports whether anybody has asked for a video of ep's.
+func (ep *endpoint) shown() bool {
+	return slices.ContainsFunc(ep.sources, func(s *mediaSource) bool { return s.kind == media.Video && s.demand.Height() != 0 })
 }
 
 // shows reports whether a receiver has any use for a source of from.

@@ -124,6 +124,7 @@ func (c *conference) apply(req *colibri.ConferenceModify) *colibri.ConferenceMod
 // applyEndpoint follows the order Colibri2 prescribes: expire, create, media,
 // last-n, transport, sources, force-mute, ICE restart.
 func (c *conference) applyEndpoint(m *colibri.EndpointModify) colibri.EndpointModified {
+	c.stir()
 	out := colibri.EndpointModified{ID: m.ID}
 	ep := c.endpoints[m.ID]
 	if m.Expire {

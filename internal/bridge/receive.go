@@ -75,6 +75,7 @@ func (ep *endpoint) rtpPacket(pkt []byte) {
 		return
 	}
 	ep.heardMedia()
+	ep.c.stir()
 	ep.bytesIn.add(n)
 	h := &ep.w.header
 	if *h, err = rtp.Parse(pkt[:n]); err != nil {

@@ -222,6 +222,7 @@ func newResting(t testing.TB, cameras, people int, estimate uint64) *resting {
 func (c *resting) second() {
 	for tenth := range 10 {
 		c.w.now = c.w.now.Add(100 * time.Millisecond)
+		c.order[0].c.stir() // as packets do
 		for i, s := range c.cameras {
 			for _, e := range s.encodings {
 				e.heard = c.w.now
