@@ -74,7 +74,7 @@ func outside(r *record.Report) int {
 // seconds adds what the whole seconds of the window say: the load's CPU, loss,
 // the median of their median delays, and the mean of their 99th percentiles.
 func (f figures) seconds(r *record.Report, w window) {
-	var n, cpu, came, lost, p99 float64
+	var n, cpu, came, lost, p99, bits float64
 	var p50 []time.Duration
 	for _, s := range r.Seconds {
 		if end := r.Began.Add(s.At); end.Add(-time.Second).Before(w.from) || end.After(w.to) {
@@ -84,6 +84,7 @@ func (f figures) seconds(r *record.Report, w window) {
 		cpu += s.CPU
 		came += float64(s.PacketsIn)
 		lost += float64(s.Lost)
+		bits += float64(s.BitsIn + s.BitsOut)
 		p50 = append(p50, s.DelayP50)
 		p99 += ms(s.DelayP99)
 	}
@@ -91,7 +92,7 @@ func (f figures) seconds(r *record.Report, w window) {
 		return
 	}
 	f["load cores"], f["load CPU %"] = cpu/n, 100*cpu/n
-	f["received/s"] = came / n
+	f["received/s"], f["Mbit/s"] = came/n, bits/n/1e6
 	if came > 0 {
 		lost = max(lost, 0) // repetitions of what was lost before may have come
 		slices.Sort(p50)

@@ -49,7 +49,9 @@ func restRows() []row {
 	var all []row
 	for _, c := range []call{growing(25, 40, 40), growing(1, 1000, 1000)} {
 		c.steady = 30 * time.Second
-		all = append(all, muted(restSection, c))
+		r := muted(restSection, c)
+		r.name = "at rest: " + r.name
+		all = append(all, r)
 	}
 	return all
 }

@@ -9,6 +9,7 @@ import (
 	"os/signal"
 	"regexp"
 	"slices"
+	"strings"
 	"syscall"
 	"time"
 
@@ -20,13 +21,20 @@ func main() {
 	defer stop()
 	do := table
 	if len(os.Args) > 1 {
-		switch os.Args[1] {
+		switch name := os.Args[1]; name {
 		case "storm":
 			do = stormCommand
 		case "churn":
 			do = churnCommand
 		case "beside":
 			do = besideCommand
+		case "render":
+			do = renderCommand
+		default:
+			if !strings.HasPrefix(name, "-") {
+				fmt.Fprintf(os.Stderr, "bench: there is no %q; it is churn, beside or render, or nothing to measure rows (bench -h)\n", name)
+				os.Exit(2)
+			}
 		}
 	}
 	if err := do(ctx, os.Args[1:]); err != nil {
@@ -71,12 +79,19 @@ func (s *settings) addTo(f *flag.FlagSet, runs int) {
 	f.BoolVar(&s.more, "more", false, "add to the runs that were measured at the same commit on the same machine, instead of replacing them")
 	f.StringVar(&s.server, "server-core", "0", "`core` the server is pinned to")
 	f.StringVar(&s.load, "load-core", "1", "`core` the load is pinned to")
-	f.StringVar(&s.out, "out", "docs", "`directory` that performance.md and performance.json are written to")
+	f.StringVar(&s.out, "out", "docs", "`directory` of performance.md and performance.json, which are written over: name another to try something")
 }
 
 func table(ctx context.Context, args []string) error {
 	var s settings
 	f := flag.NewFlagSet("bench", flag.ExitOnError)
+	f.Usage = func() {
+		fmt.Fprint(f.Output(), "bench measures plenum and its peers, all rows or some.\n\n"+
+			"  bench churn -h    an hour of joining and leaving: does memory grow?\n"+
+			"  bench beside -h   a server of another make, beside plenum's figures\n"+
+			"  bench render      writes performance.md anew from performance.json\n\nFlags:\n")
+		f.PrintDefaults()
+	}
 	s.addTo(f, 5)
 	only := f.String("only", ".", "rows to measure, a regular `expression` on their names")
 	list := f.Bool("list", false, "list the rows and end")
@@ -86,11 +101,36 @@ func table(ctx context.Context, args []string) error {
 		return fmt.Errorf("-only: %w", err)
 	}
 	all := slices.DeleteFunc(rows(), func(r row) bool { return !chosen.MatchString(r.name) })
+	if f.NArg() > 0 || len(all) == 0 {
+		return fmt.Errorf("there is no row to measure: -only %q %s (bench -list shows them)", *only, strings.Join(f.Args(), " "))
+	}
 	if *list {
-		for _, r := range all {
-			fmt.Println(r.name)
-		}
+		printRows(all)
 		return nil
 	}
 	return s.measure(ctx, all)
+}
+
+// printRows lists rows below the titles of their tables.
+func printRows(all []row) {
+	last := ""
+	for _, r := range all {
+		if r.section != last {
+			fmt.Println(r.section)
+		}
+		last = r.section
+		fmt.Println("  " + r.name)
+	}
+}
+
+// renderCommand writes the table for people from what was measured.
+func renderCommand(_ context.Context, args []string) error {
+	f := flag.NewFlagSet("bench render", flag.ExitOnError)
+	out := f.String("out", "docs", "`directory` of performance.json and performance.md")
+	_ = f.Parse(args[1:]) // ends the process on mistakes
+	b, err := openBook(*out)
+	if err != nil {
+		return err
+	}
+	return b.write()
 }

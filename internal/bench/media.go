@@ -176,7 +176,11 @@ func live(ctx context.Context, admin string) (float64, error) {
 	return m["go_memstats_heap_alloc_bytes"] + m["go_memstats_stack_inuse_bytes"], err
 }
 
-const heapInUse = "go_memstats_heap_inuse_bytes"
+const (
+	heapInUse = "go_memstats_heap_inuse_bytes"
+	ofRuntime = "go_memstats_sys_bytes" // all the runtime ever asked for
+	givenBack = "go_memstats_heap_released_bytes"
+)
 
 // window is the time in which everybody is in and settled.
 type window struct{ from, to time.Time }

@@ -28,7 +28,7 @@ var sections = []section{
 	{roomSection, roomIntro, []string{"packets/s", "us per packet", "mean run", "CPU-ms a join", "server cores", "KB each", "heap KB each", "live KB each", "added p99 ms", "load cores", "failed"}},
 	{roomsSection, roomsIntro, []string{"packets/s", "us per packet", "mean run", "CPU-ms a join", "server cores", "KB each", "heap KB each", "live KB each", "added p99 ms", "load cores", "failed"}},
 	{restSection, restIntro, []string{"CPU %", "packets/s", "CPU-ms a join", "KB each", "live KB each", "load CPU %", "failed"}},
-	{churnSection, churnIntro, []string{"minutes", "joins", "warm live MB", "end live MB", "warm MB", "end MB", "warm goroutines", "end goroutines"}},
+	{churnSection, churnIntro, []string{"minutes", "joins", "warm live MB", "end live MB", "warm outside MB", "end outside MB", "warm MB", "end MB", "warm goroutines", "end goroutines"}},
 }
 
 const signallingIntro = `Clients log in over WebSocket without TLS (connect), all join their rooms at once with presences of 1.3 KB until
@@ -44,7 +44,7 @@ load on the other core; as many microphones as cameras, of which people use one 
 asks for every camera as a thumbnail, in stage view for the speaker large and the rest small. "us per packet" is the
 server's whole CPU time, signalling included, for each audio or video packet it forwards and seals (AES-128-GCM). Delay
 is from the sender's to the receiver's process, both of which are the load on its one core; "added" is the server's part
-of it, as in the table of delays. "KB each" is resident memory
+of it by its own clock, of the last ten seconds taken together, as in the table of delays. "KB each" is resident memory
 a participant, garbage included, for which there is room of up to 128 MB whatever the number of participants
 (memory.md); "live KB each" is what is left of it right after a collection: heap and stacks. All figures are of the time
 in which everybody is in; delays are the median of its seconds' medians, and the mean of their 99th percentiles. "Failed"
@@ -114,16 +114,17 @@ server's own), receiver reports, XMPP pings, bridge channels on which everybody 
 
 const churnIntro = `What ` + "`./bench churn`" + ` finds, which is run by night: participants leave and come back all the time. "Warm" is the
 second tenth of the time and "end" the last; "live" is what is left right after collections of garbage, heap and stacks, and
-MB the resident size, with the part the runtime keeps for later: means of a look each second. It fails if what is live, the
-number of goroutines or, after half an hour or more, the resident size is more than 10 % higher at the end, of the
-goroutines twenty, and of the resident size 16 MB beside, which garbage takes or not; and if fewer came back than should
-have. Each look makes the server collect its garbage.
+MB the resident size, of which up to 128 MB are room for garbage (memory.md), and "outside" what of it is not the Go
+runtime's: means of a look each second, which makes the server collect its garbage. It fails if what is live, what is
+outside or the number of goroutines is more than 10 % higher at the end, 2 MB and twenty goroutines being chance; and if
+fewer came back than should have.
 `
 
 // render writes performance.md.
 func render(b *book) []byte {
 	var out strings.Builder
 	out.WriteString(head)
+	holds(&out, b.Rows)
 	for _, s := range sections {
 		entries := slices.DeleteFunc(slices.Clone(b.Rows), func(e entry) bool { return e.Section != s.title })
 		if len(entries) == 0 {
@@ -185,6 +186,9 @@ func notes(out *strings.Builder, entries []entry) {
 			order = append(order, w)
 		}
 		runs := fmt.Sprintf("%d runs", len(e.Runs))
+		if len(e.Runs) == 1 {
+			runs = "one run"
+		}
 		if e.Failed > 0 {
 			runs += fmt.Sprintf(", %d more failed", e.Failed)
 		}

@@ -56,6 +56,23 @@ func TestBook(t *testing.T) {
 	}
 }
 
+// TestRendered: performance.md in the repository is what bench makes of
+// performance.json.
+func TestRendered(t *testing.T) {
+	const dir = "../../docs"
+	b, err := openBook(dir)
+	if err != nil {
+		t.Fatal(err)
+	}
+	got, err := os.ReadFile(filepath.Join(dir, "performance.md"))
+	if err != nil {
+		t.Fatal(err)
+	}
+	if string(got) != string(render(b)) {
+		t.Error("docs/performance.md is not what ./bench render writes")
+	}
+}
+
 // TestMore: runs add up only when that is wanted, and only those of one
 // commit; what was measured at another is kept as past.
 func TestMore(t *testing.T) {
