@@ -52,7 +52,7 @@ type loadtestCmd struct {
 
 	JSON   string   `group:"What comes of it" name:"json" placeholder:"FILE" help:"Write everything that was measured to this file."`
 	HTML   string   `group:"What comes of it" name:"html" placeholder:"FILE" help:"Write a page with plots to this file."`
-	Assert []string `group:"What comes of it" sep:"none" placeholder:"CONDITIONS" help:"Fail unless these are met: join.p99<2s,loss<0.1%. A wrong name lists all. Default: failed=0,unfinished=0, --max-loss, and with --from machines.lost=0."`
+	Assert []string `group:"What comes of it" sep:"none" placeholder:"CONDITIONS" help:"Fail unless these are met: join.p99<2s,loss<0.1%. A wrong name lists all. Default: failed=0,unfinished=0,silent<=1%, --max-loss, and with --from machines.lost=0."`
 	Plain  bool     `group:"What comes of it" help:"Plain lines instead of a live view, as when the output is no terminal."`
 
 	ServerMetrics string `group:"What comes of it" placeholder:"URL" help:"Where a plenum server under test has its metrics, to know its CPU: http://127.0.0.1:8081/metrics."`
@@ -349,6 +349,9 @@ func (l *loadtestCmd) usual(sum *verdict.Summary, interrupted bool) []verdict.As
 	}
 	if sum.Audio.Expected+sum.Video.Expected > 0 {
 		text += fmt.Sprintf(",loss<=%g%%", max(l.MaxLoss, 0))
+	}
+	if sum.Listened > 0 {
+		text += ",silent<=1%"
 	}
 	conditions, _ := verdict.Parse(text)
 	return conditions

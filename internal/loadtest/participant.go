@@ -32,6 +32,7 @@ type participant struct {
 	name   string
 	w      *worker
 	story  story
+	pulse  pulse
 	begins time.Duration
 	ctx    context.Context // of all it does; ends when it leaves, or the run does
 	stop   func()
@@ -42,6 +43,7 @@ type participant struct {
 	breakAt         mono.Time
 	churnAt         mono.Time // when it leaves to come back, 0 for never
 	seenIn, seenOut uint64    // stanzas, when they were last looked at
+	hearing         hearing
 
 	deadline  atomic.Int64 // of the client: a mono.Time
 	view      atomic.Int64 // when what it looks at has to be told again: a mono.Time, 0 for never
@@ -382,7 +384,7 @@ func (p *participant) offered(now mono.Time, m *jingle.Message) {
 	s.ufrag = fmt.Sprintf("%08x", rand.Uint32())
 	pwd := fmt.Sprintf("%016x%016x", rand.Uint64(), rand.Uint64())
 	o.sctp = o.transport.SCTPPort != 0 && (p.r.site.PreferSCTP || o.url == "")
-	peer := &peer{w: p.w, ctx: p.ctx, living: &p.r.living, story: &p.story, offer: o, sources: s, pwd: pwd, began: p.r.began, failed: p.transportFailed, muted: p.remotes.muted()}
+	peer := &peer{w: p.w, ctx: p.ctx, living: &p.r.living, story: &p.story, pulse: &p.pulse, offer: o, sources: s, pwd: pwd, began: p.r.began, failed: p.transportFailed, muted: p.remotes.muted()}
 	s.isMuted = peer.isMuted
 	if o.sctp {
 		s.onSecured = func(c *dial.Conn) { p.openSCTP(peer, c) }
@@ -533,7 +535,7 @@ func (p *participant) sourceInfo(owner, text string) {
 
 func (p *participant) ownerGone(owner string) {
 	gone, shown := p.remotes.forget(owner)
-	p.tellMutes(gone)
+	p.tellGone(gone)
 	if shown {
 		p.lookAgain()
 	}

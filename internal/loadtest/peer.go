@@ -62,6 +62,8 @@ type peer struct {
 	count     record.Media
 	delay     *record.Histogram
 
+	pulse           *pulse // of its participant; immutable
+	told            beat
 	toldIn, toldOut uint64 // bytes, at the last EndpointStats
 	sendT, houseT   mono.Timer
 	nextReport      mono.Time
@@ -264,6 +266,7 @@ func (m *peer) close() {
 		return
 	}
 	m.closed = true
+	m.tellPulse()
 	m.w.wheel.Cancel(&m.sendT)
 	m.w.wheel.Cancel(&m.houseT)
 	if m.line != nil {

@@ -38,6 +38,14 @@ func freePort(t testing.TB) string {
 // serve runs a whole server in this process and returns its URL.
 func serve(t testing.TB, change func(*config.Config)) string {
 	t.Helper()
+	url, stop := serveMortal(t, change)
+	t.Cleanup(stop)
+	return url
+}
+
+// serveMortal is serve for a server that is stopped, once, by the test.
+func serveMortal(t testing.TB, change func(*config.Config)) (url string, stop func()) {
+	t.Helper()
 	c := config.Default()
 	c.HTTP.Listen, c.Admin.Listen, c.Media.Listen = freePort(t), "127.0.0.1:0", "127.0.0.1:0"
 	if change != nil {
@@ -50,15 +58,14 @@ func serve(t testing.TB, change func(*config.Config)) string {
 	if err := a.Start(); err != nil {
 		t.Fatal(err)
 	}
-	t.Cleanup(func() {
+	metrics.Store(a.URL(), a.AdminURL()+"/metrics")
+	return a.URL(), func() {
 		ctx, cancel := context.WithTimeout(context.Background(), app.StopPatience)
 		defer cancel()
 		if err := a.Stop(ctx); err != nil {
 			t.Error(err)
 		}
-	})
-	metrics.Store(a.URL(), a.AdminURL()+"/metrics")
-	return a.URL()
+	}
 }
 
 // metrics is where the servers of tests have theirs, by their URLs.

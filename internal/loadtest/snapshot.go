@@ -29,7 +29,7 @@ func (m *peer) snapshot() record.Media {
 	}
 	c.Streams = make([]record.Stream, 0, len(m.order))
 	for _, s := range m.order {
-		c.Streams = append(c.Streams, streamRecord(s))
+		c.Streams = append(c.Streams, streamRecord(s, m.w.now))
 	}
 	if m.audio != nil {
 		c.Spoke = m.audio.Spoke()
@@ -43,18 +43,19 @@ func (m *peer) snapshot() record.Media {
 	return c
 }
 
-func streamRecord(s *lmedia.Stream) record.Stream {
+func streamRecord(s *lmedia.Stream, now mono.Time) record.Stream {
 	st := s.Stats(s.Clock)
 	kind := "audio"
 	if s.Video {
 		kind = "video"
 	}
+	freezes, frozen, longest := s.Standstill(now)
 	return record.Stream{
 		SSRC: s.SSRC, Kind: kind, Source: s.Source, Codec: s.Codec, Desktop: s.Desktop,
 		Packets: st.Packets, Bytes: st.Bytes, Expected: uint64(max(int64(st.Packets)+st.Lost, 0)),
 		Lost: st.Lost - int64(s.Recovered), Recovered: s.Recovered, Duplicates: s.Duplicates, Jitter: st.Jitter,
 		Frames: s.Frames, KeyFrames: s.KeyFrames, Height: s.Height, Switches: s.Switches,
-		Freezes: s.Freezes, Frozen: s.Frozen, LongestGap: s.LongestGap, Bitrate: s.LastRate(),
+		Freezes: freezes, Frozen: frozen, LongestGap: longest, Bitrate: s.LastRate(),
 	}
 }
 
@@ -92,6 +93,7 @@ func (r *run) snapshots() map[*peer]record.Media {
 func (p *participant) record(media map[*peer]record.Media) record.Participant {
 	out := record.Participant{Index: p.index, Room: p.room.name, Name: p.name, Role: p.role.Name, Again: p.back, NoMedia: p.role.Signalling}
 	p.story.tell(&out)
+	out.Listened, out.Silent = p.hearing.listened, p.hearing.silence
 	p.mu.Lock()
 	defer p.mu.Unlock()
 	if p.client != nil {
@@ -187,6 +189,7 @@ func (s *mediaSum) add(w *worker, over time.Duration) {
 	s.delay.Merge(&w.delay)
 	for m := range w.peers {
 		s.kernelDrops += m.member.KernelDrops()
+		m.tellPulse()
 		for _, st := range m.order {
 			st.Rate(over)
 			s.stream(st)
@@ -206,6 +209,7 @@ func (b *book) second(now mono.Time) record.Second {
 		b.spent[i] = spent
 	}
 	b.people(&s)
+	b.listen(&s, over)
 	s.PacketsIn, s.PacketsOut = sum.packetsIn-b.last.packetsIn, sum.packetsOut-b.last.packetsOut
 	s.BitsIn, s.BitsOut = 8*(sum.bytesIn-b.last.bytesIn), 8*(sum.bytesOut-b.last.bytesOut)
 	s.Late, s.KernelDrops = sum.late-b.last.late, sum.kernelDrops-b.last.kernelDrops

@@ -156,6 +156,35 @@ func (p *participant) tellMutes(of []*remote) {
 	m.w.do(func() { m.mute(muted) })
 }
 
+// tellGone tells the media which sources went with their owner; the lock is
+// held.
+func (p *participant) tellGone(of []*remote) {
+	m := p.peer
+	if m == nil || len(of) == 0 {
+		return
+	}
+	names := make(map[string]bool, len(of))
+	for _, r := range of {
+		names[r.name] = true
+	}
+	m.w.do(func() { m.gone(names) })
+}
+
+// gone takes which sources nothing more will come of: that is no freeze. Those
+// that were received count as muted, since packets and a list of what is
+// forwarded may still be on their way.
+func (m *peer) gone(names map[string]bool) {
+	for name := range names {
+		delete(m.muted, name)
+	}
+	for _, s := range m.order {
+		if names[s.Source] {
+			m.muted[s.Source] = true
+			s.Moving(false)
+		}
+	}
+}
+
 // mute takes which of some sources are muted.
 func (m *peer) mute(muted map[string]bool) {
 	for name, is := range muted {

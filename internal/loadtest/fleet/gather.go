@@ -124,6 +124,8 @@ func together(all []record.Second) record.Second {
 		out.BitsOut += s.BitsOut
 		out.Lost += s.Lost
 		out.Freezes += s.Freezes
+		out.Listening += s.Listening
+		out.Silent += s.Silent
 		out.StanzasIn += s.StanzasIn
 		out.StanzasOut += s.StanzasOut
 		out.Resumes += s.Resumes

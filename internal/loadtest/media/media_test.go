@@ -437,6 +437,34 @@ func TestFreezes(t *testing.T) {
 	}
 }
 
+// TestStandstill: a picture that stands still until the end is frozen, unless
+// it need not move.
+func TestStandstill(t *testing.T) {
+	for _, tc := range []struct {
+		name string
+		gap  time.Duration
+		then func(*Stream)
+		want int
+	}{
+		{"moves", 100 * time.Millisecond, func(*Stream) {}, 0},
+		{"stands still", 4 * time.Second, func(*Stream) {}, 1},
+		{"muted", 4 * time.Second, func(s *Stream) { s.Moving(false) }, 0},
+		{"muted for a time", 4 * time.Second, func(s *Stream) { s.Moving(false); s.Moving(true) }, 0},
+		{"another source", 4 * time.Second, func(s *Stream) { s.Reassign("other", false) }, 0},
+	} {
+		s := NewStream(3, true, "VP8", 90000)
+		s.Moving(true)
+		at := mono.Time(time.Hour)
+		s.frame(1, at)
+		s.frame(3001, at.Add(time.Second/30))
+		tc.then(s)
+		freezes, frozen, longest := s.Standstill(at.Add(time.Second/30 + tc.gap))
+		if freezes != tc.want || tc.want > 0 && (frozen != tc.gap || longest != tc.gap) || s.Freezes != 0 {
+			t.Errorf("%s: %d freezes of %v, the longest %v; %d counted for good", tc.name, freezes, frozen, longest, s.Freezes)
+		}
+	}
+}
+
 func FuzzReadStamp(f *testing.F) {
 	f.Add(Stamp{Sent: 5, Height: 180, Clock: 7}.Append([]byte("picture")))
 	f.Fuzz(func(t *testing.T, b []byte) {

@@ -106,6 +106,16 @@ func (s *Stream) frame(ts uint32, at mono.Time) {
 	s.frameAt, s.lastTS = at, ts
 }
 
+// Standstill is Freezes, Frozen and LongestGap as they would be if the next
+// picture came now: a picture that stands still until the end is frozen too.
+func (s *Stream) Standstill(now mono.Time) (freezes int, frozen, longest time.Duration) {
+	freezes, frozen, longest = s.Freezes, s.Frozen, s.LongestGap
+	if gap := now.Sub(s.frameAt); s.frameAt != 0 && s.moving && gap > s.freezeAfter() {
+		return freezes + 1, frozen + gap, max(longest, gap)
+	}
+	return freezes, frozen, longest
+}
+
 // freezeAfter is the gap from which the stream counts as frozen: FreezeAfter,
 // or three intervals of what the sender sends at the layer that is forwarded.
 // That is the shortest step of the sender's clock between the last pictures:
@@ -132,6 +142,9 @@ func (s *Stream) Moving(is bool) {
 	}
 	s.moving = is
 }
+
+// IsMoving reports whether gaps count as freezes.
+func (s *Stream) IsMoving() bool { return s.moving }
 
 // Reassign says that the SSRC carries another source from now on (SSRC
 // rewriting).

@@ -87,6 +87,12 @@ type Participant struct {
 	Reinvites   int     `json:"reinvites"`             // further session-initiates
 	ChannelLost int     `json:"channel_lost"`          // times the bridge channel had to be opened again
 
+	// Listened is the time in which it should have received media, by what
+	// others in its room sent, and Silent what of that nothing at all came in;
+	// both in whole seconds of the run, since it had received something.
+	Listened time.Duration `json:"listened"`
+	Silent   time.Duration `json:"silent"`
+
 	Signalling Signalling `json:"signalling"`
 	Media      *Media     `json:"media,omitempty"` // nil without media
 }
@@ -200,6 +206,8 @@ type Second struct {
 	BitsOut      uint64        `json:"bits_out"`
 	Lost         int64         `json:"lost"` // in this second; a repetition that comes later gives back
 	Freezes      int           `json:"freezes"`
+	Listening    int           `json:"listening"` // participants that should have received media in this second
+	Silent       int           `json:"silent"`    // and of these, who received nothing at all
 	DelayP50     time.Duration `json:"delay_p50"` // of this second's packets
 	DelayP99     time.Duration `json:"delay_p99"`
 	StanzasIn    uint64        `json:"stanzas_in"`

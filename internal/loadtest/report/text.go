@@ -45,6 +45,10 @@ func Text(s *verdict.Summary, checks []Check) string {
 				verdict.Brief(k.kind.Jitter.Quantile(0.5)), verdict.Brief(k.kind.Jitter.Quantile(0.99)))
 		}
 	}
+	if s.Listened > 0 {
+		line("\n%d participants received nothing at all for a second or longer: %s of the %s that all together listened", s.SilentPeople,
+			verdict.Brief(s.Silent), verdict.Brief(s.Listened))
+	}
 	if s.Delay.Count() > 0 {
 		line("\nAll together received %s on average and %s at most, and sent %s.", verdict.Rate(s.RateIn), verdict.Rate(s.PeakIn), verdict.Rate(s.RateOut))
 	}

@@ -97,6 +97,7 @@ func countMetrics(count func(string, string, func(*Summary) int)) {
 	count("reinvites", "further invitations", func(s *Summary) int { return s.Reinvites })
 	count("channel.lost", "bridge channels that broke", func(s *Summary) int { return s.ChannelLost })
 	count("freezes", "gaps of more than 200 ms, and three of the sender's intervals, in a picture that should move", func(s *Summary) int { return s.Video.Freezes })
+	count("silent.participants", "that received nothing at all for a second or longer, though others sent", func(s *Summary) int { return s.SilentPeople })
 	count("machines.lost", "of several that shared the test", func(s *Summary) int { return s.LostMachines() })
 	count("malformed", "packets and messages that could not be read", func(s *Summary) int { return int(s.Malformed + s.Unauthentic) })
 }
@@ -122,6 +123,9 @@ func mediaMetrics(add func(string, unit, string, func(*Summary) (float64, bool))
 			return kind.Repaired(), kind.Expected > 0
 		})
 	}
+	add("silent", percentage, "of the time in which others sent, nothing at all came for a second or longer", func(s *Summary) (float64, bool) {
+		return s.silence(), s.Listened > 0
+	})
 	add("frozen", duration, "how long pictures froze altogether", func(s *Summary) (float64, bool) { return s.Video.Frozen.Seconds(), s.Video.Streams > 0 })
 	add("rate.in", bitrate, "received by all together, mean", func(s *Summary) (float64, bool) { return float64(s.RateIn), s.RateIn > 0 })
 	add("rate.out", bitrate, "sent by all together, mean", func(s *Summary) (float64, bool) { return float64(s.RateOut), s.RateOut > 0 })

@@ -91,6 +91,9 @@ func person(p *record.Participant, room *senders) Person {
 	if p.Media != nil {
 		all = append(all, mediaReasons(p, &out, room)...)
 	}
+	if p.Silent > 0 {
+		all = append(all, reason{10 * p.Silent.Seconds(), fmt.Sprintf("received nothing at all for %s", Brief(p.Silent))})
+	}
 	all = append(all, signallingReasons(p)...)
 	slices.SortStableFunc(all, func(a, b reason) int { return cmp.Compare(b.weight, a.weight) })
 	for _, r := range all {

@@ -26,6 +26,10 @@ type Summary struct {
 	Steps []StepSum        // in the order of record.Steps; steps nobody took are left out
 
 	Audio, Video Kind
+	Listened     time.Duration    // of all together, in which they should have received media
+	Silent       time.Duration    // of it, in which nothing at all came, for a second or longer
+	SilentPeople int              // for whom that was so
+	SilentFrom   time.Duration    // since the run began: from then on nobody received anything that should have; 0 if somebody did
 	Delay        record.Histogram // sender to receiver
 	Untimed      int              // video streams that are not in Delay: only pictures of VP8 tell when they were sent
 	Heights      map[int]int      // height of pictures received at the end -> number of streams
@@ -123,6 +127,10 @@ type ServerSum struct {
 	CPU, Peak float64 // cores
 	Memory    uint64  // the most, bytes; 0 if unknown
 }
+
+// silence is the share of the time in which something should have come that
+// nothing did, 0 to 1.
+func (s *Summary) silence() float64 { return share(uint64(s.Silent), uint64(s.Listened)) }
 
 func share(part, whole uint64) float64 {
 	if whole == 0 {
@@ -244,6 +252,11 @@ func (s *Summary) steps(p *record.Participant, all map[record.Step]*StepSum) {
 }
 
 func (s *Summary) counters(p *record.Participant) {
+	s.Listened += p.Listened
+	if p.Silent > 0 {
+		s.Silent += p.Silent
+		s.SilentPeople++
+	}
 	s.Resumes += p.Resumes
 	s.Rejoins += p.Rejoins
 	s.Reinvites += p.Reinvites
@@ -353,9 +366,24 @@ func (s *Summary) seconds(r *record.Report) {
 			s.Machines = append(s.Machines, MachineSum{m, m.CPU.Seconds() / r.Duration.Seconds()})
 		}
 	}
+	s.SilentFrom = silentFrom(r.Seconds)
 	if r.Server != nil {
 		s.server(r.Server)
 	}
+}
+
+// silentFrom is when the seconds began in which nobody received anything to
+// the end, though some should have; 0 if there are none.
+func silentFrom(all []record.Second) (from time.Duration) {
+	for i := len(all) - 1; i > 0 && all[i].Silent == all[i].Listening; i-- {
+		switch {
+		case all[i].Silent > 0:
+			from = all[i-1].At
+		case all[i].PacketsIn > 0:
+			return from
+		}
+	}
+	return from
 }
 
 func (s *Summary) server(r *record.Server) {

@@ -14,6 +14,7 @@ func (s *Summary) words() {
 	if all := s.Audio.Expected + s.Video.Expected; all > 0 {
 		s.wordsOfMedia(say, all)
 	}
+	s.wordsOfSilence(say)
 	if s.Resumes+s.Rejoins > 0 {
 		say("Signalling connections were resumed %s, sessions begun anew %s.", times(s.Resumes), times(s.Rejoins))
 	}
@@ -77,6 +78,17 @@ func (s *Summary) wordsOfMedia(say func(string, ...any), all uint64) {
 		say("Pictures froze %s, for %s together, in %d streams.", times(s.Video.Freezes), Brief(s.Video.Frozen), s.Video.Streams)
 	case s.Video.Streams > 0:
 		say("No picture froze.")
+	}
+}
+
+// wordsOfSilence says who received nothing at all.
+func (s *Summary) wordsOfSilence(say func(string, ...any)) {
+	if s.SilentFrom > 0 {
+		say("From second %.0f on nothing came from the server.", s.SilentFrom.Seconds())
+	}
+	if s.SilentPeople > 0 {
+		say("%d of %d participants received nothing at all for a second or longer, though they should have: %s of the %s that all together listened.",
+			s.SilentPeople, s.Participants, Brief(s.Silent), Brief(s.Listened))
 	}
 }
 

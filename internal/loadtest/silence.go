@@ -1,0 +1,133 @@
+package loadtest
+
+import (
+	"sync/atomic"
+	"time"
+
+	"github.com/plenum-conf/plenum/internal/loadtest/record"
+)
+
+// pulse is what one participant sent and received since the last look at it.
+// Its worker adds, the book takes.
+type pulse struct {
+	in     atomic.Uint64 // packets with a payload
+	video  atomic.Uint64 // packets of video sent
+	spoke  atomic.Int64  // nanoseconds of speech sent
+	secure atomic.Bool   // there is a session with keys
+	moving atomic.Bool   // it receives a camera that should move
+}
+
+// beat is how far a peer has told its pulse.
+type beat struct {
+	in, video uint64
+	spoke     time.Duration
+}
+
+// tellPulse adds what came and went since it was called last. It runs in the
+// worker.
+func (m *peer) tellPulse() {
+	now := beat{in: m.count.PacketsIn - m.count.Padding}
+	if m.audio != nil {
+		now.spoke = m.audio.Spoke()
+	}
+	for _, v := range m.videos {
+		for _, l := range v.Layers {
+			now.video += l.Packets
+		}
+	}
+	moving := false
+	for _, s := range m.order {
+		moving = moving || s.IsMoving()
+	}
+	m.pulse.in.Add(now.in - m.told.in)
+	m.pulse.video.Add(now.video - m.told.video)
+	m.pulse.spoke.Add(int64(now.spoke - m.told.spoke))
+	m.pulse.secure.Store(m.sealer != nil && !m.closed)
+	m.pulse.moving.Store(moving)
+	m.told = now
+}
+
+// What has to be sent in a second for others to receive something of it in the
+// same second, however it is cut off from the next.
+const (
+	enoughVideo  = 5 // packets
+	enoughSpeech = 500 * time.Millisecond
+)
+
+// hearing is what the book knows of a participant.
+type hearing struct {
+	heard, sends      bool // before, in this stay
+	listened, silence time.Duration
+	now               struct {
+		present, secure, moving, video, speech bool
+		in                                     uint64
+	}
+}
+
+// sending is what those of a room send in a second.
+type sending struct{ members, video, speech int }
+
+// listen takes everybody's pulse: who of those that should receive something
+// got nothing at all in the second that has passed. What should be received is
+// judged by what others in the same room, of this process, have sent: a camera
+// that the bridge says it forwards, or speech (servers may leave out silence).
+// Who was in the call, and has no session any more though others are there, is
+// silent too. Who joins anew begins anew.
+func (b *book) listen(s *record.Second, over time.Duration) {
+	rooms := map[*room]sending{}
+	for _, p := range b.r.all {
+		p.takePulse()
+		sum, n := rooms[p.room], &p.hearing
+		sum.add(n, 1)
+		rooms[p.room] = sum
+	}
+	for _, p := range b.r.all {
+		h := &p.hearing
+		others := rooms[p.room]
+		others.add(h, -1)
+		if h.now.present && h.heard && h.awaits(others) {
+			s.Listening++
+			h.listened += over
+			if h.now.in == 0 {
+				s.Silent++
+				h.silence += over
+			}
+		}
+		h.heard = h.now.present && (h.heard || h.now.in > 0)
+	}
+}
+
+// takePulse moves a participant's pulse to what the book knows.
+func (p *participant) takePulse() {
+	h, now := &p.hearing, &p.hearing.now
+	p.story.mu.Lock()
+	state := p.story.state
+	p.story.mu.Unlock()
+	now.present = state == record.InRoom || state == record.InCall
+	now.in = p.pulse.in.Swap(0)
+	now.video = p.pulse.video.Swap(0) >= enoughVideo
+	now.speech = time.Duration(p.pulse.spoke.Swap(0)) >= enoughSpeech
+	now.secure, now.moving = p.pulse.secure.Load(), p.pulse.moving.Load()
+	h.sends = now.present && (h.sends || now.video || now.speech)
+}
+
+// add counts a participant in its room, or takes it out.
+func (s *sending) add(h *hearing, n int) {
+	if h.sends {
+		s.members += n
+	}
+	if h.now.video {
+		s.video += n
+	}
+	if h.now.speech {
+		s.speech += n
+	}
+}
+
+// awaits reports whether something should have come in this second.
+func (h *hearing) awaits(others sending) bool {
+	if !h.now.secure {
+		return others.members > 0
+	}
+	return others.speech > 0 || h.now.moving && others.video > 0
+}

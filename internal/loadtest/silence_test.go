@@ -1,0 +1,106 @@
+package loadtest
+
+import (
+	"context"
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/plenum-conf/plenum/internal/loadtest/record"
+	"github.com/plenum-conf/plenum/internal/loadtest/verdict"
+)
+
+// TestAwaited: what counts as silence is decided by what others in the room
+// sent, and by what was received before.
+func TestAwaited(t *testing.T) {
+	r := &run{}
+	here, elsewhere := &room{}, &room{}
+	me, other, far := &participant{room: here}, &participant{room: here}, &participant{room: elsewhere}
+	r.all = []*participant{me, other, far}
+	b := &book{r: r}
+	me.hearing.heard, other.hearing.sends = true, true
+	for _, tc := range []struct {
+		name                 string
+		state                record.State
+		unheard              bool
+		in, video            uint64
+		spoke                time.Duration
+		from                 *participant
+		moving, without      bool
+		wantListen, wantMute int
+	}{
+		{name: "video comes", in: 90, video: 90, moving: true, wantListen: 1},
+		{name: "video does not", video: 90, moving: true, wantListen: 1, wantMute: 1},
+		{name: "video that is not forwarded", video: 90},
+		{name: "video of another room", video: 90, moving: true, from: far},
+		{name: "its own video", video: 90, moving: true, from: me},
+		{name: "video that just began", video: 1, moving: true},
+		{name: "speech comes", in: 40, spoke: time.Second, wantListen: 1},
+		{name: "speech does not", spoke: time.Second, wantListen: 1, wantMute: 1},
+		{name: "nobody talks"},
+		{name: "a word", spoke: 100 * time.Millisecond},
+		{name: "nothing came yet", spoke: time.Second, unheard: true},
+		{name: "it joins anew", state: record.Joining, without: true, spoke: time.Second},
+		{name: "it left", state: record.Left, without: true, spoke: time.Second},
+		{name: "its session was ended", state: record.InRoom, without: true, wantListen: 1, wantMute: 1},
+	} {
+		for _, p := range r.all {
+			p.story.state = record.InCall
+			p.pulse.secure.Store(true)
+		}
+		me.hearing = hearing{heard: !tc.unheard}
+		if tc.state != "" {
+			me.story.state = tc.state
+		}
+		me.pulse.secure.Store(!tc.without)
+		me.pulse.moving.Store(tc.moving)
+		me.pulse.in.Store(tc.in)
+		from := tc.from
+		if from == nil {
+			from = other
+		}
+		from.pulse.video.Store(tc.video)
+		from.pulse.spoke.Store(int64(tc.spoke))
+		var s record.Second
+		b.listen(&s, time.Second)
+		if s.Listening != tc.wantListen || s.Silent != tc.wantMute || me.hearing.silence != time.Duration(tc.wantMute)*time.Second {
+			t.Errorf("%s: %d listened and %d heard nothing, want %d and %d; %v", tc.name, s.Listening, s.Silent, tc.wantListen, tc.wantMute, me.hearing.silence)
+		}
+	}
+}
+
+// TestDeadServer: a server that ends half-way is told in figures and words.
+func TestDeadServer(t *testing.T) {
+	if testing.Short() {
+		t.Skip("takes seconds")
+	}
+	url, stop := serveMortal(t, nil)
+	plan := Simple{URL: url, Rooms: 1, Participants: 4, Audio: -1, Video: -1, Duration: inTime, RoomPrefix: "dead"}.Plan()
+	ctx, cancel := context.WithCancel(context.Background())
+	defer cancel()
+	heard, unheard := 0, 0
+	rep, err := Run(ctx, plan, Options{OnSecond: func(s record.Second) {
+		switch {
+		case s.Listening == 4 && s.Silent == 0:
+			if heard++; heard == 2 {
+				stop()
+			}
+		case s.Silent == 4:
+			if unheard++; unheard == 3 {
+				cancel()
+			}
+		}
+	}})
+	if err != nil {
+		t.Fatal(err)
+	}
+	if heard < 2 {
+		stop()
+	}
+	sum := verdict.Judge(rep)
+	text := strings.Join(sum.Words, " ")
+	if sum.SilentPeople != 4 || sum.SilentFrom == 0 || sum.Silent < 12*time.Second || sum.Video.Freezes == 0 ||
+		!strings.Contains(text, "on nothing came from the server") || !strings.Contains(text, "4 of 4 participants received nothing at all") {
+		t.Errorf("%d silent for %v, from %v on, %d freezes: %s", sum.SilentPeople, sum.Silent, sum.SilentFrom, sum.Video.Freezes, text)
+	}
+}
