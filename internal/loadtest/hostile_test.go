@@ -176,7 +176,7 @@ func fuzzPeer(t testing.TB) (*peer, *srtp.Sealer) {
 	o.formats[96] = format{codec: "rtx", clock: 90000, video: true, rtx: true, apt: 100}
 	s := makeSources(o, &Role{Audio: true, Video: true}, "0a1b2c3d", lmedia.NewConversation(1, 2), 0)
 	s.isMuted = func(string) bool { return false }
-	m := &peer{w: w, ctx: t.Context(), living: new(sync.WaitGroup), story: &story{}, offer: o, sources: s}
+	m := &peer{w: w, ctx: t.Context(), living: new(sync.WaitGroup), story: &story{}, pulse: &pulse{}, offer: o, sources: s}
 	if m.member, err = w.swarm.Open(netip.MustParseAddrPort("127.0.0.1:0")); err != nil {
 		t.Fatal(err)
 	}

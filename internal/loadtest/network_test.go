@@ -279,7 +279,7 @@ func bridgeAt(t *testing.T, privateOnly bool, from string, named ...string) (to 
 		t.Fatal(err)
 	}
 	s := &mySources{identity: identity, privateOnly: privateOnly, network: shape.Profile{Delay: time.Hour}, ufrag: "somebody"}
-	m := &peer{w: w, ctx: t.Context(), living: new(sync.WaitGroup), story: &story{events: new(atomic.Int64)}, offer: o, sources: s, pwd: strings.Repeat("p", 32)}
+	m := &peer{w: w, ctx: t.Context(), living: new(sync.WaitGroup), story: &story{events: new(atomic.Int64)}, pulse: &pulse{}, offer: o, sources: s, pwd: strings.Repeat("p", 32)}
 	m.start()
 	defer m.close()
 	bridge := ice.NewAgent(ice.Config{Ufrag: "bridge", Pwd: strings.Repeat("b", 32), Controlling: true})
