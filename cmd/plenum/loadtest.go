@@ -35,7 +35,7 @@ type loadtestCmd struct {
 	Audio          *int          `group:"Who comes" placeholder:"N" help:"How many of a room have a microphone. Default: all."`
 	Video          *int          `group:"Who comes" placeholder:"N" help:"How many of a room have a camera. Default: all."`
 	Screens        *int          `group:"Who comes" placeholder:"N" help:"How many of a room share their screen. Default: none."`
-	Muted          bool          `group:"Who comes" help:"All microphones and cameras are muted: they are announced, and nothing is sent."`
+	Muted          bool          `group:"Who comes" help:"All microphones and cameras are muted: they are announced, and nothing of them is sent. A screen is not muted."`
 	Duration       time.Duration `group:"Who comes" placeholder:"TIME" help:"How long the test lasts, ramp included. Default: 30s."`
 	Ramp           string        `group:"Who comes" placeholder:"RATE" help:"How fast participants come: 20/s, or 30s for all of them together. Default: all at once."`
 	Layout         string        `group:"Who comes" enum:",tile,stage,mixed" default:"" placeholder:"LAYOUT" help:"What participants look at: tile (the default), stage or mixed."`
@@ -137,8 +137,29 @@ func unknownScenario(name string) error {
 	return fmt.Errorf("there is neither a file nor a scenario %q; shipped are %s", name, strings.Join(scenario.Names(), ", "))
 }
 
+// declined is a flag about media, given although all decline them; "" if there
+// is none.
+func (l *loadtestCmd) declined() string {
+	switch {
+	case !l.SignallingOnly:
+		return ""
+	case l.Muted:
+		return "--muted"
+	case l.Screens != nil && *l.Screens != 0:
+		return "--screens"
+	case l.Codec != "":
+		return "--codec"
+	case l.FullBitrate:
+		return "--full-bitrate"
+	}
+	return ""
+}
+
 // scenario is what flags and file describe.
 func (l *loadtestCmd) scenario() (*scenario.Scenario, error) {
+	if flag := l.declined(); flag != "" {
+		return nil, fmt.Errorf("%s is about media, and with --signalling-only everybody declines them: leave out one of the two", flag)
+	}
 	over := scenario.Over{
 		Duration: l.Duration, Ramp: l.Ramp, Layout: l.Layout, Codec: l.Codec, Churn: l.Churn, Network: l.Network,
 		BreakEvery: l.BreakEvery, Signalling: l.SignallingOnly, FullBitrate: l.FullBitrate, Muted: l.Muted,

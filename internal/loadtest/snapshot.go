@@ -281,13 +281,13 @@ func (r *run) machine(seconds []record.Second) record.Machine {
 		}
 	}
 	if full > 0 && full*10 >= len(seconds) {
-		m.Limited = append(m.Limited, fmt.Sprintf("in %d of %d seconds the generator used more than 90 %% of its %d cores", full, len(seconds), m.Cores))
+		m.Limited = append(m.Limited, fmt.Sprintf("in %d of %d seconds it used more than 90 %% of its %d cores", full, len(seconds), m.Cores))
 	}
 	if busy > 0 && busy*10 >= len(seconds) {
 		m.Limited = append(m.Limited, fmt.Sprintf("in %d of %d seconds a media worker had hardly a pause", busy, len(seconds)))
 	}
 	if late*100 > packets {
-		m.Limited = append(m.Limited, fmt.Sprintf("%d times media were sent more than %v too late", late, tooLate))
+		m.Limited = append(m.Limited, fmt.Sprintf("it was late %d times by more than %v (was the machine busy?)", late, tooLate))
 	}
 	if dropped > 0 {
 		m.Limited = append(m.Limited, fmt.Sprintf("%d datagrams were lost in its own queues", dropped))

@@ -30,7 +30,7 @@ func Text(s *verdict.Summary, checks []Check) string {
 	}
 	if len(s.Steps) > 0 {
 		line("\nJoining                 median       90 %%       99 %%    slowest   participants")
-		line("  %-17s %s", "into the call", spread(&s.Join))
+		line("  %-17s %s", "into the "+s.Into(), spread(&s.Join))
 		for i := range s.Steps {
 			line("  %-17s %s", s.Steps[i].Step, spread(&s.Steps[i].Took))
 		}

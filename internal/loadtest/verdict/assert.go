@@ -127,6 +127,9 @@ func (u unit) write(v float64) string {
 // value that was found. What the test has no figure for is not met.
 func (a Assertion) Check(s *Summary) (ok bool, found string) {
 	v, known := a.metric.of(s)
+	if !known && a.metric.sent && s.Sent == 0 {
+		return false, "nothing was sent"
+	}
 	if !known {
 		return false, "there is no such figure in this test"
 	}

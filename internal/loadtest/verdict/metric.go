@@ -24,6 +24,7 @@ type metric struct {
 	unit unit
 	of   func(*Summary) (float64, bool) // durations in seconds, shares of 1, bit/s
 	help string
+	sent bool // of media: known only if some were sent
 }
 
 // quantiles are what is known of everything that has a distribution.
@@ -47,7 +48,7 @@ var order []string
 func makeMetrics() map[string]metric {
 	all := map[string]metric{}
 	add := func(name string, u unit, help string, of func(*Summary) (float64, bool)) {
-		all[name] = metric{name, u, of, help}
+		all[name] = metric{name: name, unit: u, of: of, help: help}
 		order = append(order, name)
 	}
 	spread := func(name, help string, of func(*Summary) *record.Histogram) {
@@ -71,10 +72,16 @@ func makeMetrics() map[string]metric {
 			spread("step."+stepName(step), "how long this step of joining took", func(s *Summary) *record.Histogram { return s.step(step) })
 		}
 	}
+	signalling := len(order)
 	spread("delay", "from sender to receiver", func(s *Summary) *record.Histogram { return &s.Delay })
 	spread("audio.jitter", "jitter of audio streams", func(s *Summary) *record.Histogram { return &s.Audio.Jitter })
 	spread("video.jitter", "jitter of video streams", func(s *Summary) *record.Histogram { return &s.Video.Jitter })
 	mediaMetrics(add)
+	for _, name := range order[signalling:] {
+		m := all[name]
+		m.sent = true
+		all[name] = m
+	}
 	machineMetrics(add)
 	return all
 }
@@ -149,7 +156,7 @@ func machineMetrics(add func(string, unit, string, func(*Summary) (float64, bool
 		return s.Server.Peak, true
 	})
 	add("late", percentage, "packets that the generator sent more than 20 ms too late", func(s *Summary) (float64, bool) { return s.Late, true })
-	add("limited", number, "1 if the generator was at its limit", func(s *Summary) (float64, bool) { return float64(min(len(s.Generator.Limited), 1)), true })
+	add("limited", number, "1 if the server may be better than the figures, because of the generator", func(s *Summary) (float64, bool) { return float64(min(len(s.Generator.Limited), 1)), true })
 }
 
 func (s *Summary) step(step record.Step) *record.Histogram {

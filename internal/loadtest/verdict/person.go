@@ -127,10 +127,14 @@ func errorReasons(p *record.Participant) []reason {
 
 // joinReasons says what was wrong with getting in.
 func joinReasons(p *record.Participant, out *Person) []reason {
+	into := "call"
+	if p.NoMedia {
+		into = "room"
+	}
 	switch {
 	case out.InCall && out.Join > slowJoin:
 		step, took := slowest(p)
-		return []reason{{out.Join.Seconds(), fmt.Sprintf("took %s to get into the call, of which %s for the step %q", Brief(out.Join), Brief(took), step)}}
+		return []reason{{out.Join.Seconds(), fmt.Sprintf("took %s to get into the %s, of which %s for the step %q", Brief(out.Join), into, Brief(took), step)}}
 	case out.InCall || p.State == record.Failed || p.State == record.Left || waitsAlone(p):
 		return nil
 	}
@@ -138,7 +142,7 @@ func joinReasons(p *record.Participant, out *Person) []reason {
 	if n := len(p.Steps); n > 0 {
 		last = string(p.Steps[n-1].Step)
 	}
-	return []reason{{500, fmt.Sprintf("did not get into the call; the last step it took was %q", last)}}
+	return []reason{{500, fmt.Sprintf("did not get into the %s; the last step it took was %q", into, last)}}
 }
 
 // slowest is the step that took the longest, on the way into the call.

@@ -15,6 +15,7 @@ type Summary struct {
 	Duration time.Duration
 
 	Participants int // that began
+	NoMedia      int // of these, who decline media
 	Waiting      int // whose turn never came
 	Joined       int // that came into their room
 	InCall       int // that came into the call; who declines media: into the room
@@ -50,7 +51,8 @@ type Summary struct {
 	Generator     record.Machine
 	GeneratorCPU  float64      // cores, mean
 	GeneratorPeak float64      // cores
-	Late          float64      // share of packets sent too late
+	Sent          uint64       // packets of media
+	Late          float64      // share of them sent too late
 	Machines      []MachineSum // of several, each; none if it was one
 	Server        *ServerSum
 
@@ -152,6 +154,9 @@ func Judge(r *record.Report) *Summary {
 			continue
 		}
 		s.Participants++
+		if p.NoMedia {
+			s.NoMedia++
+		}
 		s.state(p)
 		s.steps(p, steps)
 		s.counters(p)
@@ -346,12 +351,12 @@ func estimates(all []int64) Estimates {
 
 // seconds takes what is known of each second.
 func (s *Summary) seconds(r *record.Report) {
-	var in, out, busy, late, sent uint64
+	var in, out, busy, late uint64
 	for _, sec := range r.Seconds {
 		s.GeneratorPeak = max(s.GeneratorPeak, sec.CPU)
 		s.PeakIn, s.PeakOut = max(s.PeakIn, int64(sec.BitsIn)), max(s.PeakOut, int64(sec.BitsOut))
 		late += sec.Late
-		sent += sec.PacketsOut
+		s.Sent += sec.PacketsOut
 		if sec.InCall > 0 {
 			busy++
 			in += sec.BitsIn
@@ -359,7 +364,7 @@ func (s *Summary) seconds(r *record.Report) {
 		}
 	}
 	s.RateIn, s.RateOut = int64(in/max(busy, 1)), int64(out/max(busy, 1))
-	s.Late = share(late, sent)
+	s.Late = share(late, s.Sent)
 	if r.Duration > 0 {
 		s.GeneratorCPU = r.Machine.CPU.Seconds() / r.Duration.Seconds()
 		for _, m := range r.Machines {

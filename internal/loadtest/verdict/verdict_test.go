@@ -260,3 +260,66 @@ func FuzzParse(f *testing.F) {
 		}
 	})
 }
+
+// TestInto: who is muted is in the call; who declines media is in the room.
+func TestInto(t *testing.T) {
+	muted, declines := joined(0, ms), joined(1, ms)
+	muted.Media = &record.Media{}
+	declines.NoMedia, declines.Media = true, nil
+	for _, tc := range []struct {
+		all  []record.Participant
+		want string
+	}{
+		{[]record.Participant{muted}, "All 1 participants got into the call"},
+		{[]record.Participant{declines}, "All 1 participants got into the room"},
+		{[]record.Participant{muted, declines}, "All 2 participants got into the call"},
+	} {
+		if text := strings.Join(Judge(report(tc.all...)).Words, " "); !strings.Contains(text, tc.want) {
+			t.Errorf("%q is missing in: %s", tc.want, text)
+		}
+	}
+}
+
+// TestNothingSent: a condition about media says when there were none.
+func TestNothingSent(t *testing.T) {
+	p := joined(0, ms)
+	p.Media = &record.Media{}
+	r := report(p)
+	r.Seconds = []record.Second{{At: time.Second, InCall: 1}}
+	s := Judge(r)
+	for name, want := range map[string]string{"audio.loss<1%": "nothing was sent", "delay.p99<1s": "nothing was sent", "cpu.server<1": "there is no such figure in this test"} {
+		a, err := Parse(name)
+		if err != nil {
+			t.Fatal(err)
+		}
+		if ok, found := a[0].Check(s); ok || found != want {
+			t.Errorf("%s: %v, %q", name, ok, found)
+		}
+	}
+}
+
+// TestSilentFrom: from when on nothing came, if nothing came to the end.
+func TestSilentFrom(t *testing.T) {
+	sec := func(listening, silent int, in uint64) record.Second {
+		return record.Second{Listening: listening, Silent: silent, PacketsIn: in}
+	}
+	for _, tc := range []struct {
+		name string
+		all  []record.Second
+		want time.Duration // seconds
+	}{
+		{"all is well", []record.Second{sec(2, 0, 9), sec(2, 0, 9)}, 0},
+		{"dead", []record.Second{sec(2, 0, 9), sec(2, 2, 0), sec(2, 2, 0)}, 1},
+		{"dead, and nobody talks", []record.Second{sec(2, 0, 9), sec(2, 2, 0), sec(0, 0, 0), sec(2, 2, 0), sec(0, 0, 0)}, 1},
+		{"dead for a time", []record.Second{sec(2, 0, 9), sec(2, 2, 0), sec(2, 0, 9)}, 0},
+		{"one of two", []record.Second{sec(2, 0, 9), sec(2, 1, 4)}, 0},
+		{"muted", []record.Second{sec(0, 0, 0), sec(0, 0, 0)}, 0},
+	} {
+		for i := range tc.all {
+			tc.all[i].At = time.Duration(i+1) * time.Second
+		}
+		if got := silentFrom(tc.all); got != tc.want*time.Second {
+			t.Errorf("%s: from %v", tc.name, got)
+		}
+	}
+}

@@ -23,10 +23,7 @@ func (s *Summary) words() {
 }
 
 func (s *Summary) wordsOfJoining(say func(string, ...any)) {
-	into := "call"
-	if s.Audio.Streams+s.Video.Streams == 0 && s.Delay.Count() == 0 {
-		into = "room"
-	}
+	into := s.Into()
 	switch {
 	case s.Participants == 0:
 		say("Nobody began.")
@@ -49,6 +46,15 @@ func (s *Summary) wordsOfJoining(say func(string, ...any)) {
 	if s.Waiting > 0 {
 		say("For %s more the test ended before their turn came.", Count(uint64(s.Waiting)))
 	}
+}
+
+// Into is what participants join: the call, or the room if all of them decline
+// media.
+func (s *Summary) Into() string {
+	if s.Participants > 0 && s.NoMedia == s.Participants {
+		return "room"
+	}
+	return "call"
 }
 
 // mainCause says why most of those who failed did.
@@ -128,7 +134,7 @@ func (s *Summary) wordsOfLimits(say func(string, ...any)) {
 		say("The server used %.2f cores on average and %.2f at most.", s.Server.CPU, s.Server.Peak)
 	}
 	if len(s.Generator.Limited) > 0 {
-		say("The generator itself was at its limit, so the server may be better than these figures: %s.", strings.Join(s.Generator.Limited, "; "))
+		say("The server may be better than these figures, because of the generator: %s.", strings.Join(s.Generator.Limited, "; "))
 		return
 	}
 	say("The generator used %.2f of %d cores and had time to spare.", s.GeneratorCPU, s.Generator.Cores)
