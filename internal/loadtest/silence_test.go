@@ -99,7 +99,7 @@ func TestDeadServer(t *testing.T) {
 	}
 	sum := verdict.Judge(rep)
 	text := strings.Join(sum.Words, " ")
-	if sum.SilentPeople != 4 || sum.SilentFrom == 0 || sum.Silent < 12*time.Second || sum.Video.Freezes == 0 ||
+	if sum.SilentPeople != 4 || sum.SilentFrom == 0 || sum.Silent < 11*time.Second || sum.Video.Freezes == 0 ||
 		!strings.Contains(text, "on nothing came from the server") || !strings.Contains(text, "4 of 4 participants received nothing at all") {
 		t.Errorf("%d silent for %v, from %v on, %d freezes: %s", sum.SilentPeople, sum.Silent, sum.SilentFrom, sum.Video.Freezes, text)
 	}
