@@ -97,7 +97,7 @@ func TestWindow(t *testing.T) {
 
 // TestHolds: in proportion to what was measured, and nothing of what was not.
 func TestHolds(t *testing.T) {
-	at := entry{Section: delaySection, Name: "6 x 40, 4 cameras, tile", Runs: []figures{{"server cores": 0.35, "Mbit/s": 50, "live KB each": 64}}}
+	at := entry{Section: delaySection, Name: "10 x 40, 4 cameras, tile", Runs: []figures{{"server cores": 0.35, "Mbit/s": 50, "live KB each": 64}}}
 	text := string(render(&book{Rows: []entry{at, {Section: mediaSection, Name: "1 x 300, 30 cameras, tile", Runs: []figures{{"server cores": 0.5}}}}}))
 	if want := "| rooms of 40, four cameras | 480 | 100 | 188 |"; !strings.Contains(text, want) || strings.Contains(text, "thirty cameras |") {
 		t.Errorf("no %q in\n%s", want, text)

@@ -16,10 +16,10 @@ const (
 // delayRows are as many rooms of one size as make the server about 70 % busy.
 func delayRows() []row {
 	return callRows(delaySection,
-		call{50, 10, 2, "tile", 10 * time.Second, 20 * time.Second},
-		call{6, 40, 4, "tile", 10 * time.Second, 20 * time.Second},
-		call{2, 100, 6, "tile", 10 * time.Second, 20 * time.Second},
-		call{1, 300, 24, "tile", 10 * time.Second, 20 * time.Second})
+		call{66, 10, 2, "tile", 10 * time.Second, 20 * time.Second},
+		call{10, 40, 4, "tile", 10 * time.Second, 20 * time.Second},
+		call{4, 100, 5, "tile", 10 * time.Second, 20 * time.Second},
+		call{1, 300, 20, "tile", 10 * time.Second, 20 * time.Second})
 }
 
 // growthRows are calls that differ in their size only: in each room one camera,

@@ -9,8 +9,8 @@ import (
 // busy enough for what is left when nobody is there not to count.
 var held = []struct{ section, row, what string }{
 	{roomsSection, "300 x 5, 1 cameras, tile", "rooms of 5, one camera"},
-	{delaySection, "50 x 10, 2 cameras, tile", "rooms of 10, two cameras"},
-	{delaySection, "6 x 40, 4 cameras, tile", "rooms of 40, four cameras"},
+	{delaySection, "66 x 10, 2 cameras, tile", "rooms of 10, two cameras"},
+	{delaySection, "10 x 40, 4 cameras, tile", "rooms of 40, four cameras"},
 	{costSection, "8 x 40, 4 microphones, audio only", "rooms of 40, audio only"},
 	{mediaSection, "1 x 300, 30 cameras, tile", "a room of 300, thirty cameras"},
 	{restSection, "at rest: 25 x 40, muted", "rooms of 40, all muted"},

@@ -46,7 +46,8 @@ server's whole CPU time, signalling included, for each audio or video packet it 
 is from the sender's to the receiver's process, both of which are the load on its one core; "added" is the server's part
 of it by its own clock, of the last ten seconds taken together, as in the table of delays. "KB each" is resident memory
 a participant, garbage included, for which there is room of up to 128 MB whatever the number of participants
-(memory.md); "live KB each" is what is left of it right after a collection: heap and stacks. All figures are of the time
+(memory.md); "live KB each" is what is left of it right after a collection: heap and stacks, with the buffers that
+the first packets make, some 2 MB. All figures are of the time
 in which everybody is in; delays are the median of its seconds' medians, and the mean of their 99th percentiles. "Failed"
 are participants that were not in the call at its end; a run in which more than 5 % are missing is none. With two cores
 the server has the load's as well, beside the load; "lent" is what its busier worker had sealed and sent by the other.

@@ -72,7 +72,7 @@ func (w *worker) govern() {
 		return
 	}
 	w.account()
-	if !g.Apply(action, w.now, g.granted, g.short > 0) {
+	if !g.Apply(action, w.now, g.granted, g.short) {
 		return
 	}
 	for _, c := range w.conferences {

@@ -181,7 +181,7 @@ func hush(w *worker) {
 		now := w.now.Add(time.Duration(i) * 100 * time.Millisecond)
 		g.Read(0, time.Duration(i)*time.Second)
 		if a := g.Next(now, stress.Traffic{Forwarded: audio + uint64(1000*i)}); a != stress.None {
-			g.Apply(a, now, nil, false)
+			g.Apply(a, now, nil, 0)
 		}
 	}
 }

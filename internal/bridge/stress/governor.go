@@ -71,7 +71,8 @@ type Governor struct {
 	all   uint64
 
 	busy    float64       // smoothed, since settled
-	weight  time.Duration // that busy is the mean of
+	weight  time.Duration // that busy and rate are the mean of
+	rate    float64       // packets forwarded a second, as long as busy
 	own     measured      // the last one
 	beside  measured      // of workers that send for this one
 	last    float64       // busy in the last window, or beside
@@ -132,8 +133,9 @@ type Traffic struct {
 	Hushed uint64
 }
 
-// forwarded is told what the worker has forwarded.
-func (g *Governor) forwarded(t Traffic) {
+// forwarded is told what the worker has forwarded by the end of a window.
+func (g *Governor) forwarded(t Traffic, span time.Duration) {
+	g.rate += (float64(t.Forwarded-g.all)/span.Seconds() - g.rate) * min(1, span.Seconds()/g.weight.Seconds())
 	if n := t.Forwarded - g.all; n > 0 {
 		g.part += 0.3 * (float64(t.Video-g.video)/float64(n) - g.part)
 		g.silent += 0.3 * (float64(t.Hushed-g.quiet)/float64(n) - g.silent)
@@ -156,8 +158,9 @@ func (g *Governor) Beside(busy float64, wait time.Duration) {
 
 // Next ends a window of measuring.
 func (g *Governor) Next(now mono.Time, t Traffic) Action {
-	g.roll(now)
-	g.forwarded(t)
+	span := max(now.Sub(g.begun), 1)
+	g.roll(now, span)
+	g.forwarded(t, span)
 	g.watchQueue(now)
 	g.thrift()
 	switch {
@@ -177,9 +180,8 @@ func (g *Governor) Next(now mono.Time, t Traffic) Action {
 }
 
 // roll takes the measurements of a window.
-func (g *Governor) roll(now mono.Time) {
-	span := now.Sub(g.begun)
-	g.own = measured{max(0, 1-g.idle.Seconds()/max(span, 1).Seconds()), max(g.least, 0)}
+func (g *Governor) roll(now mono.Time, span time.Duration) {
+	g.own = measured{max(0, 1-g.idle.Seconds()/span.Seconds()), max(g.least, 0)}
 	g.last, g.wait = max(g.own.busy, g.beside.busy), max(g.own.wait, g.beside.wait)
 	g.beside = measured{}
 	// The mean of all there is, until that is as much as smoothing.
@@ -237,15 +239,15 @@ func (g *Governor) demand(now mono.Time) float64 {
 
 // Apply carries out what Next wanted. granted is what each receiver of video
 // is being sent, in packets a second by the allocator's account, and is sorted
-// by it; short says that some of them would be sent more if there were no
-// limit. It reports whether the limit, or the voices, are others now.
-func (g *Governor) Apply(a Action, now mono.Time, granted []float64, short bool) bool {
+// by it; short is how many would be sent more if there were no limit, who may
+// be sent nothing. It reports whether the limit, or the voices, are others now.
+func (g *Governor) Apply(a Action, now mono.Time, granted []float64, short int) bool {
 	before, hushed := g.limit, g.hushed
 	switch a {
 	case Cut:
 		g.cut(now, granted)
 	case Raise:
-		g.raise(now, short)
+		g.raise(now, len(granted), short)
 	}
 	g.settled = now.Add(settle)
 	g.busy, g.weight, g.full = 0, 0, 0
@@ -286,7 +288,7 @@ func (g *Governor) cutVideo(kept float64, granted []float64) {
 	g.limit = max(level, leastLimit)
 }
 
-func (g *Governor) raise(now mono.Time, short bool) {
+func (g *Governor) raise(now mono.Time, served, short int) {
 	g.Raises++
 	if g.raised > g.cutAt && now.Sub(g.cutAt) >= forgotten {
 		g.patient = max(g.patient/2, raiseEvery)
@@ -296,12 +298,24 @@ func (g *Governor) raise(now mono.Time, short bool) {
 	case g.maySpeak():
 		g.hushed--
 		return
-	case !short:
+	case short == 0:
 		g.limit = Unlimited
 		return
 	}
 	room := (Target/max(g.busy, 0.1) - 1) / max(g.part, leastPart)
 	g.limit *= 1 + min(mostRaise, room/2)*raiseEvery.Seconds()/g.patient.Seconds()
+	g.limit = max(g.limit, g.sure(served+short))
+}
+
+// sure is a limit that is not too high even if all receivers are sent as much
+// as it allows: each packet costs what one does now, with everything else a
+// worker does. What was cut while hundreds came at once is back in seconds.
+func (g *Governor) sure(receivers int) float64 {
+	if g.rate == 0 || g.busy == 0 || receivers == 0 {
+		return 0
+	}
+	room := calm - g.busy*(1-g.part)
+	return room / (g.busy / g.rate) / float64(receivers)
 }
 
 // Limit is how many video packets a second a receiver with a share of 1 may be
