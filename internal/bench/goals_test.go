@@ -99,7 +99,7 @@ func TestWindow(t *testing.T) {
 func TestHolds(t *testing.T) {
 	at := entry{Section: delaySection, Name: "10 x 40, 4 cameras, tile", Runs: []figures{{"server cores": 0.35, "Mbit/s": 50, "live KB each": 64}}}
 	text := string(render(&book{Rows: []entry{at, {Section: mediaSection, Name: "1 x 300, 30 cameras, tile", Runs: []figures{{"server cores": 0.5}}}}}))
-	if want := "| rooms of 40, four cameras | 480 | 100 | 188 |"; !strings.Contains(text, want) || strings.Contains(text, "thirty cameras |") {
+	if want := "| rooms of 40, four cameras | 800 | 100 | 208 |"; !strings.Contains(text, want) || strings.Contains(text, "thirty cameras |") {
 		t.Errorf("no %q in\n%s", want, text)
 	}
 }

@@ -29,7 +29,7 @@ const holdsIntro = `
 How many people one core of this machine carries when it is 70 % busy, in proportion from what was measured below; what
 the network takes then, both ways together, and the memory, with its room for garbage. Thumbnails are small pictures:
 people who look at large ones take some two megabits a second each. On other machines the proportions hold better than
-the numbers. With more than a core can carry the server lets people in later and sends less video; audio goes first.
+the numbers. With more than a core can carry the server lets people in later and sends less video; audio suffers last.
 
 | | people | Mbit/s | MB |
 |---|---:|---:|---:|
