@@ -22,7 +22,7 @@ var goals = []goal{
 	{signallingSection, "250 x 40: " + ours, "MB", 160, 160, "ten thousand people in rooms of 40"},
 	{mediaSection, "1 x 300, 30 cameras, tile", "load cores", 1, 0.3, "300 or 1,000 participants a core of the load, from these 300"},
 	{mediaSection, "1 x 300, 20 cameras, tile", "failed", 0, 0, "all are in the call to the end"},
-	{mediaSection, "1 x 1000, 20 cameras, tile", "failed", 1000, 0, "aimed at: all are in the call to the end"},
+	{mediaSection, "1 x 1000, 20 cameras, tile", "failed", 0, 0, "all are in the call to the end; how much video they get is the video share"},
 	{costSection, "10 x 40, 1 camera, large", "us per packet", 6.7, 3.3, "150,000 or 300,000 packets a second and core"},
 	{costSection, "8 x 40, 4 microphones, audio only", "us per packet", 10, 5, "100,000 or 200,000 packets a second and core"},
 	{delaySection, "66 x 10, 2 cameras, tile", "added p50 ms", 1, 0.1, ""},

@@ -309,7 +309,8 @@ func (g *Governor) raise(now mono.Time, served, short int) {
 
 // sure is a limit that is not too high even if all receivers are sent as much
 // as it allows: each packet costs what one does now, with everything else a
-// worker does. What was cut while hundreds came at once is back in seconds.
+// worker does. What was cut while hundreds came at once takes a few rises to come
+// back, and not twenty.
 func (g *Governor) sure(receivers int) float64 {
 	if g.rate == 0 || g.busy == 0 || receivers == 0 {
 		return 0
