@@ -66,6 +66,7 @@ type peer struct {
 	told            beat
 	toldIn, toldOut uint64 // bytes, at the last EndpointStats
 	sendT, houseT   mono.Timer
+	nextHouse       mono.Time
 	nextReport      mono.Time
 	nextBudget      mono.Time
 	closed          bool
@@ -124,7 +125,8 @@ func (m *peer) start() {
 		m.story.wrong(record.ICE, "the offer's transport is of no use: "+err.Error(), false)
 	}
 	m.drive()
-	m.w.wheel.Schedule(&m.houseT, m.w.now.Add(housePeriod))
+	m.nextHouse = m.w.now.Add(m.phase(housekeeping, housePeriod))
+	m.w.wheel.Schedule(&m.houseT, m.nextHouse)
 }
 
 // usable leaves out candidates that a socket of the family cannot reach.
@@ -247,7 +249,12 @@ func (m *peer) house() {
 		m.rtcpDue(now)
 		m.flush()
 	}
-	m.w.wheel.Schedule(&m.houseT, now.Add(housePeriod))
+	// Seen from when it was due: else those that were late together would be
+	// together from then on.
+	if m.nextHouse = m.nextHouse.Add(housePeriod); m.nextHouse <= now {
+		m.nextHouse = now.Add(m.phase(housekeeping, housePeriod))
+	}
+	m.w.wheel.Schedule(&m.houseT, m.nextHouse)
 }
 
 func (m *peer) iceFailed() {

@@ -1,6 +1,7 @@
 package loadtest
 
 import (
+	"math/rand/v2"
 	"time"
 
 	"github.com/plenum-conf/plenum/internal/bwe"
@@ -22,10 +23,10 @@ func (m *peer) begin() {
 	now := m.w.now
 	if m.sources.audio != nil {
 		m.audio = m.sources.audio
-		m.audio.Start(now.Add(time.Duration(m.sources.seed%20)*time.Millisecond), m.began)
+		m.audio.Start(now.Add(m.phase(speaking, lmedia.AudioPeriod)), m.began)
 	}
 	for i, v := range m.sources.videos {
-		v.Start(now.Add(time.Duration((m.sources.seed/20+uint64(i)*7)%33) * time.Millisecond))
+		v.Start(now.Add(m.phase(showing+i, time.Second/30)))
 		m.videos = append(m.videos, v)
 	}
 	if len(m.videos) > 0 && m.offer.ext.tcc != 0 {
@@ -33,8 +34,23 @@ func (m *peer) begin() {
 		opt.Initial = uplinkStart
 		m.up = bwe.New(opt)
 	}
-	m.nextReport = now.Add(time.Duration(m.sources.seed%1000) * time.Millisecond)
+	m.nextReport = now.Add(m.phase(reporting, reportPeriod))
 	m.scheduleSend()
+}
+
+// What a participant does again and again, for phase.
+const (
+	housekeeping = iota
+	reporting
+	speaking
+	showing // the first camera, and others after it
+)
+
+// phase is when the participant begins something that recurs, 0 to a period
+// from now. Everybody has another, and for each of its things: clocks of
+// people who have nothing to do with each other do not agree.
+func (m *peer) phase(thing int, period time.Duration) time.Duration {
+	return time.Duration(rand.New(rand.NewPCG(m.sources.seed, uint64(thing))).Int64N(int64(period)))
 }
 
 func (m *peer) scheduleSend() {

@@ -13,6 +13,7 @@ import (
 // worker is one goroutine with the media of some participants.
 type worker struct {
 	swarm *netio.Swarm
+	alarm *netio.Alarm
 	batch *netio.Batch
 	wheel *mono.Wheel
 	peers map[*peer]struct{}
@@ -22,7 +23,9 @@ type worker struct {
 	wall int64     // the same moment, nanoseconds since 1970
 
 	pace  time.Duration
-	busy  time.Duration // since the last look at it
+	look  mono.Time     // when the sockets are looked at next
+	woke  mono.Time     // since when it works
+	busy  time.Duration // since the last change of pace
 	since mono.Time
 	spent atomic.Int64 // nanoseconds worked altogether
 
@@ -42,6 +45,11 @@ type tally struct {
 	kernelDrops                                    uint64 // of peers that have ended
 }
 
+// grain is how exactly a worker sends: people know nothing of each other, so
+// what they send must not come in bursts, which would be what a server's
+// measured delay is made of.
+const grain = 100 * time.Microsecond
+
 // How often a worker looks at its sockets: seldom when it has much to do, so
 // that each look finds more.
 const (
@@ -59,8 +67,14 @@ func newWorker(openOneIn int) (*worker, error) {
 	if err != nil {
 		return nil, err
 	}
+	alarm, err := netio.NewAlarm()
+	if err != nil {
+		swarm.Close()
+		return nil, err
+	}
+	now := mono.Now()
 	return &worker{
-		swarm: swarm, batch: netio.NewBatch(16), wheel: mono.NewWheel(mono.Now()), peers: map[*peer]struct{}{},
+		swarm: swarm, alarm: alarm, batch: netio.NewBatch(16), wheel: mono.NewFineWheel(now, grain), woke: now, peers: map[*peer]struct{}{},
 		every: uint64(max(openOneIn, 1)), pace: paceIdle, done: make(chan struct{}),
 	}, nil
 }
@@ -86,33 +100,57 @@ func (w *worker) ask(f func()) bool {
 	}
 }
 
-// run is the worker's goroutine.
+// run is the worker's goroutine. It sends when something is due, and looks at
+// the sockets once in a pace.
 func (w *worker) run() {
 	defer close(w.done)
+	defer w.alarm.Close()
 	defer w.swarm.Close()
 	for {
-		begin := mono.Now()
-		w.clock(begin)
+		w.clock(mono.Now())
 		if w.mailbox() {
 			return
 		}
-		w.wheel.Advance(begin, w.fire)
-		wait := 100 * time.Millisecond
-		if next := w.wheel.Next(); next != 0 {
-			wait = min(wait, next.Sub(mono.Now()))
-		}
-		idle := mono.Now()
-		n, err := w.swarm.Wait(wait)
-		if err != nil {
+		w.wheel.Advance(w.now, w.fire)
+		now := mono.Now()
+		if left := w.look.Sub(now); left > 0 {
+			w.worked(now)
+			w.alarm.Sleep(min(left, w.untilNext(now)))
+			w.woke = mono.Now()
+		} else if w.read(now) != nil {
 			return
 		}
-		awake := mono.Now()
-		w.clock(awake)
-		for i := range n {
-			w.swarm.Ready(i).Owner.(*peer).read()
-		}
-		w.rest(begin, idle, awake)
 	}
+}
+
+// untilNext is how long no timer is due.
+func (w *worker) untilNext(now mono.Time) time.Duration {
+	const forever = 100 * time.Millisecond
+	if next := w.wheel.Next(); next != 0 {
+		return min(forever, next.Sub(now))
+	}
+	return forever
+}
+
+// read waits until something has arrived or is due, and takes what is there.
+// That takes some time if it is much: meanwhile others send what they have to.
+func (w *worker) read(now mono.Time) error {
+	w.worked(now)
+	n, err := w.swarm.Wait(w.untilNext(now))
+	if err != nil {
+		return err
+	}
+	w.woke = mono.Now()
+	w.look = w.woke.Add(w.pace)
+	w.clock(w.woke)
+	for i := range n {
+		w.swarm.Ready(i).Owner.(*peer).read()
+		if now := mono.Now(); now >= w.wheel.Next() {
+			w.clock(now)
+			w.wheel.Advance(now, w.fire)
+		}
+	}
+	return nil
 }
 
 // clock sets the time of the turn.
@@ -141,28 +179,26 @@ func (w *worker) mailbox() bool {
 	return w.ended
 }
 
-// rest ends a turn: it sleeps until the next look is due.
-func (w *worker) rest(begin, idle, awake mono.Time) {
-	end := mono.Now()
-	worked := idle.Sub(begin) + end.Sub(awake)
-	w.busy += worked
-	w.spent.Add(int64(worked))
-	if span := end.Sub(w.since); span >= paceSpan {
-		switch share := float64(w.busy) / float64(span); {
-		case share > 0.5:
-			w.pace = paceBusy
-		case share > 0.3:
-			w.pace = paceBusy / 2
-		case share > 0.15:
-			w.pace = paceBusy / 5
-		default:
-			w.pace = paceIdle
-		}
-		w.busy, w.since = 0, end
+// worked ends a stretch of work, and finds a pace for how much there is of it.
+func (w *worker) worked(now mono.Time) {
+	d := now.Sub(w.woke)
+	w.busy += d
+	w.spent.Add(int64(d))
+	span := now.Sub(w.since)
+	if span < paceSpan {
+		return
 	}
-	if left := w.pace - end.Sub(begin); left > 0 {
-		time.Sleep(left)
+	switch share := float64(w.busy) / float64(span); {
+	case share > 0.5:
+		w.pace = paceBusy
+	case share > 0.3:
+		w.pace = paceBusy / 2
+	case share > 0.15:
+		w.pace = paceBusy / 5
+	default:
+		w.pace = paceIdle
 	}
+	w.busy, w.since = 0, now
 }
 
 // The kinds of timers a peer has, besides lineTimer.

@@ -20,16 +20,18 @@ type Timer struct {
 func (t *Timer) Scheduled() bool { return t.on }
 
 const (
-	tick      = Duration(1e6) // granularity: a millisecond
+	millisecond = Duration(1e6)
+
 	slotBits  = 6
 	slots     = 1 << slotBits
 	numLevels = (64 + slotBits - 1) / slotBits
 )
 
 // Wheel holds the timers of one worker: a hierarchical timing wheel with a
-// granularity of one millisecond, on which scheduling, cancelling and finding
-// the next deadline cost the same however many timers there are. It allocates
-// nothing. It is not safe for concurrent use.
+// granularity of one millisecond, or what [NewFineWheel] is told, on which
+// scheduling, cancelling and finding the next deadline cost the same however
+// many timers there are. It allocates nothing. It is not safe for concurrent
+// use.
 //
 // Time is cut into ticks, and a tick's number into digits of six bits. A timer
 // lies on the level of the highest digit in which its tick differs from the
@@ -37,6 +39,7 @@ const (
 // before everything on the levels above it; when the current tick reaches a
 // slot above level 0, that slot's timers move down.
 type Wheel struct {
+	tick   Duration
 	now    uint64 // current tick: everything up to it has fired
 	count  int
 	levels [numLevels]level
@@ -48,28 +51,34 @@ type level struct {
 }
 
 // NewWheel returns a wheel whose time begins at now.
-func NewWheel(now Time) *Wheel {
-	return &Wheel{now: floor(now)}
+func NewWheel(now Time) *Wheel { return NewFineWheel(now, millisecond) }
+
+// NewFineWheel is NewWheel with another granularity, above 0, instead of the
+// millisecond.
+func NewFineWheel(now Time, tick Duration) *Wheel {
+	return &Wheel{tick: tick, now: floor(now, tick)}
 }
 
 // floor and ceil give the last tick that begins before or at a time, and the
 // first that begins at it or after it.
-func floor(t Time) uint64 { return uint64(max(t, 0)) / uint64(tick) }
-func ceil(t Time) uint64  { return (uint64(max(t, 0)) + uint64(tick) - 1) / uint64(tick) }
+func floor(t Time, tick Duration) uint64 { return uint64(max(t, 0)) / uint64(tick) }
+func ceil(t Time, tick Duration) uint64 {
+	return (uint64(max(t, 0)) + uint64(tick) - 1) / uint64(tick)
+}
 
 // Len returns how many timers are scheduled.
 func (w *Wheel) Len() int { return w.count }
 
 // Schedule lets t fire at the given time, instead of when it was scheduled
 // before, if it was; zero means never, as for a deadline, and cancels it. It
-// fires in the first Advance whose time is not before at, rounded up to a
-// millisecond; a time that has passed counts as the next millisecond.
+// fires in the first Advance whose time is not before at, rounded up to the
+// granularity; a time that has passed counts as the next tick.
 func (w *Wheel) Schedule(t *Timer, at Time) {
 	w.Cancel(t)
 	if at == 0 {
 		return
 	}
-	t.at = max(ceil(at), w.now+1)
+	t.at = max(ceil(at, w.tick), w.now+1)
 	w.insert(t)
 }
 
@@ -126,22 +135,22 @@ func (w *Wheel) nextSlot() (n int, at uint64, ok bool) {
 }
 
 // Next returns when Advance has to be called next, zero if no timer is
-// scheduled. It is never later than the earliest timer (rounded up to a
-// millisecond) and may be earlier: then that call only sorts.
+// scheduled. It is never later than the earliest timer (rounded up to the
+// granularity) and may be earlier: then that call only sorts.
 func (w *Wheel) Next() Time {
 	_, at, ok := w.nextSlot()
 	if !ok {
 		return 0
 	}
-	return Time(at * uint64(tick))
+	return Time(at * uint64(w.tick))
 }
 
 // Advance moves the wheel's time on and calls fire for each timer that is due,
-// in order of their milliseconds; the timer is no longer scheduled then. fire
+// in order of their ticks; the timer is no longer scheduled then. fire
 // may schedule and cancel any timer of the wheel, but not call Advance. A time
 // before that of the last call changes nothing.
 func (w *Wheel) Advance(now Time, fire func(*Timer)) {
-	end := floor(now)
+	end := floor(now, w.tick)
 	for {
 		n, at, ok := w.nextSlot()
 		if !ok || at > end {

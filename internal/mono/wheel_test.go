@@ -20,6 +20,7 @@ func ms(m int64, ns ...int64) Time {
 
 // twin is the obvious timer queue: a list that is searched.
 type twin struct {
+	tick   Duration
 	now    uint64
 	timers map[*Timer]uint64
 }
@@ -27,7 +28,7 @@ type twin struct {
 func (w *twin) schedule(t *Timer, at Time) {
 	delete(w.timers, t)
 	if at != 0 {
-		w.timers[t] = max(ceil(at), w.now+1)
+		w.timers[t] = max(ceil(at, w.tick), w.now+1)
 	}
 }
 
@@ -39,12 +40,12 @@ func (w *twin) advance(now Time) []*Timer {
 	}
 	var all []due
 	for t, at := range w.timers {
-		if at <= floor(now) {
+		if at <= floor(now, w.tick) {
 			all = append(all, due{t, at})
 			delete(w.timers, t)
 		}
 	}
-	w.now = max(w.now, floor(now))
+	w.now = max(w.now, floor(now, w.tick))
 	slices.SortFunc(all, func(a, b due) int { return cmp.Compare(a.at, b.at) })
 	var timers []*Timer
 	for _, d := range all {
@@ -64,7 +65,8 @@ func (w *twin) earliest() (at uint64, ok bool) {
 // play drives wheel and twin with the same choices and compares them.
 func play(t *testing.T, steps int, choose func(n int) int) {
 	start := Time(choose(1 << 30))
-	w, slow := NewWheel(start), &twin{now: floor(start), timers: map[*Timer]uint64{}}
+	tick := []Duration{millisecond, millisecond / 10, 7}[choose(3)]
+	w, slow := NewFineWheel(start, tick), &twin{tick: tick, now: floor(start, tick), timers: map[*Timer]uint64{}}
 	timers := make([]Timer, 40)
 	for i := range timers {
 		timers[i].Owner = i
@@ -114,8 +116,8 @@ func checkNext(t *testing.T, w *Wheel, slow *twin) {
 	if w.Len() != len(slow.timers) || (next != 0) != ok {
 		t.Fatalf("%d timers and next %d, want %d timers", w.Len(), next, len(slow.timers))
 	}
-	if ok && (floor(next) > at || floor(next) <= w.now) {
-		t.Fatalf("now %d, next %d, earliest timer %d", w.now, floor(next), at)
+	if ok && (floor(next, slow.tick) > at || floor(next, slow.tick) <= w.now) {
+		t.Fatalf("now %d, next %d, earliest timer %d", w.now, floor(next, slow.tick), at)
 	}
 }
 
