@@ -125,7 +125,18 @@ func (m *peer) start() {
 		m.story.wrong(record.ICE, "the offer's transport is of no use: "+err.Error(), false)
 	}
 	m.drive()
-	m.nextHouse = m.w.now.Add(m.phase(housekeeping, housePeriod))
+	m.scheduleHouse(m.w.now)
+}
+
+// scheduleHouse lets house be called a period after it was due the last time:
+// seen from when it was called, all that were late together would be together
+// from then on.
+func (m *peer) scheduleHouse(now mono.Time) {
+	last := m.nextHouse
+	m.nextHouse = last.Add(housePeriod)
+	if last == 0 || m.nextHouse <= now {
+		m.nextHouse = now.Add(m.phase(housekeeping, housePeriod))
+	}
 	m.w.wheel.Schedule(&m.houseT, m.nextHouse)
 }
 
@@ -249,12 +260,7 @@ func (m *peer) house() {
 		m.rtcpDue(now)
 		m.flush()
 	}
-	// Seen from when it was due: else those that were late together would be
-	// together from then on.
-	if m.nextHouse = m.nextHouse.Add(housePeriod); m.nextHouse <= now {
-		m.nextHouse = now.Add(m.phase(housekeeping, housePeriod))
-	}
-	m.w.wheel.Schedule(&m.houseT, m.nextHouse)
+	m.scheduleHouse(now)
 }
 
 func (m *peer) iceFailed() {

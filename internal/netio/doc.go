@@ -32,6 +32,7 @@
 // how long a datagram then lay in the queue, so that a reader which is late
 // shows in what it measures. Stamps are of the wall clock: nobody outside sees
 // them, and around a change of the clock nothing is said rather than nonsense.
+// [Alarm] sleeps for less than the runtime's millisecond.
 //
 // Elsewhere a plain implementation with the same contract is built, for
 // development only.
