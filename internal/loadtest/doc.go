@@ -20,7 +20,7 @@
 // Reading is paced: a busy worker looks at its sockets every few milliseconds
 // so that one call takes several packets. That does not spoil measurements,
 // because the kernel says when each packet came. Sending is not: everybody has
-// phases of their own, kept to a tenth of a millisecond also while others are
+// phases of their own, kept to half a millisecond also while others are
 // read, because bursts of people who know nothing of each other would be what
 // a server's delay is made of.
 //
