@@ -18,7 +18,7 @@ import (
 )
 
 // attackPatience bounds every single wait of an attacker.
-const attackPatience = 20 * time.Second
+const attackPatience = time.Minute
 
 // attacker is somebody who speaks XMPP over a WebSocket and says what the
 // test wants, right or wrong. It reads only when it is told to.

@@ -206,6 +206,7 @@ func TestNewcomerInCrowd(t *testing.T) {
 	written()
 	written = c.profile("newcomers", 3*time.Second)
 	before = c.cost()
+	then := allThreads()
 	var took, pings []time.Duration
 	for range newcomers {
 		p, ping := c.newcomer()
@@ -218,7 +219,7 @@ func TestNewcomerInCrowd(t *testing.T) {
 	slices.Sort(took)
 	t.Logf("sound and picture after %v, median %v", took, took[newcomers/2])
 	t.Logf("pings while joining took %v", pings)
-	if took[newcomers/2] > promised {
+	if took[newcomers/2] > promised && then.hadTime(t, "how soon newcomers see and hear") {
 		t.Errorf("more than half of the newcomers waited longer than %v", promised)
 	}
 }

@@ -591,8 +591,9 @@ const (
 	crowdCosts = time.Second
 	// idleCosts is the part of its time that a page may take when nobody does anything.
 	idleCosts = 0.1
-	// frameCosts is the CPU time of a frame while the list of people is scrolled; a frame lasts 16 ms.
-	frameCosts = 12 * time.Millisecond
+	// frameCosts is the CPU time of a frame while the list of people is scrolled; a frame lasts 16 ms. Two
+	// cores that do other things as well need 5.
+	frameCosts = 16 * time.Millisecond
 )
 
 // staysQuick: a crowd that comes keeps the page busy for little of its time,

@@ -95,7 +95,7 @@ func vanishes(t *testing.T, pages []browser.Page) {
 	}
 	gone := pageStats + ".then(s => s.users.length === 1)"
 	for _, p := range pages[:2] {
-		if err := browser.WaitFor(p, gone, pageStats, 2*hibernation+10*time.Second); err != nil {
+		if err := browser.WaitFor(p, gone, pageStats, hibernation+joinPatience); err != nil {
 			t.Errorf("the killed page stays: %v", err)
 		}
 	}

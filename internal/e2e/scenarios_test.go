@@ -107,7 +107,7 @@ const onlooker = `(() => {
 
 // patience is how long anything but joining may take on a busy machine. It is
 // spent only when something goes wrong.
-const patience = time.Minute
+const patience = 2 * time.Minute
 
 // until waits until a condition holds on the page.
 func (p *actor) until(t *testing.T, format string, args ...any) {

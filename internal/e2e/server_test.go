@@ -78,4 +78,4 @@ func roomURL(a *app.App, room, name string) string {
 }
 
 // joinPatience is how long three browsers on a small machine may take to meet.
-const joinPatience = 60 * time.Second
+const joinPatience = 2 * time.Minute

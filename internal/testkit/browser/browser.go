@@ -63,6 +63,9 @@ func Require(t testing.TB, e Engine) string {
 	return p
 }
 
+// startPatience is how long a browser may take to start on a busy machine.
+const startPatience = 2 * time.Minute
+
 // poll is how often [WaitFor] looks. Pages cannot call us; looking again is
 // the only way to learn what they see.
 const poll = 200 * time.Millisecond

@@ -43,7 +43,7 @@ func TestPages(t *testing.T) {
 			if err := p.Press("mcv\r"); err != nil {
 				t.Error(err)
 			}
-			if err := WaitFor(p, "keys === 'm!c!v!Enter!' && box.value === 'v'", "[keys, box.value]", 5*time.Second); err != nil {
+			if err := WaitFor(p, "keys === 'm!c!v!Enter!' && box.value === 'v'", "[keys, box.value]", time.Minute); err != nil {
 				t.Error(err)
 			}
 			if png, err := p.Screenshot(); err != nil || !bytes.HasPrefix(png, []byte("\x89PNG")) {

@@ -19,7 +19,7 @@ import (
 )
 
 // evaluationPatience bounds one evaluation, in case a promise never settles.
-const evaluationPatience = 30 * time.Second
+const evaluationPatience = 90 * time.Second
 
 // ChromiumBrowser is one running Chromium; its pages share a process tree.
 type ChromiumBrowser struct {
@@ -34,7 +34,7 @@ func StartChromium(t testing.TB, flags ...string) *ChromiumBrowser {
 	path := Require(t, Chromium)
 	opts := []chromedp.ExecAllocatorOption{
 		chromedp.ExecPath(path), chromedp.UserDataDir(t.TempDir()), chromedp.NoFirstRun, chromedp.NoDefaultBrowserCheck,
-		chromedp.Headless, chromedp.NoSandbox, chromedp.DisableGPU, chromedp.WindowSize(1280, 720),
+		chromedp.Headless, chromedp.NoSandbox, chromedp.DisableGPU, chromedp.WindowSize(1280, 720), chromedp.WSURLReadTimeout(startPatience),
 	}
 	for _, f := range []string{"disable-quic", "disable-background-networking", "disable-component-update", "disable-sync",
 		"use-fake-device-for-media-stream", "use-fake-ui-for-media-stream", "disable-dev-shm-usage", "mute-audio",

@@ -102,8 +102,8 @@ func connectFirefox(stderr io.Reader) (*firefoxPage, error) {
 			return nil, errors.New("it ended before it was ready")
 		}
 		return dialFirefox(a + "/session")
-	case <-time.After(60 * time.Second):
-		return nil, errors.New("not ready after 60 s")
+	case <-time.After(startPatience):
+		return nil, fmt.Errorf("not ready after %v", startPatience)
 	}
 }
 
