@@ -12,8 +12,9 @@
 //
 // Audio is left out only where all of the video is not enough: those who do not
 // talk first, which nobody hears, then all but who talks loudest
-// ([Governor.Voices]). Who talks comes back before any video does, who does not
-// when there is time for it.
+// ([Governor.Voices]). Who talks comes back before any video does, if there is
+// time for that without video, which makes room; who does not talk when there is
+// time for it. Where there is no time for another voice, what is left is for video.
 //
 // How much has to go is not guessed. A worker that keeps up says by the part
 // of its time in which it is busy how much more it could do; one that does not

@@ -215,16 +215,34 @@ func (g *Governor) overrun(now mono.Time) bool {
 }
 
 func (g *Governor) mayRaise(now mono.Time) bool {
-	if g.limit == Unlimited && !g.maySpeak() {
+	if g.limit == Unlimited && g.hushed < 2 && !g.maySpeak() {
 		return false
 	}
 	return g.weight >= smoothing && g.busy < calm && now.Sub(g.settled) >= g.patient-settle
 }
 
 // maySpeak reports whether more voices may be let through: everybody only if
-// there is time for all that is left out.
+// there is time for all that is left out; who talks, if there is when video
+// makes room.
 func (g *Governor) maySpeak() bool {
-	return g.hushed > 1 || g.hushed == 1 && g.busy*(1+g.silent) < Target
+	switch g.hushed {
+	case 0:
+		return false
+	case 1:
+		return g.busy+g.newVoices() < Target
+	}
+	return g.busy*(1-g.part)+g.newVoices() < calm
+}
+
+// newVoices is the most time that the voices of the next step will take, all
+// that is left out at most. A worker that does much besides forwarding has more
+// time than that says.
+func (g *Governor) newVoices() float64 {
+	left, now, next := g.busy*g.silent, voices[g.hushed], voices[g.hushed-1]
+	if next == Unlimited {
+		return left
+	}
+	return min(left, g.busy*(1-g.part)*(float64(next)/float64(now)-1))
 }
 
 // demand is how much was asked of the worker, 1 for all it can do.
@@ -247,7 +265,7 @@ func (g *Governor) Apply(a Action, now mono.Time, granted []float64, short int) 
 	case Cut:
 		g.cut(now, granted)
 	case Raise:
-		g.raise(now, len(granted), short)
+		g.raise(now, granted, short)
 	}
 	g.settled = now.Add(settle)
 	g.busy, g.weight, g.full = 0, 0, 0
@@ -288,7 +306,7 @@ func (g *Governor) cutVideo(kept float64, granted []float64) {
 	g.limit = max(level, leastLimit)
 }
 
-func (g *Governor) raise(now mono.Time, served, short int) {
+func (g *Governor) raise(now mono.Time, granted []float64, short int) {
 	g.Raises++
 	if g.raised > g.cutAt && now.Sub(g.cutAt) >= forgotten {
 		g.patient = max(g.patient/2, raiseEvery)
@@ -296,6 +314,9 @@ func (g *Governor) raise(now mono.Time, served, short int) {
 	g.raised = now
 	switch {
 	case g.maySpeak():
+		g.speak(granted)
+		return
+	case g.limit == Unlimited: // nothing else is left out, and there is time: maybe they fit
 		g.hushed--
 		return
 	case short == 0:
@@ -304,7 +325,19 @@ func (g *Governor) raise(now mono.Time, served, short int) {
 	}
 	room := (Target/max(g.busy, 0.1) - 1) / max(g.part, leastPart)
 	g.limit *= 1 + min(mostRaise, room/2)*raiseEvery.Seconds()/g.patient.Seconds()
-	g.limit = max(g.limit, g.sure(served+short))
+	g.limit = max(g.limit, g.sure(len(granted)+short))
+}
+
+// speak lets more voices through, and takes the room for them from video if
+// there is no other.
+func (g *Governor) speak(granted []float64) {
+	if g.hushed > 1 {
+		video := g.busy * g.part
+		if room := calm - g.busy*(1-g.part) - g.newVoices(); room < video {
+			g.cutVideo(room/video, granted)
+		}
+	}
+	g.hushed--
 }
 
 // sure is a limit that is not too high even if all receivers are sent as much
