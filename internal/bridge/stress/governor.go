@@ -40,6 +40,11 @@ const (
 	raiseLate  = 30 * time.Second
 	regretted  = 10 * time.Second
 	forgotten  = 60 * time.Second
+	// sureEvery is the most of patience that a rise waits for that is sure by what
+	// packets cost (see sure), if it is one of notable at least: what came to be
+	// cut while hundreds came is not to be away for half a minute after.
+	sureEvery = 5 * time.Second
+	notable   = 1.1
 
 	mostRaise = 0.25 // of the limit, at a time
 	leastKept = 0.2  // of the video, by one cut
@@ -53,6 +58,8 @@ const (
 	// noVideo is the part of video in what is forwarded below which there is
 	// none that could be left out.
 	noVideo = 0.02
+	// louder is for how long about it is kept in mind how much audio there was.
+	louder = 15 * time.Second
 	// smoothing is the time constant of the busy part.
 	smoothing = time.Second
 )
@@ -78,12 +85,15 @@ type Governor struct {
 	last    float64       // busy in the last window, or beside
 	wait    time.Duration // the least of the last window, or beside
 	part    float64       // of video in what is forwarded, smoothed
+	voice   float64       // audio packets forwarded a second, smoothed
+	loud    float64       // the most of them lately
 	full    mono.Time     // since when there has been no end, 0 if there is
 	backlog time.Duration // what waited then
 	settled mono.Time     // when what was changed last can be seen
 	raised  mono.Time
 	cutAt   mono.Time     // the last cut
 	patient time.Duration // until the next rise
+	takers  int           // receivers of video at the last change, those included that wait for some
 	lacking float64       // what video would be forwarded if there were no limit, 1: the same
 	brisk   bool
 	hushed  int     // index in voices
@@ -136,11 +146,35 @@ type Traffic struct {
 // forwarded is told what the worker has forwarded by the end of a window.
 func (g *Governor) forwarded(t Traffic, span time.Duration) {
 	g.rate += (float64(t.Forwarded-g.all)/span.Seconds() - g.rate) * min(1, span.Seconds()/g.weight.Seconds())
-	if n := t.Forwarded - g.all; n > 0 {
+	n := t.Forwarded - g.all
+	if g.wait < standing && g.last < full { // else it is what had waited
+		g.listen(float64(n-(t.Video-g.video))/span.Seconds(), span)
+	}
+	if n > 0 {
 		g.part += 0.3 * (float64(t.Video-g.video)/float64(n) - g.part)
 		g.silent += 0.3 * (float64(t.Hushed-g.quiet)/float64(n) - g.silent)
 	}
 	g.all, g.video, g.quiet = t.Forwarded, t.Video, t.Hushed
+}
+
+// listen takes how much audio was forwarded. People talk by turns, and for some
+// seconds two at once: a limit that leaves no time for the second of them would be
+// cut each time.
+func (g *Governor) listen(rate float64, span time.Duration) {
+	g.voice += (rate - g.voice) * min(1, span.Seconds()/smoothing.Seconds())
+	g.loud = max(g.voice, g.loud-(g.loud-g.voice)*min(1, span.Seconds()/louder.Seconds()))
+}
+
+// peak is how busy the worker would be if as much were said as lately.
+func (g *Governor) peak() float64 { return g.busy + (g.loud-g.voice)*g.cost() }
+
+// cost is what a packet takes with everything else that a worker does, in
+// seconds: one more takes less.
+func (g *Governor) cost() float64 {
+	if g.rate == 0 {
+		return 0
+	}
+	return g.busy / g.rate
 }
 
 // Due reports whether it is time for [Governor.Next].
@@ -218,7 +252,15 @@ func (g *Governor) mayRaise(now mono.Time) bool {
 	if g.limit == Unlimited && g.hushed < 2 && !g.maySpeak() {
 		return false
 	}
-	return g.weight >= smoothing && g.busy < calm && now.Sub(g.settled) >= g.patient-settle
+	return g.weight >= smoothing && g.peak() < calm && now.Sub(g.settled) >= g.patience()-settle
+}
+
+// patience is the time from a change to the next rise.
+func (g *Governor) patience() time.Duration {
+	if g.limit != Unlimited && g.sure() > notable*g.limit {
+		return min(g.patient, sureEvery)
+	}
+	return g.patient
 }
 
 // maySpeak reports whether more voices may be let through: everybody only if
@@ -261,6 +303,7 @@ func (g *Governor) demand(now mono.Time) float64 {
 // be sent nothing. It reports whether the limit, or the voices, are others now.
 func (g *Governor) Apply(a Action, now mono.Time, granted []float64, short int) bool {
 	before, hushed := g.limit, g.hushed
+	g.takers = max(len(granted), short)
 	switch a {
 	case Cut:
 		g.cut(now, granted)
@@ -278,7 +321,7 @@ func (g *Governor) cut(now mono.Time, granted []float64) {
 	excess := 1 - Target/g.demand(now) // part of what is asked for
 	g.cutVideo(min(max(1-excess/max(g.part, 0.05), leastKept), 1), granted)
 	if excess > g.part || g.part < noVideo {
-		g.hushed = min(g.hushed+1, len(voices)-1)
+		g.hushed, g.loud = min(g.hushed+1, len(voices)-1), 0
 	}
 	if g.limit == before && g.hushed == hushed {
 		return
@@ -323,9 +366,9 @@ func (g *Governor) raise(now mono.Time, granted []float64, short int) {
 		g.limit = Unlimited
 		return
 	}
-	room := (Target/max(g.busy, 0.1) - 1) / max(g.part, leastPart)
+	room := (Target/max(g.peak(), 0.1) - 1) / max(g.part, leastPart)
 	g.limit *= 1 + min(mostRaise, room/2)*raiseEvery.Seconds()/g.patient.Seconds()
-	g.limit = max(g.limit, g.sure(len(granted)+short))
+	g.limit = max(g.limit, g.sure())
 }
 
 // speak lets more voices through, and takes the room for them from video if
@@ -341,15 +384,13 @@ func (g *Governor) speak(granted []float64) {
 }
 
 // sure is a limit that is not too high even if all receivers are sent as much
-// as it allows: each packet costs what one does now, with everything else a
-// worker does. What was cut while hundreds came at once takes a few rises to come
+// as it allows, and as much is said as lately. What was cut while hundreds came at once takes a few rises to come
 // back, and not twenty.
-func (g *Governor) sure(receivers int) float64 {
-	if g.rate == 0 || g.busy == 0 || receivers == 0 {
+func (g *Governor) sure() float64 {
+	if g.rate == 0 || g.busy == 0 || g.takers == 0 {
 		return 0
 	}
-	room := calm - g.busy*(1-g.part)
-	return room / (g.busy / g.rate) / float64(receivers)
+	return (g.rate*g.part + (calm-g.peak())/g.cost()) / float64(g.takers)
 }
 
 // Limit is how many video packets a second a receiver with a share of 1 may be

@@ -26,6 +26,8 @@ type model struct {
 	load    float64
 	audio   float64 // part of the load that is not video
 	mics    int     // microphones of a conference; 0: they do not matter
+	talk    int     // of them that are heard, if there are places; 0: all
+	fixed   float64 // part of the time that everything else takes
 	wanted  float64
 	granted []float64
 	next    []float64 // granted, once that has had its effect
@@ -91,7 +93,7 @@ func (m *model) turn() {
 	}
 	granted := sum(m.granted)
 	heard := m.heard()
-	cost := m.load * (m.audio*heard + (1-m.audio)*granted/m.wanted)
+	cost := m.fixed + m.load*(m.audio*heard+(1-m.audio)*granted/m.wanted)
 	for range read {
 		d := time.Duration(cost * float64(chunk))
 		m.now, m.busy = m.now.Add(d), m.busy+d
@@ -108,6 +110,12 @@ func (m *model) turn() {
 func (m *model) heard() float64 {
 	v := m.g.Voices()
 	if v == Unlimited || v >= m.mics {
+		v = m.mics
+	}
+	if m.talk != 0 {
+		v = min(v, m.talk)
+	}
+	if v == m.mics {
 		return 1
 	}
 	return float64(v) / float64(m.mics)
@@ -294,8 +302,28 @@ func TestComesBackSoon(t *testing.T) {
 		m.run(2 * time.Second)
 	}
 	m.load = 0.5
-	if m.run(90 * time.Second); m.g.Limit() != Unlimited {
+	if m.run(10 * time.Second); sum(m.granted) < 0.99*m.wanted {
+		t.Errorf("%.0f %% of the video is forwarded after ten seconds, patience is %v", 100*sum(m.granted)/m.wanted, m.g.patient)
+	}
+	if m.run(80 * time.Second); m.g.Limit() != Unlimited {
 		t.Errorf("limit %v after a minute and a half", m.g.Limit())
+	}
+}
+
+// TestUsesTimeAfterStorm: the same where all there is is too much for good.
+func TestUsesTimeAfterStorm(t *testing.T) {
+	m := newModel(1000, 20, 3)
+	for i := range 60 {
+		m.load = []float64{2, 6}[i%2]
+		m.run(2 * time.Second)
+	}
+	if m.g.patient < raiseLate/2 {
+		t.Fatalf("patience %v: no storm", m.g.patient)
+	}
+	m.load = 2
+	m.run(12 * time.Second)
+	if busy, _, _ := m.run(5 * time.Second); busy < 0.72 {
+		t.Errorf("busy %.2f after twelve seconds", busy)
 	}
 }
 

@@ -47,3 +47,25 @@ func TestVoiceTakesVideosPlace(t *testing.T) {
 		t.Errorf("%d voices, %v packets a second of video, waited %v", m.g.Voices(), sum(m.granted), longest)
 	}
 }
+
+// TestRoomForVoices: people talk by turns, and two at once between them. That
+// the second has room is not to be seen while only one talks.
+func TestRoomForVoices(t *testing.T) {
+	m := newModel(1000, 20, 5.8)
+	m.audio, m.mics, m.talk, m.fixed = 0.655, 20, 2, 0.24 // a voice takes 0.19, all video 2
+	talk := func(turns int) (longest time.Duration, changes int) {
+		for range turns {
+			for m.talk = 1; m.talk <= 2; m.talk++ {
+				_, l, c := m.run(time.Duration(6-2*m.talk) * time.Second)
+				longest, changes = max(longest, l), changes+c
+			}
+		}
+		return longest, changes
+	}
+	talk(10)
+	longest, changes := talk(20)
+	video := sum(m.granted) / m.wanted
+	if longest > standing || changes > 6 || video < 0.06 {
+		t.Errorf("%.3f of the video, %d changes, waited %v, voices %d", video, changes, longest, m.g.Voices())
+	}
+}
