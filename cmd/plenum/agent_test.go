@@ -77,7 +77,7 @@ func TestLoadtestFrom(t *testing.T) {
 	if testing.Short() {
 		t.Skip("takes seconds")
 	}
-	url, _ := serveForTest(t)
+	url, admin := serveForTest(t)
 	secret := secretFile(t, "a secret for the tests\n")
 	one, two := startHelper(t, secret), startHelper(t, secret)
 	status, text, errors, page, sum := loadtestRun(t, 15, 5, url+" --rooms 3 --participants 5 --ramp 20/s --max-loss 100 --from "+one.addr+","+two.addr+" --secret-file "+secret)
@@ -88,8 +88,10 @@ func TestLoadtestFrom(t *testing.T) {
 		t.Errorf("%+v", m)
 	}
 	// Everybody hears the four others, whichever process they are of.
-	if sum.Audio.Streams != 15*4 {
-		t.Errorf("%d streams of audio, not %d", sum.Audio.Streams, 15*4)
+	if n := sum.Audio.Streams; n != 15*4 && tooBusy(t, admin, sum) {
+		t.Logf("SKIPPED judging who is heard in %s: the machine was too busy, %d streams of audio", t.Name(), n)
+	} else if n != 15*4 {
+		t.Errorf("%d streams of audio, not %d", n, 15*4)
 	}
 	for _, want := range []string{"All 15 participants got into the call", "where both are on the same machine", "ok      machines.lost=0", one.addr, two.addr} {
 		if !strings.Contains(text, want) {

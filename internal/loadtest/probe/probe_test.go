@@ -2,14 +2,14 @@ package probe
 
 import (
 	"context"
-	"fmt"
+	"io"
 	"net/http"
 	"net/http/httptest"
 	"os"
 	"runtime"
 	"strings"
-	"sync/atomic"
 	"testing"
+	"testing/synctest"
 	"time"
 )
 
@@ -47,30 +47,45 @@ func FuzzRead(f *testing.F) {
 	})
 }
 
-// TestWatch: the server's use between two looks becomes cores.
-func TestWatch(t *testing.T) {
-	var n atomic.Int64
-	asked := make(chan struct{}, 16)
+// TestMetrics: a server's metrics are asked for where they are.
+func TestMetrics(t *testing.T) {
 	server := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 		if r.URL.Path != "/metrics" {
 			t.Errorf("asked for %s", r.URL)
 		}
-		fmt.Fprintf(w, "process_cpu_seconds_total %d\n", 10*n.Add(1))
-		asked <- struct{}{}
+		_, _ = io.WriteString(w, "process_cpu_seconds_total 10\n")
 	}))
 	defer server.Close()
 	src, err := Metrics(server.URL)
 	if err != nil {
 		t.Fatal(err)
 	}
-	stop := Watch(context.Background(), src)
-	<-asked
-	<-asked
-	<-asked
-	got := stop()
-	if len(got.Samples) == 0 || got.Samples[0].CPU < 5 || got.Source != server.URL+"/metrics" || got.Error != "" {
-		t.Errorf("%+v", got)
+	if u, err := src.look(context.Background()); err != nil || u.cpu != 10*time.Second || src.name != server.URL+"/metrics" {
+		t.Errorf("%+v, %v, of %s", u, err, src.name)
 	}
+}
+
+// TestWatch: the server's use between two looks becomes cores. Time is
+// simulated.
+func TestWatch(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		looks := 0
+		src := &Source{"a server", func(context.Context) (usage, error) {
+			looks++
+			return usage{cpu: time.Duration(looks) * 3 * time.Second, memory: 7}, nil
+		}}
+		stop := Watch(context.Background(), src)
+		time.Sleep(2*period + period/2)
+		got := stop()
+		if looks != 3 || len(got.Samples) != 2 || got.Source != "a server" || got.Error != "" {
+			t.Fatalf("%d looks, %+v", looks, got)
+		}
+		for i, s := range got.Samples {
+			if s.CPU != 3*float64(time.Second)/float64(period) || s.At != time.Duration(i+1)*period || s.Memory != 7 {
+				t.Errorf("%+v", s)
+			}
+		}
+	})
 	if Watch(context.Background(), nil)() != nil {
 		t.Error("nothing was watched")
 	}
