@@ -7,10 +7,8 @@ import (
 	"math/rand/v2"
 	"slices"
 	"testing"
-	"time"
 
 	"github.com/plenum-conf/plenum/internal/loadtest/record"
-	"github.com/plenum-conf/plenum/internal/mono"
 )
 
 // slowRemotes is remotes by the book: everything is looked through each time.
@@ -157,22 +155,19 @@ func TestMuted(t *testing.T) {
 	plan := Simple{URL: serve(t, nil), Rooms: 1, Participants: 4, Audio: -1, Video: -1, Duration: inTime, RoomPrefix: "muted"}.Plan()
 	plan.Roles = append(plan.Roles, Role{Name: "muted", Audio: true, Video: true, Muted: true})
 	plan.Rooms[0].Members = []Member{{Role: plan.Roles[0].Name, Count: 1}, {Role: "muted", Count: 3}}
-	plan.Rewriting, plan.OpenOneIn, plan.Workers = "off", 8, 1 // without rewriting Jingle tells of everybody's sources
-	r := &run{plan: &plan}
-	if err := r.prepare(t.Context()); err != nil {
-		t.Fatal(err)
-	}
-	ctx, stop := context.WithTimeout(t.Context(), plan.Duration)
+	plan.Rewriting = "off" // then Jingle tells of everybody's sources
+	ctx, stop := context.WithCancel(t.Context())
 	defer stop()
-	r.ctx, r.start, r.began = ctx, time.Now(), mono.Now()
-	r.populate()
-	got, want := "", "announced 6, muted 6"
-	seconds := r.watch(ctx, func(record.Second) {
+	r, got, want := new(run), "", "announced 6, muted 6"
+	rep, err := r.carryOut(ctx, plan, Options{OnSecond: func(record.Second) {
 		if got = known(r.all[0]); got == want && everybodyReceives(r, r.all[1:]) {
 			stop()
 		}
-	})
-	for _, p := range r.finish(seconds).Participants {
+	}})
+	if err != nil {
+		t.Fatal(err)
+	}
+	for _, p := range rep.Participants {
 		if m := p.Media; m == nil || (p.Role == "muted") != (m.PacketsOut == 0) || (p.Role == "muted") != (m.PacketsIn > 0) {
 			t.Errorf("%s: %+v", p.Name, m)
 		}

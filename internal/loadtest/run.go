@@ -62,6 +62,10 @@ type room struct {
 // plan could not be begun; what goes wrong later stands in the report. When
 // ctx ends everybody leaves and the report is of what happened until then.
 func Run(ctx context.Context, plan Plan, opt Options) (*record.Report, error) {
+	return new(run).carryOut(ctx, plan, opt)
+}
+
+func (r *run) carryOut(ctx context.Context, plan Plan, opt Options) (*record.Report, error) {
 	if err := plan.Check(); err != nil {
 		return nil, err
 	}
@@ -71,7 +75,7 @@ func Run(ctx context.Context, plan Plan, opt Options) (*record.Report, error) {
 	if plan.Workers <= 0 {
 		plan.Workers = runtime.GOMAXPROCS(0)
 	}
-	r := &run{plan: &plan}
+	r.plan = &plan
 	if err := r.prepare(ctx); err != nil {
 		return nil, err
 	}

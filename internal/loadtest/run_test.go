@@ -5,6 +5,7 @@ import (
 	"log/slog"
 	"net"
 	"runtime"
+	"slices"
 	"strings"
 	"sync"
 	"testing"
@@ -83,9 +84,9 @@ func runFully(plan Plan) (*record.Report, error) {
 	plan.Duration += inTime
 	ctx, cancel := context.WithCancel(context.Background())
 	defer cancel()
-	in, restless := false, settling
-	return Run(ctx, plan, Options{OnSecond: func(s record.Second) {
-		in = in || s.InCall == plan.Participants()
+	r, in, restless := new(run), false, settling
+	return r.carryOut(ctx, plan, Options{OnSecond: func(s record.Second) {
+		in = in || s.InCall == plan.Participants() && allHaveKeys(r)
 		switch {
 		case !in:
 		case s.Late*100 > s.PacketsOut && restless > 0:
@@ -97,6 +98,13 @@ func runFully(plan Plan) (*record.Report, error) {
 			cancel()
 		}
 	}})
+}
+
+// allHaveKeys reports whether media can go to and fro: who is in the call has
+// only agreed on them, while ICE and DTLS may still be under way. It is called
+// at the end of a second.
+func allHaveKeys(r *run) bool {
+	return !slices.ContainsFunc(r.all, func(p *participant) bool { return !p.role.Signalling && !p.pulse.secure.Load() })
 }
 
 // carryOut runs a plan and fails the test if anybody failed or anything was

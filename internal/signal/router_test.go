@@ -208,11 +208,7 @@ func TestRoomsComeAndGo(t *testing.T) {
 	for _, ses := range s.sessions.all() {
 		ses.end("test is over")
 	}
-	for deadline := time.Now().Add(5 * time.Second); len(s.State().(State).Rooms) > 0; time.Sleep(time.Millisecond) {
-		if time.Now().After(deadline) {
-			t.Fatalf("%+v", s.State())
-		}
-	}
+	eventually(t, "rooms are left", func() bool { return len(s.State().(State).Rooms) == 0 })
 }
 
 // TestTraceHidesSecrets plays a session at the most talkative level.

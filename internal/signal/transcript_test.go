@@ -42,7 +42,7 @@ func serve(t testing.TB, opt signal.Options) transcript.Target {
 	srv := signal.New(opt)
 	web := httptest.NewServer(srv.Handler())
 	t.Cleanup(func() {
-		ctx, cancel := context.WithTimeout(context.Background(), 5*time.Second)
+		ctx, cancel := context.WithTimeout(context.Background(), 30*time.Second)
 		defer cancel()
 		if err := srv.Shutdown(ctx); err != nil {
 			t.Error("shutdown:", err)

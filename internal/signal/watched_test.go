@@ -28,7 +28,7 @@ func connectTCP(t *testing.T, s *Server, q query) *testClient {
 		t.Fatal(err)
 	}
 	t.Cleanup(func() { here.Close() })
-	_ = here.SetDeadline(time.Now().Add(20 * time.Second)) // a test that fails ends
+	_ = here.SetDeadline(time.Now().Add(hang))
 	s.accept(there, nil, q, "tcp")
 	return &testClient{t: t, srv: s, nc: here, br: bufio.NewReader(here)}
 }
@@ -40,10 +40,13 @@ func loginTCP(t *testing.T, s *Server) *testClient {
 	return c
 }
 
+// hang is when a test that waits in vain fails. No machine is as slow as that.
+const hang = time.Minute
+
 // eventually waits for what other goroutines do.
 func eventually(t *testing.T, what string, ok func() bool) {
 	t.Helper()
-	for end := time.Now().Add(10 * time.Second); !ok(); time.Sleep(time.Millisecond) {
+	for end := time.Now().Add(hang); !ok(); time.Sleep(time.Millisecond) {
 		if time.Now().After(end) {
 			t.Fatal(what)
 		}

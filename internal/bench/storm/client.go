@@ -165,7 +165,9 @@ func (c *client) stanza(op ws.OpCode, head []byte, length int64) error {
 	}
 	c.handled++
 	if bytes.Contains(head, typeError) || bytes.Contains(head, typeError1) {
-		c.errors.Add(1)
+		if c.errors.Add(1) == 1 {
+			c.progress <- struct{}{}
+		}
 	}
 	if n := c.seen.Add(1); n == c.until.Load() {
 		c.at.Store(time.Now().UnixNano())

@@ -48,18 +48,16 @@ func TestStormFails(t *testing.T) {
 	h := httptest.NewServer(s.Handler())
 	t.Cleanup(func() { h.Close(); _ = s.Shutdown(context.Background()) })
 	url := strings.Replace(h.URL, "http", "ws", 1) + "/xmpp-websocket"
-	ctx, cancel := context.WithTimeout(context.Background(), 2*time.Second)
-	defer cancel()
 	for _, tc := range []struct {
 		name, want string
 		target     Target
 	}{
-		{"refused", "join", Target{URL: url, Domain: "localhost", Rooms: 1, People: 2}},
+		{"refused", "join: the server refused", Target{URL: url, Domain: "localhost", Rooms: 1, People: 2}},
 		{"no server", "connect", Target{URL: "ws://127.0.0.1:1/", Domain: "localhost", Rooms: 1, People: 2}},
 		{"elsewhere", "loopback", Target{URL: "ws://192.0.2.1/", Domain: "localhost", Rooms: 1, People: 2}},
 		{"nobody", "between", Target{URL: url, Domain: "localhost", Rooms: 1}},
 	} {
-		if _, err := Run(ctx, tc.target); err == nil || !strings.Contains(err.Error(), tc.want) {
+		if _, err := Run(context.Background(), tc.target); err == nil || !strings.Contains(err.Error(), tc.want) {
 			t.Errorf("%s: %v", tc.name, err)
 		}
 	}

@@ -23,8 +23,9 @@ type Target struct {
 	Router xmpp.Router // for scripted services; may be nil
 }
 
-// patience is how long an expected frame may take.
-const patience = 5 * time.Second
+// patience is how long an expected frame may take, on a machine that is busy
+// with other things too. Only a test that fails waits for it.
+const patience = 30 * time.Second
 
 // peer is a client or service of the script.
 type peer struct {
