@@ -18,6 +18,8 @@ type affected struct {
 	// name.
 	last *endpoint
 	full bool // it gets the best of all it wants
+	// decided is the number of the newest source there was.
+	decided uint64
 }
 
 // note keeps what of a decision others' changes are judged by.
@@ -26,7 +28,7 @@ func (ep *endpoint) note(a *allocation, res *alloc.Result) {
 	if n := ep.settings.LastN(); limit < 0 || n >= 0 && n < limit {
 		limit = n
 	}
-	ep.affected = affected{limited: res.Target < res.Ideal || res.Short, full: res.Full && !res.Short}
+	ep.affected = affected{limited: res.Target < res.Ideal || res.Short, full: res.Full && !res.Short, decided: ep.c.newest}
 	for i, d := range res.Decisions {
 		if d.MaxHeight == 0 {
 			continue
@@ -108,8 +110,7 @@ func (ep *endpoint) markWantedDirty() {
 // want it and waits for a decision. Who is not waiting has no place for what it
 // has not been decided about, see couldGet.
 func (ep *endpoint) wants(s *mediaSource) bool {
-	height, decided := ep.heights[s]
-	return height != 0 || !decided && ep.dirty
+	return ep.heights[s] != 0 || s.number > ep.affected.decided && ep.dirty
 }
 
 // markComing is for sources that have come, or are shown again.

@@ -135,9 +135,9 @@ func TestWhoIsNotConcerned(t *testing.T) {
 			c.videos.stale = true
 			ep.markDirty()
 			l.w.turnOver()
-			for s, height := range ep.heights {
-				if before[s] != height {
-					t.Fatalf("step %d: %s was to get %s in %d lines and should in %d", step, ep.id, s.name, before[s], height)
+			for _, s := range c.ordered {
+				if before[s] != ep.heights[s] {
+					t.Fatalf("step %d: %s was to get %s in %d lines and should in %d", step, ep.id, s.name, before[s], ep.heights[s])
 				}
 			}
 		}

@@ -249,7 +249,11 @@ const lowerAfter = time.Second
 // setHeight notes how large ep wants s.
 func (ep *endpoint) setHeight(s *mediaSource, height int) {
 	before := ep.heights[s]
-	ep.heights[s] = height
+	if height != 0 {
+		ep.heights[s] = height
+	} else {
+		delete(ep.heights, s) // a thousand receivers of a thousand cameras would keep a million
+	}
 	s.demand.Change(before, height)
 	s.watchDemand()
 }

@@ -27,6 +27,7 @@ type conference struct {
 	order     []*endpoint // by age; removal keeps the order
 	sources   map[string]*mediaSource
 	ordered   []*mediaSource       // all sources, by age
+	newest    uint64               // number of the last source that came
 	ssrcs     map[uint32]*endpoint // every signalled SSRC
 
 	feedbackAudio, feedbackVideo uint32

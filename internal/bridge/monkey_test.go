@@ -416,8 +416,8 @@ func (m *monkey) checkReceiver(c *conference, ep *endpoint) {
 	if ep.forwarded.known && !slices.Equal(gets, ep.forwarded.names) {
 		m.t.Errorf("%s gets %v and is told %v", ep.id, gets, ep.forwarded.names)
 	}
-	for s := range ep.heights {
-		if c.sources[s.name] != s {
+	for s, height := range ep.heights {
+		if c.sources[s.name] != s || height == 0 {
 			m.t.Errorf("%s wants a source that is not there", ep.id)
 		}
 	}

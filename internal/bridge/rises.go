@@ -108,7 +108,7 @@ func smallestPicture(layers []alloc.Layer, i int) bool {
 
 // mayNotRise reports whether layers of s above what ep gets are held back.
 func (ep *endpoint) mayNotRise(s *mediaSource, samePicture bool) bool {
-	if height, wanted := ep.heights[s]; !wanted || height == 0 {
+	if ep.heights[s] == 0 {
 		return false
 	}
 	h, now := &ep.bw.hold, ep.w.now

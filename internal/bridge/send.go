@@ -26,7 +26,7 @@ type sending struct {
 	outlet    *outlet              // which has the sealer, nil while its worker has
 	resent    int                  // packets in this second
 	settings  alloc.Settings
-	heights   map[*mediaSource]int // what it wants of each video source
+	heights   map[*mediaSource]int // what it wants of each video source, none if it is not here
 	dirty     bool                 // waits for a new allocation
 	changed   bool                 // because of something else than its budget
 	affected  affected

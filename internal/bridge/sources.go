@@ -16,6 +16,7 @@ import (
 // list of those who get it. Forwarding costs as much as the list is long.
 type mediaSource struct {
 	name      string
+	number    uint64 // in the order in which the conference's sources came, from 1
 	kind      media.Kind
 	videoType source.VideoType
 	off       bool // the sender said by SourceVideoTypeMessage that it shows nothing
@@ -142,8 +143,9 @@ func (s *mediaSource) layout() *layout {
 }
 
 func (c *conference) addSource(ep *endpoint, l *layout) *mediaSource {
+	c.newest++
 	s := &mediaSource{
-		name: l.name, kind: l.kind, videoType: l.videoType, owner: ep,
+		name: l.name, number: c.newest, kind: l.kind, videoType: l.videoType, owner: ep,
 		ssrc: l.primary[0], rtx: l.rtx[0],
 	}
 	for i, ssrc := range l.primary {
