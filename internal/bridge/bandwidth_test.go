@@ -91,7 +91,7 @@ var labRates = [3]int{150_000, 450_000, 1_500_000}
 func newLab(t testing.TB, senders, receivers int) *lab {
 	t.Helper()
 	o := DefaultOptions()
-	o.Listen, o.Workers = netip.MustParseAddrPort("127.0.0.1:0"), 1
+	o.Listen, o.Workers = netip.MustParseAddrPort(anyPort), 1
 	b, err := New(o)
 	if err != nil {
 		t.Fatal(err)

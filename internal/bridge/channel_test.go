@@ -218,9 +218,7 @@ func TestBadFrames(t *testing.T) {
 			a := r.allocate(meeting, "aaaaaaaa", 0)
 			w := a.dial(t)
 			expect(t, w.in, "ServerHello")
-			if err := ws.WriteFrame(w.conn, frame); err != nil {
-				t.Fatal(err)
-			}
+			_ = ws.WriteFrame(w.conn, frame) // it may be cut off before it has said all
 			if code := <-w.end; code != ws.StatusProtocolError && code != 0 {
 				t.Errorf("closed with %d", code)
 			}

@@ -186,7 +186,7 @@ func TestStopWithStalledChannel(t *testing.T) {
 	for r.counted(dropChannelOutbox) == 0 {
 		b.ask(&colibri.EndpointMessage{To: a.id, Payload: payload})
 	}
-	ctx, cancel := context.WithTimeout(context.Background(), 4*time.Second)
+	ctx, cancel := context.WithTimeout(context.Background(), wsWriteTimeout/2)
 	defer cancel()
 	if err := r.Stop(ctx); err != nil {
 		t.Errorf("stopping: %v", err)

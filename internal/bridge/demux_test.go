@@ -16,7 +16,7 @@ import (
 func idleWorkers(t *testing.T, n int) *Bridge {
 	t.Helper()
 	o := DefaultOptions()
-	o.Listen, o.Workers = freePort(t), n
+	o.Listen, o.Workers = netip.MustParseAddrPort(anyPort), n
 	b, err := New(o)
 	if err != nil {
 		t.Fatal(err)

@@ -39,7 +39,7 @@ func newBenches(t testing.TB, workers, receivers int, profile srtp.Profile, offe
 		t.Fatal(err)
 	}
 	o := DefaultOptions()
-	o.Listen, o.Workers = netip.MustParseAddrPort("127.0.0.1:0"), workers
+	o.Listen, o.Workers = netip.MustParseAddrPort(anyPort), workers
 	b, err := New(o)
 	if err != nil {
 		t.Fatal(err)

@@ -42,6 +42,12 @@ type rationing struct {
 // come, and at audio, soon.
 const staleAfter = 300 * time.Millisecond
 
+// ages are from how long a wait on media is of no use any more.
+type ages struct {
+	video  time.Duration // in the socket
+	handed time.Duration // for the worker that it was handed over to
+}
+
 // tellEvery is the least time between two lines of the log about stress.
 const tellEvery = time.Minute
 
@@ -217,7 +223,7 @@ func (e *encoding) stale() bool {
 	case w.arrived == 0:
 		return false
 	case e.src.kind == media.Video:
-		return w.now.Sub(w.arrived) > staleAfter
+		return w.now.Sub(w.arrived) > w.useless.video
 	}
 	return w.now.Sub(w.arrived) > staleAudio && w.stress.Swamped()
 }

@@ -88,7 +88,7 @@ func (w *worker) sendBatches() {
 // here, except that nothing is handed over twice.
 func (b *batch) handle(w *worker) {
 	w.mail.batches.Add(-1)
-	if w.now.Sub(b.begun) > handoverAge {
+	if w.now.Sub(b.begun) > w.useless.handed {
 		w.count.add(dropHandover, uint64(b.n))
 		batches.Put(b)
 		return

@@ -92,7 +92,7 @@ type hall struct {
 func newHall(t *testing.T, senders int) *hall {
 	t.Helper()
 	o := DefaultOptions()
-	o.Listen, o.Workers = freePort(t), 1
+	o.Listen, o.Workers = netip.MustParseAddrPort(anyPort), 1
 	b, err := New(o)
 	if err != nil {
 		t.Fatal(err)

@@ -16,7 +16,6 @@ import (
 // whose a packet is by the maps alone.
 type wordClient struct {
 	*crowd
-	raw    func(buf []byte) int // reads a datagram, 0 or less if there is none
 	link   *wsLink
 	owner  map[uint32]int           // by SSRC: whose it is, as told last
 	packet map[int]map[uint16]bool  // by microphone: numbers of the packets that were heard
@@ -32,7 +31,6 @@ func newWordClient(t *testing.T, people int, change func(*Options), how func(*co
 		crowd: newCrowdFor(t, people, change, how), owner: map[uint32]int{}, packet: map[int]map[uint16]bool{},
 		last: map[uint32]rtp.Header{}, slots: map[uint32]time.Duration{},
 	}
-	c.raw = readerOf(t, c.ear, c.w)
 	c.start = time.Duration(c.w.now)
 	ours, theirs := net.Pipe()
 	t.Cleanup(func() { ours.Close(); theirs.Close() })
@@ -85,35 +83,10 @@ func (c *wordClient) say(who map[int]bool) {
 	c.read()
 }
 
-// heardNow reads what has reached the listener's socket, which on the loopback
-// is all that was sent.
-func (c *wordClient) heardNow() (out []rtp.Header) {
-	c.t.Helper()
-	for {
-		buf := make([]byte, 1500)
-		size := c.raw(buf)
-		if size <= 0 {
-			return out
-		}
-		if rtp.IsRTCP(buf[:size]) {
-			continue
-		}
-		size, err := c.opener.OpenRTP(buf[:size])
-		if err != nil {
-			c.t.Fatal(err)
-		}
-		h, err := rtp.Parse(buf[:size])
-		if err != nil {
-			c.t.Fatal(err)
-		}
-		out = append(out, h)
-	}
-}
-
 // listen takes what microphone i has made the bridge send.
 func (c *wordClient) listen(i int) {
 	c.t.Helper()
-	for _, h := range c.heardNow() {
+	for _, h := range c.heard() {
 		if h.SSRC == c.c.feedbackVideo {
 			continue
 		}

@@ -31,6 +31,7 @@ type worker struct {
 	busy      busy
 	traffic   traffic
 	stress    governing
+	useless   ages
 
 	random mrand.Source // cryptographic, for transaction ids
 
@@ -88,6 +89,7 @@ func newWorker(b *Bridge, index int, sock *netio.Socket) *worker {
 		outlets:     make([]*outlet, b.opt.Workers),
 		done:        make(chan struct{}),
 		random:      newRandom(),
+		useless:     ages{video: staleAfter, handed: handoverAge},
 		in:          netio.NewBatch(netio.DefaultMessages),
 		wheel:       mono.NewWheel(mono.Now()),
 	}

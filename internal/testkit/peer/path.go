@@ -34,8 +34,17 @@ func (p *Peer) newPath() (*path, error) {
 	return x, nil
 }
 
+// readBuffer is asked of the kernel, so that nothing is lost while a busy machine
+// lets the reader wait.
+const readBuffer = 4 << 20
+
 func listen() (*net.UDPConn, error) {
-	return net.ListenUDP("udp4", &net.UDPAddr{IP: net.IPv4(127, 0, 0, 1)})
+	conn, err := net.ListenUDP("udp4", &net.UDPAddr{IP: net.IPv4(127, 0, 0, 1)})
+	if err != nil {
+		return nil, err
+	}
+	_ = conn.SetReadBuffer(readBuffer) // as much as it grants
+	return conn, nil
 }
 
 func (x *path) newAgent() *ice.Agent {
