@@ -114,11 +114,13 @@ func newRig(t testing.TB, workers int, change ...func(*Options)) *rig {
 	ctx, cancel := context.WithTimeout(context.Background(), 6*patience)
 	r := &rig{Bridge: b, t: t, ctx: ctx, web: httptest.NewServer(b.Handler())}
 	t.Cleanup(func() {
+		cancel()
+		ctx, cancel := context.WithTimeout(context.Background(), patience) // however long the test took
+		defer cancel()
 		if err := b.Stop(ctx); err != nil {
 			t.Errorf("stop: %v", err)
 		}
 		r.web.Close()
-		cancel()
 		noLeaks(t, before)
 	})
 	return r

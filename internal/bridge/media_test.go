@@ -1,6 +1,7 @@
 package bridge
 
 import (
+	"context"
 	"encoding/binary"
 	"net"
 	"strings"
@@ -231,7 +232,9 @@ func TestWrongFingerprint(t *testing.T) {
 	s := sourcesOf(a.id, 1000)
 	r.change(meeting, colibri.EndpointModify{ID: a.id, Transport: tr, Sources: &s})
 	// The client may or may not notice; the bridge must.
-	_ = a.Connect(r.ctx, a.offered)
+	ctx, enough := context.WithCancel(r.ctx)
+	tried := make(chan struct{})
+	go func() { defer close(tried); _ = a.Connect(ctx, a.offered) }()
 	a.until("the refusal", nil, func() bool {
 		var problem string
 		r.inside(func(c *conference) {
@@ -242,6 +245,8 @@ func TestWrongFingerprint(t *testing.T) {
 		})
 		return problem != ""
 	})
+	enough()
+	<-tried
 }
 
 // TestReports: senders hear about loss and arrivals; receivers get sender

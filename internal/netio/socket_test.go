@@ -14,7 +14,7 @@ import (
 
 // patience is how long a test waits for what must happen; it is never spent
 // when things work.
-const patience = 10 * time.Second
+const patience = 30 * time.Second
 
 func listen(t testing.TB, cfg Config) *Socket {
 	t.Helper()

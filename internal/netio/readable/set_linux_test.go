@@ -43,7 +43,7 @@ func (b bell) wait(t *testing.T) {
 	t.Helper()
 	select {
 	case <-b:
-	case <-time.After(10 * time.Second):
+	case <-time.After(30 * time.Second):
 		t.Fatal("nothing was told")
 	}
 }
