@@ -44,8 +44,9 @@ const staleAfter = 300 * time.Millisecond
 
 // ages are from how long a wait on media is of no use any more.
 type ages struct {
-	video  time.Duration // in the socket
-	handed time.Duration // for the worker that it was handed over to
+	video    time.Duration // in the socket
+	handed   time.Duration // for the worker that it was handed over to
+	repeated time.Duration // to be asked for again
 }
 
 // tellEvery is the least time between two lines of the log about stress.

@@ -108,7 +108,7 @@ func newRig(t testing.TB, workers int, change ...func(*Options)) *rig {
 	for _, w := range b.workers {
 		w.mail.postAlways(call(func(w *worker) {
 			w.stress.Governor = stress.New(w.now.Add(time.Hour))
-			w.useless = ages{video: time.Hour, handed: time.Hour}
+			w.useless = ages{video: time.Hour, handed: time.Hour, repeated: time.Hour}
 		}))
 	}
 	ctx, cancel := context.WithTimeout(context.Background(), 6*patience)

@@ -59,7 +59,7 @@ func (v *videoSub) repeat(out uint16) {
 		w.count.inc(dropHistory)
 		return
 	}
-	pkt, _, ok := v.src.encodings[from.Encoding].ring.Get(from.Seq, w.now, repeatAge)
+	pkt, _, ok := v.src.encodings[from.Encoding].ring.Get(from.Seq, w.now, w.useless.repeated)
 	if !ok {
 		w.count.inc(dropHistory)
 		return

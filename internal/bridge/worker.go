@@ -89,7 +89,7 @@ func newWorker(b *Bridge, index int, sock *netio.Socket) *worker {
 		outlets:     make([]*outlet, b.opt.Workers),
 		done:        make(chan struct{}),
 		random:      newRandom(),
-		useless:     ages{video: staleAfter, handed: handoverAge},
+		useless:     ages{video: staleAfter, handed: handoverAge, repeated: repeatAge},
 		in:          netio.NewBatch(netio.DefaultMessages),
 		wheel:       mono.NewWheel(mono.Now()),
 	}
