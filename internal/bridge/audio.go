@@ -170,7 +170,7 @@ func (s *mediaSource) forwardAudio(h *rtp.Header, l *audioList) {
 func (ep *endpoint) audioExtensions() extensions {
 	ext := ep.outExtensions()
 	ext.absSendTime = 0 // it is offered for video
-	if !ep.bw.audio.numbered || ep.ration.granted == 0 && ep.w.stress.Voices() != stress.Unlimited {
+	if !ep.bw.audio.numbered || ep.w.stress.Voices() != stress.Unlimited && ep.ration.granted == 0 {
 		ext.tcc = 0
 	}
 	return ext

@@ -11,9 +11,9 @@ import (
 // audioStream is what a receiver gets under one SSRC. It outlives what is
 // subscribed to: a sequence number must never be used twice under one SSRC.
 type audioStream struct {
+	// Of every packet, in one cache line.
 	ssrc     uint32    // under which the receiver knows the stream
 	keyed    keyed     // of ssrc
-	mid      []byte    // of its slot, for who finds the m-line by that
 	holder   *audioSub // whom it carries, nil for nobody
 	offset   uint16    // outgoing minus closed-up incoming number
 	tsOffset uint32    // outgoing minus incoming timestamp
@@ -21,15 +21,17 @@ type audioStream struct {
 	last     uint16    // newest number sent
 	lastTS   uint32    // newest timestamp sent
 	started  bool      // the offsets are valid
-	resumed  bool      // last is that of an earlier stream
-	slot     bool      // of a slot: other sources went before
 	spurt    bool      // the next packet begins what another source goes on with
+	listed   bool      // in the receiver's list of what it is being sent
 	packets  uint32
 	octets   uint32
 	sentAt   mono.Time // the newest packet
-	claimed  mono.Time // when its slot was last asked for
-	listed   bool      // in the receiver's list of what it is being sent
-	told     toldReports
+
+	mid     []byte    // of its slot, for who finds the m-line by that
+	resumed bool      // last is that of an earlier stream
+	slot    bool      // of a slot: other sources went before
+	claimed mono.Time // when its slot was last asked for
+	told    toldReports
 }
 
 const (

@@ -15,12 +15,14 @@ import (
 // may take. Everything of it is about this one receiver: nothing here makes
 // the bridge decide anew about another.
 type bandwidth struct {
-	est      *bwe.Estimator
+	// Of every packet that is sent; see outward.
+	est     *bwe.Estimator
+	started mono.Time // when the first packet was sent
+	audio   audioShare
+
 	timer    mono.Timer // Estimator.Deadline
-	started  mono.Time  // when the first packet was sent
 	answered bool       // the receiver reports on what it gets
-	audio    audioShare
-	lows     [2]int64 // least sustained estimate of this second and of the last
+	lows     [2]int64   // least sustained estimate of this second and of the last
 
 	decided  mono.Time // when video was allocated last
 	acted    int64     // the estimate then
@@ -246,7 +248,6 @@ func (b *bandwidth) why(s *bwe.State, budget int64) string {
 // audioShare is what audio takes of the path. It is kept free for it.
 type audioShare struct {
 	bytes uint64 // of this second
-	held  uint64 // the most of the last seconds, in bit/s
 
 	// Not every client counts audio in its transport-wide feedback, though it
 	// was offered. What it does not count would be taken for lost; such a
@@ -257,6 +258,8 @@ type audioShare struct {
 	mark     uint16    // that was sent and not reported on so far
 	missed   int       // marks in a row reported missing
 	looked   mono.Time // for the mark
+
+	held uint64 // bit/s, the most of the last seconds
 }
 
 const (

@@ -12,9 +12,12 @@ import (
 // endpoint is one participant as this bridge sees it. It belongs to its
 // worker's goroutine; other goroutines may only carry its pointer there.
 type endpoint struct {
+	formats formats // its end is of every packet as well
+	w       *worker
+	outward
+	bw bandwidth
 	transport
 	c *conference
-	w *worker
 
 	id, statsID string
 	visitor     bool
@@ -23,7 +26,6 @@ type endpoint struct {
 	accepted    mono.Time // when the remote transport was first set
 	gone        bool
 	mute        colibri.ForceMute
-	formats     formats
 	path        *datagramPath
 	door        *door
 	channel     channel

@@ -180,7 +180,7 @@ func TestForwardAllocatesNothing(t *testing.T) {
 // receivers: opened once, rewritten and sealed for each, and sent.
 func BenchmarkForward(b *testing.B) {
 	for _, profile := range srtp.Profiles() {
-		for _, receivers := range []int{1, 20, 100} {
+		for _, receivers := range []int{1, 20, 100, 1000} { // 1000: more than the caches hold
 			b.Run(fmt.Sprintf("video/%v/%d", profile, receivers), func(b *testing.B) {
 				benchForward(b, profile, receivers, 1003, ptVP8, append(vp8Frame(true, 1, 720), make([]byte, 900)...), append(vp8Frame(false, 1, 0), make([]byte, 1100)...))
 			})

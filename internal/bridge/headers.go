@@ -59,7 +59,7 @@ var noMID [slots.MIDLen]byte
 // itself, for lack of transport-wide numbers.
 func (ep *endpoint) outExtensions() extensions {
 	ext := ep.formats.ext
-	if !ep.maps.demux {
+	if !ep.demux {
 		ext.mid = 0
 	}
 	if ext.tcc != 0 {

@@ -57,7 +57,7 @@ func (l *lab) joinMapped() *mappedClient { return l.joinMappedAs(rewriting) }
 func (l *lab) joinMappedAs(how func(*colibri.EndpointModify)) *mappedClient {
 	c := l.join(0, how)
 	m := &mappedClient{
-		labClient: c, demux: c.ep.maps.demux, maps: map[uint32]labMapping{}, rtxOf: map[uint32]uint32{},
+		labClient: c, demux: c.ep.demux, maps: map[uint32]labMapping{}, rtxOf: map[uint32]uint32{},
 		used: map[[2]uint32]bool{}, streams: map[uint32]*labStream{}, heard: map[uint32]int{}, seen: map[uint32]int{}, repeats: map[uint32]int{},
 		newest: map[uint32]uint16{},
 	}

@@ -53,7 +53,6 @@ type slotMaps struct {
 	audio, video *slotTable
 	own          []uint32 // all SSRCs of the slots
 	sounds       map[uint32]*audioStream
-	demux        bool       // the client demultiplexes by MID
 	timer        mono.Timer // video of a slot may flow
 	wake         mono.Time  // when that is due, 0 for never
 }
@@ -75,7 +74,7 @@ func (ep *endpoint) initMaps(m *colibri.EndpointModify) {
 		return
 	}
 	ep.maps.sounds = map[uint32]*audioStream{}
-	ep.maps.demux = m.RTPMIDDemux
+	ep.demux = m.RTPMIDDemux
 	ep.maps.audio = ep.newSlots(slots.Options{Prefix: "a"})
 	ep.maps.video = ep.newSlots(slots.Options{Prefix: "v", RTX: true, Spare: spareVideo, Linger: videoLinger})
 	ep.maps.timer.Owner = tick(ep.slotReady)
@@ -184,7 +183,7 @@ func (ep *endpoint) tellSlots(k media.Kind, all bool) {
 	for _, slot := range t.Slots() {
 		s := ep.c.sources[slot.Source()]
 		if s != nil && s.kind == k && !slot.Gone() && (all || t.told[slot.Index].ready == 0) {
-			m.add(s, slot, ep.maps.demux && ep.formats.ext.mid != 0)
+			m.add(s, slot, ep.demux && ep.formats.ext.mid != 0)
 		}
 	}
 	if msg := m.encode(); msg != nil && !ep.sendChannel(msg) {

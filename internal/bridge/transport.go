@@ -24,9 +24,7 @@ type transport struct {
 	identity   *secure.Identity
 	session    *secure.Session
 	opener     *srtp.Opener     // nil before the handshake is over
-	sealer     *srtp.Sealer     // its outlet's, if it has one: then it may only be asked for streams, and what never changes
 	addrs      []netip.AddrPort // bound to this peer, oldest first
-	to         netip.AddrPort   // where media goes; zero while there is no way
 	from       netip.AddrPort   // where the packet at hand came from
 	elsewhere  mono.Time        // since when media comes from another address than to; 0 if it does not
 	connected  mono.Time        // first time ICE was done

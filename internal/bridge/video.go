@@ -16,31 +16,32 @@ import (
 // subscription: neither a sequence number nor a picture id may be used twice
 // under one SSRC.
 type videoSub struct {
-	to    *endpoint
-	ssrc  uint32       // what the receiver knows the stream by
-	rtx   uint32       // its retransmissions, 0 if there are none
-	keyed keyed        // of ssrc
-	mid   []byte       // of its slot, for who finds the m-line by that
-	fed   *mediaSource // the source it was last subscribed to
-	src   *mediaSource // nil while nothing is subscribed to
-	list  *videoList   // in which it is, nil while nothing is subscribed to
-	index int          // in that list
-	since uint32       // the first epoch of fed
-	epoch uint32       // of seq: how often it has switched, less one
-
-	want    quality
-	slow    mono.Time // since when it has had to go without frames, 0 if it has not
+	// Of every packet, side by side.
+	to      *endpoint
+	src     *mediaSource // nil while nothing is subscribed to
+	keyed   keyed        // of ssrc
+	ssrc    uint32       // what the receiver knows the stream by
+	packets uint32
+	octets  uint32
 	sel     simulcast.Selector
+	ended   bool // the newest packet was the last of its frame
+	rewrite rewriter
 	layers  layerSub
 	seq     rtp.SeqMap
-	rewrite rewriter
+
+	rtx     uint32       // its retransmissions, 0 if there are none
+	mid     []byte       // of its slot, for who finds the m-line by that
+	fed     *mediaSource // the source it was last subscribed to
+	list    *videoList   // in which it is, nil while nothing is subscribed to
+	index   int          // in that list
+	since   uint32       // the first epoch of fed
+	epoch   uint32       // of seq: how often it has switched, less one
+	want    quality
+	slow    mono.Time // since when it has had to go without frames, 0 if it has not
 	repeats repeats
 	asks    asks
 	pads    padCursor
-	ended   bool  // the newest packet was the last of its frame
 	lost    uint8 // fraction of 256, as the receiver reported last
-	packets uint32
-	octets  uint32
 	told    toldReports
 }
 

@@ -38,9 +38,16 @@ const (
 // [New]; it belongs to one goroutine, like the engine it is part of, and all
 // times given to it must come from one clock and not go back.
 type Estimator struct {
-	opt     Options
+	// Of every packet that is sent; together, and what of count and prober is
+	// needed then comes first there: that is three cache lines.
 	history history
+	credit  int       // packet statuses that may be read
+	waiting mono.Time // since when something sent is not reported
+	heard   mono.Time // last useful feedback
+	count   counts
+	prober  prober
 
+	opt      Options
 	clock    receiverClock
 	groups   grouper
 	base     baseDelay
@@ -57,19 +64,14 @@ type Estimator struct {
 
 	aimd   aimd
 	loss   lossModel
-	prober prober
 	legacy legacy
 
 	rate          float64 // what the path is believed to carry
 	estimate      int64   // the same, less while a queue is drained
 	target, ideal float64
 	rtt           time.Duration
-	credit        int       // packet statuses that may be read
-	reported      int64     // highest number a report was about
-	waiting       mono.Time // since when something sent is not reported
-	heard         mono.Time // last useful feedback
-	silenced      bool      // none since the rate was lowered for that
-	count         counts
+	reported      int64 // highest number a report was about
+	silenced      bool  // no feedback since the rate was lowered for that
 }
 
 // counts are events since the beginning.

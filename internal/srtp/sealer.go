@@ -15,13 +15,13 @@ type Sealer struct {
 // is one of it for each SSRC, whoever asks for it: which numbers were used is
 // known in one place.
 type Stream struct {
+	sealer  *Sealer // only compared: another piece of memory would cost as much as a short packet
 	suite   suite
 	ssrc    uint32
 	profile Profile
 	begun   bool // highest is that of a packet
 	highest uint64
 	used    [SealWindow / 64]uint64
-	sealer  *Sealer // only compared: another piece of memory would cost as much as a short packet
 }
 
 // NewSealer makes a Sealer from the local side's master key and salt
