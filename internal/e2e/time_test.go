@@ -113,7 +113,7 @@ func (p *actor) untilIfTime(t *testing.T, condition, anyway string) bool {
 	if browser.WaitFor(p, "("+condition+")", "", timely) == nil {
 		return true
 	}
-	if then.hadTime(t, condition) {
+	if then.hadTime(t, "that pictures come as large and as often as was asked for") {
 		p.until(t, "%s", condition)
 		return true
 	}
