@@ -149,6 +149,7 @@ func (w *worker) rollSecond() {
 	w.busy.roll(w.busy.ended)
 	w.traffic.in.roll(w.count.own[cPacketsIn], d)
 	w.traffic.out.roll(w.count.own[cPacketsOut], d)
+	w.gathering.settle(w.now, w.traffic.in.perSecond.Load())
 	w.publishStress()
 	w.lend()
 	w.dropUnusedParcels()

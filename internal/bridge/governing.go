@@ -61,7 +61,7 @@ func (w *worker) watchStress(read int) {
 		idle += w.now.Sub(w.busy.ended)
 	}
 	if read > 0 {
-		newest = w.in.Packets[read-1].Waited
+		newest = w.gathering.without(w.in.Packets[read-1].Waited, w.now)
 	}
 	w.stress.Read(idle, newest)
 }

@@ -25,6 +25,7 @@ const (
 // they have, or what they want has changed.
 func (c *conference) stir() {
 	c.stirred = c.w.now
+	c.w.gathering.hurry(c.w.now)
 	if c.resting {
 		c.wake()
 	}

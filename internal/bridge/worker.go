@@ -32,6 +32,7 @@ type worker struct {
 	traffic   traffic
 	stress    governing
 	useless   ages
+	gathering gathering
 
 	random mrand.Source // cryptographic, for transaction ids
 
@@ -119,6 +120,7 @@ func (w *worker) turn() {
 	n, _ := w.wait()
 	w.now = mono.Now()
 	w.busy.read(w.now, w.sock.Waited())
+	w.gathering.end(w.now)
 	w.watchStress(n)
 	w.count.inc(cTurns)
 	read := w.now
@@ -173,18 +175,28 @@ func (w *worker) publish() {
 // wait blocks in the socket. The order - deadline, mailbox, read - is what
 // makes a wake that comes in between impossible to lose.
 func (w *worker) wait() (int, error) {
-	d := idleWait
-	if t := w.wheel.Next(); t != 0 {
-		d = min(d, t.Sub(w.busy.ended))
+	busy := len(w.dirty) > 0 || len(w.telling) > 0
+	if d, ok := w.gathering.begin(w.busy.ended); ok && !busy {
+		w.sock.Gather(d)
+	} else {
+		w.sock.SetDeadline(w.untilTimer(busy))
 	}
-	if d <= 0 || len(w.dirty) > 0 || len(w.telling) > 0 {
-		d = dontWait
-	}
-	w.sock.SetDeadline(d)
 	if w.mail.pending() {
 		w.sock.SetDeadline(dontWait)
 	}
 	return w.sock.Read(w.in)
+}
+
+// untilTimer is how long the worker may wait for datagrams.
+func (w *worker) untilTimer(busy bool) time.Duration {
+	d := idleWait
+	if t := w.wheel.Next(); t != 0 {
+		d = min(d, t.Sub(w.busy.ended))
+	}
+	if d <= 0 || busy {
+		return dontWait
+	}
+	return d
 }
 
 func (w *worker) readMail() {
@@ -215,6 +227,9 @@ func (w *worker) packet(addr netip.AddrPort, pkt []byte, handed bool) {
 		return
 	}
 	if ep := w.byAddr[addr]; ep != nil && !ep.forSomebodyElse(pkt) {
+		if !mayWait(pkt) {
+			w.gathering.hurry(w.now)
+		}
 		ep.packet(addr, pkt)
 		return
 	}
@@ -239,6 +254,7 @@ func (w *worker) firstPacket(addr netip.AddrPort, pkt []byte, handed bool) {
 		return
 	}
 	if ep := w.byUfrag[string(ufrag)]; ep != nil {
+		w.gathering.hurry(w.now)
 		ep.stun(addr, pkt)
 		return
 	}

@@ -44,11 +44,12 @@ func listenOne(cfg Config, first bool) (*Socket, error) {
 		return nil, os.NewSyscallError("socket", err)
 	}
 	s := &Socket{family: family}
-	if err := s.setup(fd, addr, cfg, first); err != nil {
-		unix.Close(fd)
-		return nil, err
+	err = s.setup(fd, addr, cfg, first)
+	if err == nil {
+		err = s.adopt(fd)
 	}
-	if err := s.adopt(fd); err != nil {
+	if err != nil {
+		unix.Close(fd)
 		return nil, err
 	}
 	return s, nil

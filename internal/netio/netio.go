@@ -200,13 +200,14 @@ type sleeper struct {
 	state    atomic.Int32
 	deadline time.Time // owner's; zero means none
 	poll     bool      // owner's: do not wait at all
+	gather   bool      // owner's: datagrams are no reason to end a wait
 	waited   bool      // owner's: the last Read did
 }
 
 // setDeadline starts a new turn of the owner.
 func (w *sleeper) setDeadline(d time.Duration) {
 	w.state.Store(stateRunning)
-	w.poll = d < 0
+	w.poll, w.gather = d < 0, false
 	w.deadline = time.Time{}
 	if d > 0 {
 		w.deadline = time.Now().Add(d)

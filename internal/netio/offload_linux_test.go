@@ -79,8 +79,8 @@ func TestRefusedGSOIsSentSingly(t *testing.T) {
 	if !s.Stats().GSO {
 		t.Skip("this kernel has no UDP_SEGMENT")
 	}
-	err := s.raw.Control(func(fd uintptr) {
-		if err := unix.SetsockoptInt(int(fd), unix.SOL_SOCKET, unix.SO_NO_CHECK, 1); err != nil {
+	err := s.raw.Control(func(uintptr) {
+		if err := unix.SetsockoptInt(s.fd, unix.SOL_SOCKET, unix.SO_NO_CHECK, 1); err != nil {
 			t.Error(err)
 		}
 	})

@@ -59,6 +59,9 @@ func (s *Socket) Close() error {
 // SetDeadline starts a turn of the owner; negative d means not to wait.
 func (s *Socket) SetDeadline(d time.Duration) { s.setDeadline(d) }
 
+// Gather is SetDeadline here: a wait ends with the first datagram.
+func (s *Socket) Gather(d time.Duration) { s.setDeadline(d) }
+
 // Wake makes a Read that waits return, and the next one not wait.
 func (s *Socket) Wake() {
 	s.count.wakes.Add(1)
