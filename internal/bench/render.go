@@ -112,9 +112,9 @@ const roomsIntro = `The same with one to three hundred rooms of five people.
 
 const restIntro = `A thousand people have come with microphone and camera, announced both, and muted both; half a minute in which none of them
 does anything. "CPU %" is of one core, of the server's whole process: ICE checks (each client's every 2.5 s, and the
-server's own), receivers' reports, XMPP pings; a browser sends more reports than the load does (loadtest.md). Nearly all
-of it is waking up for one datagram at a time, some 20 us with system calls on a virtual machine. To let datagrams gather
-for 5 ms was tried: an eighth of the turns took more CPU time, since the runtime's poller wakes for each all the same.
+server's own), receivers' reports, XMPP pings; a browser sends more reports than the load does (loadtest.md). To be
+woken for one datagram takes some 20 us with system calls on a virtual machine, and was most of it until 3c69f99; since
+then what nobody waits for gathers for 20 ms.
 `
 
 const churnIntro = `What ` + "`./bench churn`" + ` finds, which is run by night: participants leave and come back all the time. "Warm" is the
