@@ -16,7 +16,7 @@ func costRows() []row {
 	add := func(name string, c call, server []string, flags ...string) {
 		m := c.meeting()
 		m.server, m.args = server, slices.Concat(m.args, flags)
-		all = append(all, row{section: costSection, name: name, once: m.run})
+		all = append(all, row{section: costSection, name: name, takes: m.takes(), once: m.run})
 	}
 	add("1 x 40, 1 camera, large", large, nil, "--full-bitrate")
 	add("1 x 40, 1 camera, large, without offload", large, []string{"PLENUM_NO_OFFLOAD=1"}, "--full-bitrate")

@@ -60,7 +60,7 @@ func restRows() []row {
 func muted(section string, c call) row {
 	m := c.meeting()
 	m.args, m.calm = append(m.args, "--muted"), 12*time.Second
-	return row{section: section, name: fmt.Sprintf("%d x %d, muted", c.rooms, c.people), once: m.run}
+	return row{section: section, name: fmt.Sprintf("%d x %d, muted", c.rooms, c.people), takes: m.takes(), once: m.run}
 }
 
 // growing comes at fifty a second.
@@ -89,6 +89,8 @@ var plots = map[string][]plot{
 // draw writes the plot as a Mermaid chart, which the usual forges show as a
 // picture and everybody else as its figures. It is empty with fewer than two
 // points.
+//
+// Mermaid's own colour of a line is next to invisible on white.
 func (p *plot) draw(entries []entry) string {
 	var sizes, values []string
 	top := 0.0
@@ -105,6 +107,6 @@ func (p *plot) draw(entries []entry) string {
 	if len(values) < 2 {
 		return ""
 	}
-	return fmt.Sprintf("```mermaid\nxychart-beta\n    title %q\n    x-axis %q [%s]\n    y-axis %q 0 --> %s\n    line [%s]\n```\n",
+	return fmt.Sprintf("```mermaid\n%%%%{init: {\"themeVariables\": {\"xyChart\": {\"plotColorPalette\": \"#c7d7f2, #1f4fbf\"}}}}%%%%\nxychart-beta\n    title %q\n    x-axis %q [%s]\n    y-axis %q 0 --> %s\n    bar [%[6]s]\n    line [%[6]s]\n```\n",
 		p.title, p.axis, strings.Join(sizes, ", "), p.column, number(1.2*top), strings.Join(values, ", "))
 }

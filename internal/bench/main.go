@@ -75,7 +75,7 @@ type settings struct {
 // addTo makes flags of what all measurements share.
 func (s *settings) addTo(f *flag.FlagSet, runs int) {
 	f.StringVar(&s.plenum, "plenum", "", "plenum `binary` to measure; default: built from this checkout")
-	f.IntVar(&s.runs, "runs", runs, "how often each row is measured; those that take long at most two or three times")
+	f.IntVar(&s.runs, "runs", runs, "how often each row is measured; those that take long or decide no goal at most as often as -list says")
 	f.BoolVar(&s.more, "more", false, "add to the runs that were measured at the same commit on the same machine, instead of replacing them")
 	f.StringVar(&s.server, "server-core", "0", "`core` the server is pinned to")
 	f.StringVar(&s.load, "load-core", "1", "`core` the load is pinned to")
@@ -105,22 +105,24 @@ func table(ctx context.Context, args []string) error {
 		return fmt.Errorf("there is no row to measure: -only %q %s (bench -list shows them)", *only, strings.Join(f.Args(), " "))
 	}
 	if *list {
-		printRows(all)
+		printRows(all, s.runs)
 		return nil
 	}
 	return s.measure(ctx, all)
 }
 
-// printRows lists rows below the titles of their tables.
-func printRows(all []row) {
+// printRows lists rows below the titles of their tables, with how often and how
+// long they are run.
+func printRows(all []row, runs int) {
 	last := ""
 	for _, r := range all {
 		if r.section != last {
 			fmt.Println(r.section)
 		}
 		last = r.section
-		fmt.Println("  " + r.name)
+		fmt.Printf("  %-54s %d x %.0f s\n", r.name, r.times(runs), r.takes.Seconds())
 	}
+	fmt.Printf("%d rows, about %.0f minutes\n", len(all), lasts(all, runs).Minutes())
 }
 
 // renderCommand writes the table for people from what was measured.

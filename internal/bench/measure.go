@@ -16,7 +16,8 @@ type row struct {
 	section string // title of the table it stands in
 	name    string
 	needs   string        // program without which the row is left out, "" for none
-	most    int           // runs of a row that takes long, 0 for as many as wanted
+	most    int           // runs of a row that takes long or decides nothing, 0 for as many as wanted
+	takes   time.Duration // a run, about
 	version func() string // of a program that is not plenum, or nil
 	// once runs it and returns its figures by column. dir is a fresh
 	// directory. A figure that could not be had is left out.
@@ -26,13 +27,51 @@ type row struct {
 // figures are what one run measured, by column.
 type figures map[string]float64
 
+// seldom is how often rows are run at the most that decide no goal.
+const seldom = 2
+
 // rows are all lines, in the order of docs/performance.md.
 func rows() []row {
-	return slices.Concat(signallingRows(), mediaRows(), costRows(), profileRows(), delayRows(), crowdRows(), growthRows(), restRows())
+	all := slices.Concat(signallingRows(), mediaRows(), costRows(), profileRows(), delayRows(), crowdRows(), growthRows(), restRows())
+	for i := range all {
+		if r := &all[i]; r.most == 0 && !r.decides() {
+			r.most = seldom
+		}
+	}
+	return all
+}
+
+// decides says whether a goal is one of this row.
+func (r *row) decides() bool {
+	return slices.ContainsFunc(goals, func(g goal) bool { return g.section == r.section && g.row == r.name })
+}
+
+// times is how often the row is run if so many runs are wanted.
+func (r *row) times(runs int) int {
+	if r.most > 0 {
+		return min(runs, r.most)
+	}
+	return runs
+}
+
+// lasts is how long rows take, about.
+func lasts(all []row, runs int) time.Duration {
+	var sum time.Duration
+	for i := range all {
+		sum += time.Duration(all[i].times(runs)) * all[i].takes
+	}
+	return sum
 }
 
 // measure runs rows, prints what they find and enters it into the book.
 func (s *settings) measure(ctx context.Context, all []row) error {
+	here := look(s, all)
+	for _, text := range here.notes(all) {
+		fmt.Println("Note:", text)
+	}
+	if err := here.refuse(s); err != nil {
+		return err
+	}
 	dir, err := os.MkdirTemp("", "plenum-bench-")
 	if err != nil {
 		return err
@@ -43,16 +82,14 @@ func (s *settings) measure(ctx context.Context, all []row) error {
 			return err
 		}
 	}
-	if _, err := exec.LookPath("taskset"); err != nil {
-		return fmt.Errorf("%w: install util-linux", err)
-	}
 	book, err := openBook(s.out)
 	if err != nil {
 		return err
 	}
 	book.more = s.more
 	var failed []error
-	for _, r := range all {
+	for i, r := range all {
+		fmt.Printf("[%d/%d, %.0f min left] ", i+1, len(all), lasts(all[i:], s.runs).Minutes())
 		failed = append(failed, r.measure(ctx, s, dir, book))
 		if ctx.Err() != nil {
 			break
@@ -74,10 +111,7 @@ func (r *row) measure(ctx context.Context, s *settings, parent string, book *boo
 			return nil
 		}
 	}
-	want := s.runs
-	if r.most > 0 {
-		want = min(want, r.most)
-	}
+	want := r.times(s.runs)
 	var runs []figures
 	var failed []error
 	for i := 0; i < want && len(failed) < failures && ctx.Err() == nil; i++ {

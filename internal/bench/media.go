@@ -44,13 +44,14 @@ func mediaRows() []row {
 	both := crowdedTiles.meeting()
 	both.both = true
 	return append(callRows(mediaSection, mediaCalls()...),
-		row{section: mediaSection, name: crowdedTiles.name() + ", server on two cores", once: both.run})
+		row{section: mediaSection, name: crowdedTiles.name() + ", server on two cores", takes: both.takes(), once: both.run})
 }
 
 func callRows(section string, calls ...call) []row {
 	var all []row
 	for _, c := range calls {
-		all = append(all, row{section: section, name: c.name(), once: c.meeting().run})
+		m := c.meeting()
+		all = append(all, row{section: section, name: c.name(), takes: m.takes(), once: m.run})
 	}
 	return all
 }
@@ -65,8 +66,15 @@ type meeting struct {
 	server       []string      // more in the server's environment
 	both         bool          // the server may use the load's core as well
 	calm         time.Duration // how much longer than settled nothing is measured
+	late         time.Duration // how much longer than the ramp it takes until everybody is in, if there is too much for the server
 	people       int
 	ramp, steady time.Duration
+}
+
+// takes is how long a run lasts, about.
+func (c *meeting) takes() time.Duration {
+	const started, left = time.Second, time.Millisecond // the server, and for each who takes leave
+	return started + c.ramp + c.late + settled + c.calm + c.steady + time.Duration(c.people)*left
 }
 
 func (c *call) meeting() *meeting {

@@ -19,7 +19,7 @@ func profileRows() []row {
 	add := func(name string, c call, flags ...string) {
 		m := c.meeting()
 		m.args = append(m.args, flags...)
-		all = append(all, row{section: profileSection, name: "profile: " + name, once: m.profile})
+		all = append(all, row{section: profileSection, name: "profile: " + name, most: 1, takes: m.takes(), once: m.profile})
 	}
 	const steady = 30 * time.Second // a hundred samples for each second of CPU
 	add("1 x 300, 30 cameras, tile", call{1, 300, 30, "tile", 10 * time.Second, steady})

@@ -58,7 +58,7 @@ memory, for the packets that came to their receivers.
 const costIntro = `One thing is changed at a time. One camera with a real camera's bitrates that everybody sees large: its pictures take
 several packets each, which leave in runs (mean run) where the kernel can segment them (UDP_SEGMENT). The same without
 that and without UDP_GRO; with AES128_CM_HMAC_SHA1_80 instead of AES-128-GCM; and audio alone, in packets of 100 bytes.
-Ten rooms with one camera keep the server's core as busy as the goal for packets a second and core has it.
+Ten rooms with one camera are there for a core that has more to do.
 `
 
 const profileIntro = `CPU profiles of the server (` + "`/debug/pprof/profile`" + `) while everybody is in, in percent of its CPU time: where the
@@ -76,7 +76,7 @@ innermost function with a share of its own has it.
 
 What a turn of a worker has to send leaves together, in system calls of up to a thousand datagrams (packets a flush). How
 many datagrams leave with one message of such a call (mean run) decides most. Thumbnails are pictures of one packet, of
-different sizes and from different senders, and hardly any two of them leave for one receiver in one turn. Waiting for
+different sizes and from different senders, and few of them leave for one receiver in one turn. Waiting for
 more would have to last longer than a packet may be delayed: at a hundred packets a second for one receiver, forty
 milliseconds for four; and a voice is one packet every twenty milliseconds. Large pictures take several packets each, which
 arrive and leave together: runs are as long as the pictures, without waiting for anything.
@@ -84,8 +84,8 @@ arrive and leave together: runs are as long as the pictures, without waiting for
 
 const delayIntro = `How long media stay in the server, from the kernel's stamp on a datagram that came in to the system call that sends it on:
 the bridge's own histogram, which is always on (` + "`bridge_delay_seconds`" + `), over the last ten seconds of each run. As many
-rooms of one size as keep the server's core about 70 % busy. Beside it, how often the garbage collector stops the
-program, and a bound that its longest pause went over (the runtime's histogram is coarse). Participants send at moments of
+rooms of one size as should keep the server's core about 70 % busy; "server cores" says how busy it was. Beside it, how
+often the garbage collector stops the program, and a bound that its longest pause went over (the runtime's histogram is coarse). Participants send at moments of
 their own, to half a millisecond. Until 3c69f99 the load sent all that was due in a burst every five, which alone made most
 of the median; and bursts were cheaper to forward, as a flush found more packets for each receiver.
 `
@@ -94,8 +94,7 @@ const crowdIntro = `Scenarios of ` + "`plenum loadtest`" + `, all of whose parti
 participant's first request to its accepted Jingle session, DTLS to the keys of its media, which may be there before the
 answer to session-accept is, audio to the first packet of somebody else's microphone, picture to the first that is complete
 and needs no other before it; last is the slowest of all who got so far. Server and load have one core each, and these are
-times of both: until all of storm-500 are accepted, the load, which reads a quarter of a million presences, takes twice the
-server's CPU time. All of forum-81x40 asks for far more than one core can forward: video goes first, then the microphones
+times of both: in storm-500 the load reads a quarter of a million presences. All of forum-81x40 asks for far more than one core can forward: video goes first, then the microphones
 of those who do not talk; one voice in each of 81 rooms alone is 158,000 packets a second. Audio and video loss count from
 the first participant on, while the others come, and the rest is of the time when all are in. Lost is what a receiver
 misses of what it was sent: video that the server did not even begin to send ("video share") is not in it.

@@ -119,7 +119,7 @@ func TestPlot(t *testing.T) {
 		t.Errorf("one point makes no plot: %s", got)
 	}
 	got := p.draw(append(entries, at("1 x 40, 1 cameras, tile", 9, 7, 8)))
-	for _, want := range []string{"[10, 40]", "line [30.0, 8.00]", "0 --> 36.0"} {
+	for _, want := range []string{"[10, 40]", "    bar [30.0, 8.00]\n    line [30.0, 8.00]\n", "0 --> 36.0", "%%{init: {"} {
 		if !strings.Contains(got, want) {
 			t.Errorf("no %s in\n%s", want, got)
 		}

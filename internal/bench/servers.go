@@ -11,6 +11,7 @@ import (
 	"strconv"
 	"strings"
 	"text/template"
+	"time"
 )
 
 //go:embed peers/prosody.cfg.lua
@@ -19,8 +20,9 @@ var prosodyConfig string
 // server is one contestant of the signalling rows.
 type server struct {
 	name  string
-	needs string // program, "" for plenum
-	most  int    // runs, 0 for as many as wanted
+	needs string        // program, "" for plenum
+	most  int           // runs, 0 for as many as wanted
+	takes time.Duration // a run beside the silence at its end, about
 	// version is nil for plenum.
 	version func() string
 	// start returns its WebSocket address as well.
@@ -30,9 +32,9 @@ type server struct {
 // signalServers are plenum and its peers, who take minutes for a run.
 func signalServers() []server {
 	return []server{
-		{name: ours, start: startSignal},
-		{"Prosody, gc generational", "prosody", 3, prosodyVersion, prosodyWith(`mode = "generational"`)},
-		{"Prosody, gc incremental 105/250", "prosody", 2, prosodyVersion, prosodyWith(`mode = "incremental", threshold = 105, speed = 250`)},
+		{name: ours, takes: 3 * time.Second, start: startSignal},
+		{"Prosody, gc generational", "prosody", 3, 50 * time.Second, prosodyVersion, prosodyWith(`mode = "generational"`)},
+		{"Prosody, gc incremental 105/250", "prosody", 1, 2 * time.Minute, prosodyVersion, prosodyWith(`mode = "incremental", threshold = 105, speed = 250`)},
 	}
 }
 

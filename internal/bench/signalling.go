@@ -8,11 +8,15 @@ import (
 	"os"
 	"os/exec"
 	"strconv"
+	"time"
 
 	"github.com/plenum-conf/plenum/internal/bench/storm"
 )
 
 const signallingSection = "Signalling"
+
+// silence is what a storm ends with.
+const silence = 20 * time.Second
 
 // signallingRows are the storms, plenum first and its peers after it.
 func signallingRows() []row {
@@ -29,6 +33,7 @@ func signallingRows() []row {
 				name:    fmt.Sprintf("%d x %d: %s", shape.Rooms, shape.People, srv.name),
 				needs:   srv.needs,
 				most:    srv.most,
+				takes:   srv.takes + ramp(shape) + silence,
 				version: srv.version,
 				once: func(ctx context.Context, s *settings, dir string) (figures, error) {
 					return runStorm(ctx, s, dir, srv, shape)
@@ -37,6 +42,14 @@ func signallingRows() []row {
 		}
 	}
 	return all
+}
+
+// ramp is over which time people join.
+func ramp(t storm.Target) time.Duration {
+	if t.Ramp == 0 {
+		return 0
+	}
+	return time.Duration(t.Rooms*t.People) * time.Second / time.Duration(t.Ramp)
 }
 
 // runStorm is one run against a fresh server.
@@ -51,7 +64,7 @@ func runStorm(ctx context.Context, s *settings, dir string, srv server, t storm.
 		return nil, err
 	}
 	cmd := exec.CommandContext(ctx, "taskset", "-c", s.load, self, "storm", "-url", url, "-pid", strconv.Itoa(p.pid()),
-		"-rooms", strconv.Itoa(t.Rooms), "-people", strconv.Itoa(t.People), "-ramp", strconv.Itoa(t.Ramp), "-idle", "20s")
+		"-rooms", strconv.Itoa(t.Rooms), "-people", strconv.Itoa(t.People), "-ramp", strconv.Itoa(t.Ramp), "-idle", silence.String())
 	cmd.Env = append(os.Environ(), oneCore...)
 	cmd.Stderr = os.Stderr
 	out, err := cmd.Output()

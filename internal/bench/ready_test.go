@@ -1,0 +1,70 @@
+package main
+
+import (
+	"maps"
+	"slices"
+	"strings"
+	"testing"
+	"time"
+)
+
+// TestLasts: all rows by default take a time that somebody will spend on them,
+// since rows that decide nothing are run less often than the others.
+func TestLasts(t *testing.T) {
+	all := rows()
+	if d := lasts(all, 5); d < 90*time.Minute || d > 105*time.Minute {
+		t.Errorf("all rows take %v; DEVELOP.md and ./bench say a hundred minutes", d)
+	}
+	for i := range all {
+		r := &all[i]
+		if r.takes < 10*time.Second {
+			t.Errorf("%s cannot take %v", r.name, r.takes)
+		}
+		if n := r.times(5); r.decides() != (n == 5) {
+			t.Errorf("%s is run %d times, and decides a goal: %v", r.name, n, r.decides())
+		}
+	}
+}
+
+// TestReady: what is missing is said in plain words before anything is run.
+func TestReady(t *testing.T) {
+	good := func() *place {
+		return &place{linux: true, taskset: true, git: true, cores: map[string]bool{"0": true, "1": true}, files: 20000, lacks: map[string]bool{}, takes: time.Hour, runs: 5}
+	}
+	some := []row{{needs: "prosody"}, {needs: "prosody"}, {}}
+	for name, tc := range map[string]struct {
+		spoil   func(*place)
+		refuses bool
+		says    string
+	}{
+		"good":    {func(*place) {}, false, "3 rows, at most 5 runs of each, take about 60 minutes"},
+		"darwin":  {func(f *place) { f.linux = false }, true, "on Linux only"},
+		"taskset": {func(f *place) { f.taskset = false }, true, "install util-linux"},
+		"cores":   {func(f *place) { f.cores["1"] = false }, true, "two cores are needed"},
+		"files":   {func(f *place) { f.files = 4096 }, false, "may open 4096 files"},
+		"prosody": {func(f *place) { f.lacks["prosody"] = true }, false, "prosody is not installed: 2 rows are left out (on Debian: apt-get install prosody)"},
+		"git":     {func(f *place) { f.git = false }, false, "of which commit"},
+		"busy":    {func(f *place) { f.load = 7 }, false, "load 7.0"},
+	} {
+		f := good()
+		tc.spoil(f)
+		said, err := f.notes(some), f.refuse(&settings{server: "0", load: "1"})
+		if err != nil {
+			said = append(said, err.Error())
+		}
+		if text := strings.Join(said, "\n"); (err != nil) != tc.refuses || !strings.Contains(text, tc.says) {
+			t.Errorf("%s: %v, %s", name, err, text)
+		}
+		if name == "good" && len(said) != 1 {
+			t.Errorf("there is nothing else to say: %q", said)
+		}
+	}
+}
+
+// TestLook: this machine has the cores that it has.
+func TestLook(t *testing.T) {
+	f := look(&settings{server: "0", load: "9999", runs: 1}, []row{{needs: "there-is-no-such-program", takes: time.Minute}})
+	if f.taskset && (!f.cores["0"] || f.cores["9999"]) || !slices.Contains(slices.Collect(maps.Keys(f.lacks)), "there-is-no-such-program") || f.takes != time.Minute || f.files == 0 {
+		t.Errorf("%+v", f)
+	}
+}
