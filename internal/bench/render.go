@@ -36,7 +36,6 @@ everybody has everybody's presence (join), all change their presence at once (ch
 (idle). The server is pinned to one core, the load to another. plenum runs as ` + "`plenum serve --roles signal`" + `,
 Prosody with ` + "`internal/bench/peers/prosody.cfg.lua`" + `. "KB each" is the memory a participant adds to the server's, at the end
 of the silence: plenum gives back what it does not use after ten quiet seconds; "peak MB" is the most it ever had.
-To join 81 x 40, Prosody has to take 60 times plenum's CPU time at the least; 150 times is aimed at.
 `
 
 const mediaIntro = `Synthetic participants (` + "`plenum loadtest`" + `) with VP8 in three layers and Opus call through one server on one core, the
@@ -85,19 +84,21 @@ arrive and leave together: runs are as long as the pictures, without waiting for
 const delayIntro = `How long media stay in the server, from the kernel's stamp on a datagram that came in to the system call that sends it on:
 the bridge's own histogram, which is always on (` + "`bridge_delay_seconds`" + `), over the last ten seconds of each run. As many
 rooms of one size as should keep the server's core about 70 % busy; "server cores" says how busy it was. Beside it, how
-often the garbage collector stops the program, and a bound that its longest pause went over (the runtime's histogram is coarse). Participants send at moments of
-their own, to half a millisecond. Until 3c69f99 the load sent all that was due in a burst every five, which alone made most
-of the median; and bursts were cheaper to forward, as a flush found more packets for each receiver.
+often the garbage collector stops the program, and a bound that its longest pause went over (the runtime's histogram is
+coarse). Participants send at moments of their own, to half a millisecond. Until 3c69f99 the load sent all that was due in
+a burst every five, which alone made most of the median; and bursts were cheaper to forward, as a flush found more
+packets for each receiver.
 `
 
 const crowdIntro = `Scenarios of ` + "`plenum loadtest`" + `, all of whose participants are in the call at once. "Accepted" is the time from a
 participant's first request to its accepted Jingle session, DTLS to the keys of its media, which may be there before the
 answer to session-accept is, audio to the first packet of somebody else's microphone, picture to the first that is complete
 and needs no other before it; last is the slowest of all who got so far. Server and load have one core each, and these are
-times of both: in storm-500 the load reads a quarter of a million presences. All of forum-81x40 asks for far more than one core can forward: video goes first, then the microphones
-of those who do not talk; one voice in each of 81 rooms alone is 158,000 packets a second. Audio and video loss count from
-the first participant on, while the others come, and the rest is of the time when all are in. Lost is what a receiver
-misses of what it was sent: video that the server did not even begin to send ("video share") is not in it.
+times of both: in storm-500 the load reads a quarter of a million presences. All of forum-81x40 asks for far more than
+one core can forward: video goes first, then the microphones of those who do not talk; one voice in each of 81 rooms
+alone is 158,000 packets a second. Audio and video loss count from the first participant on, while the others come, and
+the rest is of the time when all are in. Lost is what a receiver misses of what it was sent: video that the server did
+not even begin to send ("video share") is not in it.
 `
 
 const roomIntro = `The same call in rooms of different size: one camera, of which everybody sees a thumbnail, and one microphone. In "muted"
@@ -160,6 +161,20 @@ func (s *section) table(out *strings.Builder, entries []entry) {
 			fmt.Fprintf(out, " %s |", cell(e.Runs, c))
 		}
 		out.WriteByte('\n')
+		if s.title == profileSection {
+			s.before(out, e)
+		}
+	}
+}
+
+// before shows a row as it was at earlier commits, as rows below it.
+func (s *section) before(out *strings.Builder, e entry) {
+	for _, old := range e.Earlier {
+		fmt.Fprintf(out, "| - at %s, %s |", old.Commit, old.Date)
+		for _, c := range s.columns {
+			fmt.Fprintf(out, " %s |", cell([]figures{old.Medians}, c))
+		}
+		out.WriteByte('\n')
 	}
 }
 
@@ -168,6 +183,9 @@ func steps(out *strings.Builder, entries []entry) {
 	const column = "us per packet"
 	var lines []string
 	for _, e := range entries {
+		if e.Section == profileSection {
+			continue // its table has them
+		}
 		for _, old := range e.Earlier {
 			if v, ok := old.Medians[column]; ok {
 				lines = append(lines, fmt.Sprintf("- %s: %s at %s (%s).", e.Name, number(v), old.Commit, old.Date))
