@@ -321,7 +321,7 @@ func (g *Governor) cut(now mono.Time, granted []float64) {
 	excess := 1 - Target/g.demand(now) // part of what is asked for
 	g.cutVideo(min(max(1-excess/max(g.part, 0.05), leastKept), 1), granted)
 	if excess > g.part || g.part < noVideo {
-		g.hushed, g.loud = min(g.hushed+1, len(voices)-1), 0
+		g.hush()
 	}
 	if g.limit == before && g.hushed == hushed {
 		return
@@ -331,6 +331,13 @@ func (g *Governor) cut(now mono.Time, granted []float64) {
 		g.patient = min(2*g.patient, raiseLate)
 	}
 	g.cutAt = now
+}
+
+// hush lets fewer voices through. What those took who are left out now says
+// nothing of how much will be said.
+func (g *Governor) hush() {
+	g.hushed = min(g.hushed+1, len(voices)-1)
+	g.voice, g.loud = 0, 0
 }
 
 // cutVideo keeps a part of the video.
@@ -384,8 +391,8 @@ func (g *Governor) speak(granted []float64) {
 }
 
 // sure is a limit that is not too high even if all receivers are sent as much
-// as it allows, and as much is said as lately. What was cut while hundreds came at once takes a few rises to come
-// back, and not twenty.
+// as it allows, and as much is said as lately. What was cut while hundreds came
+// at once takes a few rises to come back, and not twenty.
 func (g *Governor) sure() float64 {
 	if g.rate == 0 || g.busy == 0 || g.takers == 0 {
 		return 0

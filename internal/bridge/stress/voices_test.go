@@ -69,3 +69,21 @@ func TestRoomForVoices(t *testing.T) {
 		t.Errorf("%.3f of the video, %d changes, waited %v, voices %d", video, changes, longest, m.g.Voices())
 	}
 }
+
+// TestForgetsTheHushed: that many were heard until a storm is no reason to keep
+// room for them when only some may be.
+func TestForgetsTheHushed(t *testing.T) {
+	m := newModel(300, 20, 0.75)
+	m.audio, m.mics = 0.5, 20
+	m.run(5 * time.Second)
+	m.load = 3
+	m.run(3 * time.Second)
+	if m.g.Voices() == Unlimited {
+		t.Fatal("everybody is heard: no storm")
+	}
+	m.load = 2 // five voices take 0.25 of the time, all twenty 1, and all video 1
+	m.run(6 * time.Second)
+	if busy, _, _ := m.run(2 * time.Second); busy < 0.7 {
+		t.Errorf("busy %.2f seven seconds after the storm, %d voices, %.2f of the video", busy, m.g.Voices(), sum(m.granted)/m.wanted)
+	}
+}
