@@ -231,12 +231,13 @@ func (w *watchers) forget(t *testing.T) {
 // since then for it to do so.
 func (w *watchers) smooth(t *testing.T, then threads, before []pictureReport, most float64) {
 	t.Helper()
-	judged := then.hadTime(t, "how smoothly pictures go on")
 	var paused float64
+	var wrong []string
 	w.ada.ask(t, "layers.gap", &paused)
 	for i, p := range w.all {
-		p.smooth(t, judged, before[i], most, paused)
+		wrong = append(wrong, p.notSmooth(t, before[i], most, paused)...)
 	}
+	then.judge(t, "how smoothly pictures go on", wrong)
 }
 
 // pictureReport is what an engine says of the picture it receives.
@@ -254,8 +255,8 @@ const (
 	maxPLIs = 5
 )
 
-// smooth checks what one of them has seen, or only tells of it.
-func (p *actor) smooth(t *testing.T, judged bool, before pictureReport, most, paused float64) {
+// notSmooth tells what one of them has seen, and returns what was wrong with it.
+func (p *actor) notSmooth(t *testing.T, before pictureReport, most, paused float64) (wrong []string) {
 	t.Helper()
 	var now pictureReport
 	var gap float64
@@ -264,13 +265,11 @@ func (p *actor) smooth(t *testing.T, judged bool, before pictureReport, most, pa
 	decoded, dropped := now.Decoded-before.Decoded, now.Dropped-before.Dropped
 	t.Logf("%s: %g pictures, %g dropped, stood still for %.0f ms (the sender for %.0f), %.2f s of freezes, %g lost packets, %g PLIs",
 		p.name, decoded, dropped, gap, paused, now.Frozen-before.Frozen, now.Lost-before.Lost, now.PLIs-before.PLIs)
-	if !judged {
-		return
-	}
 	if gap > most {
-		t.Errorf("%s: the picture stood still for %.0f ms, the sender for %.0f", p.name, gap, paused)
+		wrong = append(wrong, fmt.Sprintf("%s: the picture stood still for %.0f ms, the sender for %.0f", p.name, gap, paused))
 	}
 	if dropped > decoded/5+5 || now.PLIs-before.PLIs > maxPLIs {
-		t.Errorf("%s: %g of %g pictures dropped, %g PLIs", p.name, dropped, decoded, now.PLIs-before.PLIs)
+		wrong = append(wrong, fmt.Sprintf("%s: %g of %g pictures dropped, %g PLIs", p.name, dropped, decoded, now.PLIs-before.PLIs))
 	}
+	return wrong
 }

@@ -203,24 +203,23 @@ func (n *narrowRoom) suffer(t *testing.T) {
 	if sum/looks > narrowRate*115/100 {
 		t.Errorf("the bridge takes a link of %d bit/s for one of %d", narrowRate, sum/looks)
 	}
-	if !then.hadTime(t, "what is seen and heard over a narrow link") {
-		return
-	}
+	var wrong []string
 	if sum/looks < narrowRate/3 {
-		t.Errorf("the bridge takes a link of %d bit/s for one of %d", narrowRate, sum/looks)
+		wrong = append(wrong, fmt.Sprintf("the bridge takes a link of %d bit/s for one of %d", narrowRate, sum/looks))
 	}
 	if enough := narrowVoices * 45 * narrowFor.Seconds(); heard.Packets < enough || heard.Lost > maxLostVoice*heard.Packets {
-		t.Errorf("of %g packets of audio %g were lost", heard.Packets, heard.Lost)
+		wrong = append(wrong, fmt.Sprintf("of %g packets of audio %g were lost", heard.Packets, heard.Lost))
 	}
 	if heard.invented() > reference.invented()+maxInvented {
-		t.Errorf("%.1f %% of the sound is invented, %.1f %% on the other page", 100*heard.invented(), 100*reference.invented())
+		wrong = append(wrong, fmt.Sprintf("%.1f %% of the sound is invented, %.1f %% on the other page", 100*heard.invented(), 100*reference.invented()))
 	}
 	if still > maxStill || !watched {
-		t.Errorf("the large picture stood still for %g ms", still)
+		wrong = append(wrong, fmt.Sprintf("the large picture stood still for %g ms", still))
 	}
+	then.judge(t, "what is seen and heard over a narrow link", wrong)
 	const words = "[...document.querySelectorAll('.tiles .bars')].some(b => b.closest('.on-stage') %s && /^Connection of \\w+ \\d+: Video %s: your connection carries \\d+ kbit.s$/.test(b.getAttribute('aria-label')))"
-	n.ada.until(t, words, "", "reduced")
-	n.ada.until(t, words, "=== null", "paused")
+	n.ada.untilIfTime(t, fmt.Sprintf(words, "", "reduced"), "true")
+	n.ada.untilIfTime(t, fmt.Sprintf(words, "=== null", "paused"), "true")
 }
 
 // mustNotNotice checks that the other page has everything it had, without a
@@ -232,18 +231,17 @@ func (n *narrowRoom) mustNotNotice(t *testing.T, w watchedPage, then threads) {
 	worst := slices.Max(slices.Collect(maps.Values(still)))
 	heard := n.hears(t, n.bea).since(w.heard)
 	t.Logf("the other page: %d pictures, the worst stood still for %.0f ms; %.0f of %.0f packets of audio lost", len(still), worst, heard.Lost, heard.Packets)
-	if !then.hadTime(t, "that the other page notices nothing of a narrow link") {
-		return
-	}
+	var wrong []string
 	if len(still) != narrowThumbnails+1 || worst > maxStill {
-		t.Errorf("on the other page pictures stood still: %v", still)
+		wrong = append(wrong, fmt.Sprintf("on the other page pictures stood still: %v", still))
 	}
 	if heard.Lost > maxLostVoice*heard.Packets {
-		t.Errorf("of %g packets of audio to the other page %g were lost", heard.Packets, heard.Lost)
+		wrong = append(wrong, fmt.Sprintf("of %g packets of audio to the other page %g were lost", heard.Packets, heard.Lost))
 	}
 	if wanted := n.wanted(t); !maps.Equal(wanted, w.wanted) {
-		t.Errorf("senders were told other heights:\n%v\n%v", w.wanted, wanted)
+		wrong = append(wrong, fmt.Sprintf("senders were told other heights:\n%v\n%v", w.wanted, wanted))
 	}
+	then.judge(t, "that the other page notices nothing of a narrow link", wrong)
 }
 
 // watchedPage is what there was when watching began.

@@ -17,14 +17,14 @@ import (
 // rations video, as it should. What the bridge owes its clients on every
 // machine is checked always: that senders are asked for what is wanted, that
 // nobody gets what they have not asked for, that pictures move. How smoothly
-// they do, how large they are, and how much is lost is checked only where the
-// server and the browsers did not wait for cores more than [maxWaiting]; what
-// was left out is said, and ./test says it again at the end.
+// they do, how large they are, and how much is lost is excused if it is not as
+// it should be and the server and the browsers waited for cores more than
+// [maxWaiting]; what was excused is said, and ./test says it again at the end.
 
 // maxWaiting is how much of the time in which threads wanted a core they may
-// have waited for one. Alone on two cores they wait for each other 0.3 to 0.5
-// of it; beside many others of equal weight 0.75 to 0.9.
-const maxWaiting = 0.6
+// have waited for one. Three browsers alone on two cores wait for each other
+// 0.7 to 0.82 of it, and all is smooth; beside many others it is more.
+const maxWaiting = 0.85
 
 // threads is what each thread of the test, of its server and of its browsers
 // has had of the machine, by id. It is empty where the kernel does not say.
@@ -84,6 +84,21 @@ func (then threads) hadTime(t *testing.T, what string) bool {
 	}
 	t.Logf("SKIPPED %s: %s (the machine had no time)", t.Name(), what)
 	return false
+}
+
+// judge fails the test for what was wrong, unless there was no time since then.
+func (then threads) judge(t *testing.T, what string, wrong []string) {
+	t.Helper()
+	if len(wrong) == 0 {
+		return
+	}
+	say := t.Error
+	if !then.hadTime(t, what) {
+		say = t.Log
+	}
+	for _, text := range wrong {
+		say(text)
+	}
 }
 
 // waitIfTime is waitUntil, but gives up, and says so, where there is no time.
