@@ -44,7 +44,7 @@ func (ep *endpoint) channelReceived(l *wsLink, raw []byte) {
 	}
 	m := channelMessage{ep: ep, link: l, size: len(raw)}
 	m.msg, m.err = colibri.ParseMessage(raw)
-	if !ep.w.mail.post(m) {
+	if !ep.w.mail.postCalmly(m) {
 		ep.channel.waiting.Add(-1)
 	}
 }

@@ -3,6 +3,7 @@ package bridge
 import (
 	"net/netip"
 	"strings"
+	"sync/atomic"
 	"testing"
 	"time"
 
@@ -179,6 +180,29 @@ func TestMailbox(t *testing.T) {
 	m.post(ev)
 	if n := len(m.close()); n != 1 || m.postAlways(ev) || woken != 2 {
 		t.Errorf("%d letters were left, woken %d times", n, woken)
+	}
+}
+
+// TestCalmMail: a calm worker is not woken for what may wait, but for what comes
+// after it, and for what may wait when it is calm no more.
+func TestCalmMail(t *testing.T) {
+	woken := 0
+	var calm atomic.Bool
+	m := mailbox{max: 9, calm: &calm, wake: func() { woken++ }}
+	ev := stopWorker{}
+	calm.Store(true)
+	if !m.postCalmly(ev) || woken != 0 || !m.pending() {
+		t.Errorf("woken %d times for what may wait", woken)
+	}
+	m.post(ev)
+	if m.post(ev); woken != 1 {
+		t.Errorf("woken %d times for what does not wait", woken)
+	}
+	m.take(nil)
+	calm.Store(false)
+	m.postCalmly(ev)
+	if m.postCalmly(ev); woken != 2 {
+		t.Errorf("woken %d times in all", woken)
 	}
 }
 

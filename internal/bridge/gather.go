@@ -16,9 +16,10 @@ import (
 //
 // What comes then may be late by a grain: the first packet of media after a
 // second without any, the first check from an address nobody knows, timers, and,
-// by what is measured, a path's round trip. Letters wake the worker at once. A
-// grain of all that 10,000 people send at rest takes some 300 KB of a socket's
-// queue, which has 10 MB ([Options.ReadBuffer]).
+// by what is measured, a path's round trip. So may what clients say on bridge
+// channels; other letters wake the worker at once. A grain of all that 10,000
+// people send at rest takes some 300 KB of a socket's queue, which has 10 MB
+// ([Options.ReadBuffer]).
 
 const (
 	// gatherAfter is how long nothing must have been urgent.

@@ -90,6 +90,13 @@ func TestGathering(t *testing.T) {
 	if c.turn(1, aCheck); c.w.sock.Waited() {
 		t.Error("a letter waits for datagrams")
 	}
+	c.turn(0, nil)
+	read := false
+	c.w.mail.postCalmly(call(func(*worker) { read = true }))
+	// It is not woken, but does not wait when it finds one before it waits.
+	if c.turn(0, nil); !read || c.w.sock.Waited() {
+		t.Errorf("what is said on a channel was read: %v; waited: %v", read, c.w.sock.Waited())
+	}
 	c.turn(1, aVoice)
 	if d, ok := c.w.gathering.begin(c.w.now); ok {
 		t.Errorf("after the first packet of media the worker does not look for %v", d)

@@ -16,6 +16,8 @@ type mailbox struct {
 	items  []event
 	max    int
 	closed bool
+	called bool // the worker has been woken for what is in it
+	calm   *atomic.Bool
 	wake   func()
 
 	batches atomic.Int32 // of packets among the letters
@@ -26,23 +28,31 @@ type mailbox struct {
 }
 
 // post leaves ev, unless the box is full or closed. It never blocks.
-func (m *mailbox) post(ev event) bool { return m.put(ev, m.max) }
+func (m *mailbox) post(ev event) bool { return m.put(ev, m.max, false) }
+
+// postCalmly is post for events for which a worker that lets datagrams gather is
+// not woken: it sees them when it looks for those.
+func (m *mailbox) postCalmly(ev event) bool { return m.put(ev, m.max, true) }
 
 // postAlways is post for events whose loss would leave state wrong for good:
 // keys, answers, ownership. Their number is bounded by what endpoints exist.
-func (m *mailbox) postAlways(ev event) bool { return m.put(ev, 1<<30) }
+func (m *mailbox) postAlways(ev event) bool { return m.put(ev, 1<<30, false) }
 
-func (m *mailbox) put(ev event, max int) bool {
+// put wakes the worker once for all that it has not taken. That it is calm is
+// looked at when ev is in the box: one that stops being calm looks into the box
+// after that and before it waits.
+func (m *mailbox) put(ev event, max int, calmly bool) bool {
 	m.mu.Lock()
 	if m.closed || len(m.items) >= max {
 		m.mu.Unlock()
 		m.refused.Add(1)
 		return false
 	}
-	first := len(m.items) == 0
 	m.items = append(m.items, ev)
+	call := !m.called && !(calmly && m.calm.Load())
+	m.called = m.called || call
 	m.mu.Unlock()
-	if first {
+	if call {
 		m.wake()
 	}
 	return true
@@ -53,7 +63,7 @@ func (m *mailbox) take(spare []event) []event {
 	m.mu.Lock()
 	defer m.mu.Unlock()
 	items := m.items
-	m.items = spare[:0]
+	m.items, m.called = spare[:0], false
 	return items
 }
 

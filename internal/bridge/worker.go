@@ -94,7 +94,7 @@ func newWorker(b *Bridge, index int, sock *netio.Socket) *worker {
 		in:          netio.NewBatch(netio.DefaultMessages),
 		wheel:       mono.NewWheel(mono.Now()),
 	}
-	w.mail.max, w.mail.wake = b.opt.Limits.Mailbox, sock.Wake
+	w.mail.max, w.mail.calm, w.mail.wake = b.opt.Limits.Mailbox, &w.gathering.calm, sock.Wake
 	w.delays.init()
 	w.busy.ended = mono.Now()
 	w.busy.begun, w.published = w.busy.ended, w.busy.ended
