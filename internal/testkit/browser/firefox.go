@@ -13,6 +13,7 @@ import (
 	"os/exec"
 	"path/filepath"
 	"regexp"
+	"runtime"
 	"sync"
 	"syscall"
 	"testing"
@@ -57,18 +58,15 @@ func StartFirefox(t testing.TB, url string) Page {
 	}
 	cmd := exec.Command(Require(t, Firefox), "--headless", "--no-remote", "--profile", dir, "--remote-debugging-port", "0")
 	cmd.Env = append(os.Environ(), "MOZ_DISABLE_CONTENT_SANDBOX=1", "HOME="+dir)
-	cmd.SysProcAttr = &syscall.SysProcAttr{Setpgid: true}
 	stderr, err := cmd.StderrPipe()
 	if err != nil {
 		t.Fatal(err)
 	}
-	if err := cmd.Start(); err != nil {
+	end, err := startGroup(cmd)
+	if err != nil {
 		t.Fatalf("firefox does not start: %v", err)
 	}
-	t.Cleanup(func() {
-		_ = syscall.Kill(-cmd.Process.Pid, syscall.SIGKILL)
-		_ = cmd.Wait()
-	})
+	t.Cleanup(end)
 	p, err := connectFirefox(stderr)
 	if err != nil {
 		t.Fatalf("firefox: %v", err)
@@ -83,6 +81,29 @@ func StartFirefox(t testing.TB, url string) Page {
 		t.Fatalf("firefox cannot open %s: %v", url, err)
 	}
 	return p
+}
+
+// startGroup starts a process as the first of a group, and returns what ends them
+// all. The first ends with this process as well, however that does: one that is
+// killed ends nothing itself.
+func startGroup(cmd *exec.Cmd) (end func(), err error) {
+	cmd.SysProcAttr = &syscall.SysProcAttr{Setpgid: true, Pdeathsig: syscall.SIGKILL}
+	started, over := make(chan error), make(chan struct{})
+	go func() {
+		runtime.LockOSThread() // whose end the signal is for, prctl(2)
+		defer runtime.UnlockOSThread()
+		started <- cmd.Start()
+		<-over
+	}()
+	if err := <-started; err != nil {
+		close(over)
+		return nil, err
+	}
+	return func() {
+		_ = syscall.Kill(-cmd.Process.Pid, syscall.SIGKILL)
+		_ = cmd.Wait()
+		close(over)
+	}, nil
 }
 
 // connectFirefox waits for the address Firefox prints and opens a session.
