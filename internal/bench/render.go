@@ -98,7 +98,8 @@ times of both: in storm-500 the load reads a quarter of a million presences. All
 one core can forward: video goes first, then the microphones of those who do not talk; one voice in each of 81 rooms
 alone is 158,000 packets a second. Audio and video loss count from the first participant on, while the others come, and
 the rest is of the time when all are in. Lost is what a receiver misses of what it was sent: video that the server did
-not even begin to send ("video share") is not in it.
+not even begin to send ("video share") is not in it. Participants send at moments of their own since 9952d4d, which costs
+server and load more; where the load's core is busy as well, its own lateness is in all times.
 `
 
 const roomIntro = `The same call in rooms of different size: one camera, of which everybody sees a thumbnail, and one microphone. In "muted"
@@ -122,7 +123,8 @@ second tenth of the time and "end" the last; "live" is what is left right after 
 MB the resident size, of which up to 128 MB are room for garbage (memory.md), and "outside" what of it is not the Go
 runtime's: means of a look each second, which makes the server collect its garbage. It fails if what is live, what is
 outside or the number of goroutines is more than 10 % higher at the end, 2 MB and twenty goroutines being chance; and if
-fewer came back than should have.
+fewer came back than should have. Half of what is live are packets kept to be sent again, and these are as many as come:
+where the machine does something else for a while, less video comes and less is live.
 `
 
 // render writes performance.md.
