@@ -268,6 +268,7 @@ func (g *generator) mutate(frame []byte) []byte {
 func FuzzScan(f *testing.F) {
 	f.Add([]byte(joinPresence))
 	f.Add([]byte(`<p:a xmlns:p="u" p:b='&#65;'><![CDATA[x]]><b xmlns=""/>]]&gt;</p:a>`))
+	f.Add([]byte("<![CDATA[]]><A/>"))
 	f.Fuzz(func(t *testing.T, frame []byte) { checkTwin(t, frame) })
 }
 

@@ -36,6 +36,7 @@ func twinParse(frame []byte) (*twinNode, error) {
 	var names []xml.Name
 	scopes := []twinScope{{"": NSClient, "xml": NSXML, "xmlns": NSXMLNS}}
 	for {
+		from := dec.InputOffset()
 		tok, err := dec.RawToken()
 		if err == io.EOF {
 			break
@@ -64,7 +65,7 @@ func twinParse(frame []byte) (*twinNode, error) {
 		case xml.CharData:
 			if len(open) > 0 {
 				open[len(open)-1].text += string(t)
-			} else if strings.Trim(string(t), " \t\r\n") != "" {
+			} else if strings.Trim(string(frame[from:dec.InputOffset()]), " \t\r\n") != "" { // not even as CDATA
 				return nil, errTwin
 			}
 		default:
