@@ -22,8 +22,8 @@ import (
 // [maxWaiting]; what was excused is said, and ./test says it again at the end.
 
 // maxWaiting is how much of the time in which threads wanted a core they may
-// have waited for one. Three browsers alone on two cores wait for each other
-// 0.7 to 0.82 of it, and all is smooth; beside many others it is more.
+// have waited for one. Three browsers on two cores, with two more beside them, waited
+// 0.7 to 0.82 of it, and all was smooth; beside many others it is more.
 const maxWaiting = 0.85
 
 // threads is what each thread of the test, of its server and of its browsers
