@@ -2,7 +2,6 @@ package main
 
 import (
 	"context"
-	"encoding/json"
 	"errors"
 	"fmt"
 	"io"
@@ -30,22 +29,22 @@ type loadtestCmd struct {
 	List     bool   `group:"Who comes" help:"List the scenarios that are shipped."`
 	Show     string `group:"Who comes" placeholder:"NAME" help:"Print the file of a scenario that is shipped, to begin one of your own."`
 
-	Rooms          int           `group:"Who comes" placeholder:"N" help:"How many rooms. Default: 1."`
-	Participants   int           `group:"Who comes" placeholder:"N" help:"How many participants in each room. Default: 3."`
-	Audio          *int          `group:"Who comes" placeholder:"N" help:"How many of a room have a microphone. Default: all."`
-	Video          *int          `group:"Who comes" placeholder:"N" help:"How many of a room have a camera. Default: all."`
-	Screens        *int          `group:"Who comes" placeholder:"N" help:"How many of a room share their screen. Default: none."`
-	Muted          bool          `group:"Who comes" help:"All microphones and cameras are muted: they are announced, and nothing of them is sent. A screen is not muted."`
-	Duration       time.Duration `group:"Who comes" placeholder:"TIME" help:"How long the test lasts, ramp included. Default: 30s."`
-	Ramp           string        `group:"Who comes" placeholder:"RATE" help:"How fast participants come: 20/s, or 30s for all of them together. Default: all at once."`
-	Layout         string        `group:"Who comes" enum:",tile,stage,mixed" default:"" placeholder:"LAYOUT" help:"What participants look at: tile (the default), stage or mixed."`
-	Codec          string        `group:"Who comes" enum:",vp8,vp9,h264,av1" default:"" placeholder:"CODEC" help:"Codec of the cameras: vp8 (simulcast, the default), vp9, h264 or av1 (one stream without layers)."`
-	FullBitrate    bool          `group:"Who comes" help:"Fill the layers of simulcast up to a real camera's bitrates: without it they have about half."`
-	Churn          string        `group:"Who comes" placeholder:"SHARE" help:"Which share leaves and comes back, such as 10%/min."`
-	Network        string        `group:"Who comes" placeholder:"SPEC" help:"What the network of each participant does to media, each way: loss=2%,delay=50ms,jitter=10ms,rate=600k."`
-	SignallingOnly bool          `group:"Who comes" help:"Join rooms, and decline media."`
-	BreakEvery     time.Duration `group:"Who comes" placeholder:"TIME" help:"Let each signalling connection break about this often, 2s or longer, to be resumed."`
-	RoomPrefix     string        `group:"Who comes" default:"loadtest" help:"Rooms are named PREFIX-1, PREFIX-2, ..."`
+	Rooms          *int           `group:"Who comes" placeholder:"N" help:"How many rooms. Default: 1."`
+	Participants   *int           `group:"Who comes" placeholder:"N" help:"How many participants in each room. Default: 3."`
+	Audio          *int           `group:"Who comes" placeholder:"N" help:"How many of a room have a microphone. Default: all."`
+	Video          *int           `group:"Who comes" placeholder:"N" help:"How many of a room have a camera. Default: all."`
+	Screens        *int           `group:"Who comes" placeholder:"N" help:"How many of a room share their screen. Default: none."`
+	Muted          bool           `group:"Who comes" help:"All microphones and cameras are muted: they are announced, and nothing of them is sent. A screen is not muted."`
+	Duration       *time.Duration `group:"Who comes" placeholder:"TIME" help:"How long the test lasts, ramp included. Default: 30s."`
+	Ramp           string         `group:"Who comes" placeholder:"RATE" help:"How fast participants come: 20/s, or 30s for all of them together. Default: all at once."`
+	Layout         *string        `group:"Who comes" enum:"tile,stage,mixed" placeholder:"LAYOUT" help:"What participants look at: tile (the default), stage or mixed."`
+	Codec          *string        `group:"Who comes" enum:"vp8,vp9,h264,av1" placeholder:"CODEC" help:"Codec of the cameras: vp8 (simulcast, the default), vp9, h264 or av1 (one stream without layers)."`
+	FullBitrate    bool           `group:"Who comes" help:"Fill the layers of simulcast up to a real camera's bitrates: without it they have about half."`
+	Churn          string         `group:"Who comes" placeholder:"SHARE" help:"Which share leaves and comes back, such as 10%/min."`
+	Network        string         `group:"Who comes" placeholder:"SPEC" help:"What the network of each participant does to media, each way: loss=2%,delay=50ms,jitter=10ms,rate=600k."`
+	SignallingOnly bool           `group:"Who comes" help:"Join rooms, and decline media."`
+	BreakEvery     time.Duration  `group:"Who comes" placeholder:"TIME" help:"Let each signalling connection break about this often, 2s or longer, to be resumed."`
+	RoomPrefix     string         `group:"Who comes" default:"loadtest" help:"Rooms are named PREFIX-1, PREFIX-2, ..."`
 
 	From       []string `group:"From where" placeholder:"HOST[:PORT]" help:"Machines that share the participants, on each of which plenum loadtest-agent waits. Default: this one alone."`
 	SecretFile string   `group:"From where" type:"path" placeholder:"FILE" help:"File with the secret that these machines have as well."`
@@ -68,10 +67,10 @@ type loadtestCmd struct {
 
 	Domain    string  `group:"Details" placeholder:"DOMAIN" help:"Of a bare XMPP server: the domain to log in at. Default: the host of its URL."`
 	MUC       string  `group:"Details" name:"muc" placeholder:"DOMAIN" help:"Of a bare XMPP server: where its rooms are. Default: conference.DOMAIN."`
-	Request   string  `group:"Details" default:"auto" enum:"auto,http,iq" help:"How to ask for the conference: auto does what config.js says."`
-	Channel   string  `group:"Details" default:"auto" enum:"auto,websocket,sctp" help:"Kind of the bridge channel."`
-	Rewriting string  `group:"Details" default:"auto" enum:"auto,on,off" help:"Advertise SSRC rewriting."`
-	SRTP      string  `group:"Details" name:"srtp" default:"auto" enum:"auto,gcm,sha1" help:"Protection of media: offer AES-128-GCM only, or AES-CM with HMAC-SHA1 only."`
+	Request   string  `group:"Details" default:"auto" enum:"auto,http,iq" placeholder:"auto|http|iq" help:"How to ask for the conference. Default: auto, as config.js says."`
+	Channel   string  `group:"Details" default:"auto" enum:"auto,websocket,sctp" placeholder:"auto|websocket|sctp" help:"Kind of the bridge channel. Default: auto, as config.js says."`
+	Rewriting string  `group:"Details" default:"auto" enum:"auto,on,off" placeholder:"auto|on|off" help:"Advertise SSRC rewriting. Default: auto, as config.js says."`
+	SRTP      string  `group:"Details" name:"srtp" default:"auto" enum:"auto,gcm,sha1" placeholder:"auto|gcm|sha1" help:"Protection of media: gcm offers AES-128-GCM only, sha1 AES-CM with HMAC-SHA1 only. Default: auto, both."`
 	OpenOneIn int     `group:"Details" default:"8" help:"Decrypt one picture in this many; 1 for all."`
 	MaxLoss   float64 `group:"Details" default:"1" help:"Without --assert: more lost packets than this, in percent, are a failure."`
 }
@@ -107,11 +106,16 @@ func (l *loadtestCmd) Run(out io.Writer) error {
 	if err != nil {
 		return err
 	}
-	rep, interrupted, err := l.carryOut(out, run, plan, server)
+	files, err := l.openReports()
 	if err != nil {
 		return err
 	}
-	return l.tell(out, rep, conditions, interrupted)
+	rep, interrupted, err := l.carryOut(out, run, plan, server)
+	if err != nil {
+		files.discard()
+		return err
+	}
+	return l.tell(out, files, rep, conditions, interrupted)
 }
 
 // shipped shows the scenarios that are shipped.
@@ -147,7 +151,7 @@ func (l *loadtestCmd) declined() string {
 		return "--muted"
 	case l.Screens != nil && *l.Screens != 0:
 		return "--screens"
-	case l.Codec != "":
+	case l.Codec != nil:
 		return "--codec"
 	case l.FullBitrate:
 		return "--full-bitrate"
@@ -161,37 +165,42 @@ func (l *loadtestCmd) scenario() (*scenario.Scenario, error) {
 		return nil, fmt.Errorf("%s is about media, and with --signalling-only everybody declines them: leave out one of the two", flag)
 	}
 	over := scenario.Over{
-		Duration: l.Duration, Ramp: l.Ramp, Layout: l.Layout, Codec: l.Codec, Churn: l.Churn, Network: l.Network,
+		Duration: l.Duration, Rooms: l.Rooms, Participants: l.Participants,
+		Ramp: l.Ramp, Layout: given(l.Layout, ""), Codec: given(l.Codec, ""), Churn: l.Churn, Network: l.Network,
 		BreakEvery: l.BreakEvery, Signalling: l.SignallingOnly, FullBitrate: l.FullBitrate, Muted: l.Muted,
 	}
-	var s *scenario.Scenario
-	if l.Scenario == "" {
-		pick := func(n *int, otherwise int) int {
-			if n == nil {
-				return otherwise
-			}
-			return *n
-		}
-		shape := scenario.Shape{Rooms: defaultRooms, Participants: defaultParticipants, Audio: pick(l.Audio, -1), Video: pick(l.Video, -1), Screens: pick(l.Screens, 0)}
-		if l.Rooms != 0 {
-			shape.Rooms = l.Rooms
-		}
-		if l.Participants != 0 {
-			shape.Participants = min(max(l.Participants, 0), scenario.MaxParticipants+1)
-		}
-		s = scenario.Equal(shape)
-		s.Duration = defaultDuration
-	} else {
-		if l.Audio != nil || l.Video != nil || l.Screens != nil {
-			return nil, errors.New("--audio, --video and --screens describe equal rooms; with --scenario the file says who has what")
-		}
-		var err error
-		if s, err = readScenario(l.Scenario); err != nil {
-			return nil, err
-		}
-		over.Rooms, over.Participants = l.Rooms, l.Participants
+	s, err := l.base()
+	if err != nil {
+		return nil, err
 	}
 	return s, s.Apply(over)
+}
+
+// base is the scenario that flags go over.
+func (l *loadtestCmd) base() (*scenario.Scenario, error) {
+	equal := l.Audio != nil || l.Video != nil || l.Screens != nil
+	switch {
+	case l.Scenario != "" && equal:
+		return nil, errors.New("--audio, --video and --screens describe equal rooms; with --scenario the file says who has what")
+	case l.Scenario != "":
+		return readScenario(l.Scenario)
+	}
+	s, err := scenario.Equal(scenario.Shape{
+		Rooms: given(l.Rooms, defaultRooms), Participants: given(l.Participants, defaultParticipants),
+		Audio: given(l.Audio, -1), Video: given(l.Video, -1), Screens: given(l.Screens, 0),
+	})
+	if err == nil {
+		s.Duration = defaultDuration
+	}
+	return s, err
+}
+
+// given is the value of a flag, or what holds without it.
+func given[T any](flag *T, otherwise T) T {
+	if flag == nil {
+		return otherwise
+	}
+	return *flag
 }
 
 func readScenario(name string) (*scenario.Scenario, error) {
@@ -317,13 +326,25 @@ func (l *loadtestCmd) width(out io.Writer) func() int {
 	}
 }
 
-// tell writes the reports and decides.
-func (l *loadtestCmd) tell(out io.Writer, rep *record.Report, conditions []verdict.Assertion, interrupted bool) error {
+// tell writes the reports and decides. What a file refuses to take is said
+// at the end: the verdict is told in any case.
+func (l *loadtestCmd) tell(out io.Writer, files reportFiles, rep *record.Report, conditions []verdict.Assertion, interrupted bool) error {
 	sum := verdict.Judge(rep)
 	if len(l.Assert) == 0 {
 		conditions = l.usual(sum, interrupted)
 	}
-	var checks []report.Check
+	checks, unmet := held(conditions, sum)
+	unwritten := files.write(rep, sum, checks)
+	if sum.Participants > 0 && sum.Failed == sum.Participants && len(sum.Errors) > 0 {
+		return errors.Join(fmt.Errorf("nobody got in: %s", report.Cause(sum.Errors[0])), unwritten)
+	}
+	_, err := io.WriteString(out, "\n"+report.Text(sum, checks))
+	return errors.Join(err, unmet, unwritten)
+}
+
+// held holds the conditions against a summary. The error names all that are
+// not met.
+func held(conditions []verdict.Assertion, sum *verdict.Summary) (checks []report.Check, _ error) {
 	var unmet []string
 	for _, a := range conditions {
 		ok, found := a.Check(sum)
@@ -332,30 +353,10 @@ func (l *loadtestCmd) tell(out io.Writer, rep *record.Report, conditions []verdi
 			unmet = append(unmet, fmt.Sprintf("%s is not met: %s", a.Text, found))
 		}
 	}
-	if l.JSON != "" {
-		if err := writeFile(l.JSON, func(w io.Writer) error {
-			enc := json.NewEncoder(w)
-			enc.SetIndent("", " ")
-			return enc.Encode(rep)
-		}); err != nil {
-			return err
-		}
-	}
-	if l.HTML != "" {
-		if err := writeFile(l.HTML, func(w io.Writer) error { return report.HTML(w, rep, sum, checks) }); err != nil {
-			return err
-		}
-	}
-	if sum.Participants > 0 && sum.Failed == sum.Participants && len(sum.Errors) > 0 {
-		return fmt.Errorf("nobody got in: %s", report.Cause(sum.Errors[0]))
-	}
-	if _, err := io.WriteString(out, "\n"+report.Text(sum, checks)); err != nil {
-		return err
-	}
 	if len(unmet) > 0 {
-		return errors.New(strings.Join(unmet, "; "))
+		return checks, errors.New(strings.Join(unmet, "; "))
 	}
-	return nil
+	return checks, nil
 }
 
 // usual are the conditions of a test without --assert. One that was ended by
@@ -376,12 +377,4 @@ func (l *loadtestCmd) usual(sum *verdict.Summary, interrupted bool) []verdict.As
 	}
 	conditions, _ := verdict.Parse(text)
 	return conditions
-}
-
-func writeFile(path string, write func(io.Writer) error) error {
-	f, err := os.Create(path)
-	if err != nil {
-		return err
-	}
-	return errors.Join(write(f), f.Close())
 }

@@ -14,6 +14,8 @@ import (
 	"testing"
 	"time"
 
+	"github.com/alecthomas/kong"
+
 	"github.com/plenum-conf/plenum/internal/app"
 	"github.com/plenum-conf/plenum/internal/config"
 	"github.com/plenum-conf/plenum/internal/loadtest/record"
@@ -219,6 +221,7 @@ func TestLoadtestRefuses(t *testing.T) {
 	}
 	closed := "http://" + ln.Addr().String()
 	_ = ln.Close()
+	nowhere := filepath.Join(t.TempDir(), "none")
 	for args, want := range map[string]string{
 		"":                 "which deployment?",
 		"foo":              `"foo" is not the URL`,
@@ -234,15 +237,25 @@ func TestLoadtestRefuses(t *testing.T) {
 		"http://192.0.2.1 --signalling-only --break-every 10s": "say --i-run-this-server",
 		"http://192.0.2.1 --scenario " + churning:              "say --i-run-this-server",
 		closed + " --assert x<1":                               `there is no "x"`,
+		closed + " --assert x":                                 "join.p50|p90",
+		closed + " --html " + nowhere + "/a.html":              "--html: open " + nowhere,
+		closed + " --json " + nowhere + "/a.json":              "--json: open " + nowhere,
 		closed + " --scenario nope":                            "shipped are classroom",
 		closed + " --scenario " + bad:                          "line 4: vidoe",
 		closed + " --scenario webinar --video 3":               "--scenario the file says",
 		closed + " --network bad":                              "such as loss=2%",
 		closed + " --churn lots":                               "10%/min",
 		closed + " --ramp fast":                                "50/s",
-		closed + " --layout wall":                              "--layout must be one of",
+		closed + " --layout wall":                              `--layout must be one of "tile","stage","mixed" but`,
+		closed + " --codec h265":                               `--codec must be one of "vp8","vp9","h264","av1" but`,
+		closed + " --duration 10":                              "such as 30s",
+		closed + " --duration 0s":                              "longer than 0",
 		closed + " --duration 48h":                             "at most 24h",
-		closed + " --rooms=-1":                                 "count",
+		closed + " --rooms=-1":                                 "--rooms: it must be from 1",
+		closed + " --rooms=0":                                  "--rooms: it must be from 1",
+		closed + " --participants 0":                           "--participants: it must be from 1",
+		closed + " --scenario webinar --participants 0":        "--participants: it must be from 1",
+		closed + " --participants 3 --video 5":                 "--video: it must be from 0 to 3",
 		closed + " --rooms 20000 --participants 20000":         "more than 100000",
 		closed + " --server-metrics nowhere":                   "such as http://127.0.0.1:8081/metrics",
 		closed + " --server-pid 1999999999":                    "there is no process",
@@ -265,6 +278,79 @@ func TestLoadtestNobody(t *testing.T) {
 	status := run(strings.Fields("loadtest "+url+" --user nobody@nowhere --password x --duration 10m"), &out, &errOut)
 	if status != 1 || !strings.Contains(errOut.String(), "nobody got in: ") || strings.Count(errOut.String(), "\n") != 1 || time.Since(began) > time.Minute {
 		t.Errorf("status %d after %v: %s", status, time.Since(began), errOut.String())
+	}
+}
+
+// TestLoadtestEarlyEnd: a test that cannot begin leaves no file behind, and
+// takes nothing from one that was there.
+func TestLoadtestEarlyEnd(t *testing.T) {
+	dir := t.TempDir()
+	fresh, old := filepath.Join(dir, "a.json"), filepath.Join(dir, "a.html")
+	if err := os.WriteFile(old, []byte("yesterday's"), 0o600); err != nil {
+		t.Fatal(err)
+	}
+	for _, args := range []string{"--json " + fresh + " --html " + old, "--json " + fresh + " --html " + dir} {
+		var out, errOut strings.Builder
+		if status := run(strings.Fields("loadtest http://127.0.0.1:1 "+args), &out, &errOut); status != 1 {
+			t.Errorf("%s: status %d", args, status)
+		}
+		if _, err := os.Stat(fresh); !os.IsNotExist(err) {
+			t.Errorf("%s: the new file: %v", args, err)
+		}
+		if b, err := os.ReadFile(old); string(b) != "yesterday's" {
+			t.Errorf("%s: the old file: %q, %v", args, b, err)
+		}
+	}
+}
+
+// TestLoadtestTellsAnyway: a file that cannot be written, and metrics that
+// cannot be read, are said beside the verdict and the other file, not instead.
+func TestLoadtestTellsAnyway(t *testing.T) {
+	const full = "/dev/full" // takes nothing: full(4)
+	if info, err := os.Stat(full); err != nil || info.Mode()&os.ModeCharDevice == 0 {
+		t.Skipf("there is no %s here: %v", full, err)
+	}
+	url, _ := serveForTest(t)
+	page := filepath.Join(t.TempDir(), "a.html")
+	if err := os.WriteFile(page, []byte(strings.Repeat("yesterday's", 100_000)), 0o600); err != nil {
+		t.Fatal(err)
+	}
+	out := &watcher{stages: []stage{{"in call 2 of 2", 1, interrupt}}}
+	var errOut strings.Builder
+	status := run(strings.Fields("loadtest "+url+" --participants 2 --signalling-only --duration 10m --server-metrics http://127.0.0.1:1/ --assert failed=1 --json "+full+" --html "+page), out, &errOut)
+	for _, want := range []string{"All 2 participants got into the room", "Read with care: the server's own figures are not complete: the server's metrics do not answer.", "FAILED  failed=1"} {
+		if !strings.Contains(out.String(), want) {
+			t.Errorf("%q is missing in\n%s", want, out)
+		}
+	}
+	if status != 1 || !strings.Contains(errOut.String(), "--json: write "+full) || !strings.Contains(errOut.String(), "failed=1 is not met") {
+		t.Errorf("status %d: %s", status, errOut.String())
+	}
+	b, err := os.ReadFile(page)
+	if text := string(b); err != nil || !strings.Contains(text, "All 2 participants") || strings.Contains(text, "yesterday") || !strings.HasSuffix(strings.TrimSpace(text), "</html>") {
+		t.Errorf("%d bytes of the page, %v", len(text), err)
+	}
+}
+
+// TestChoicesAreNamed: the help of a flag that takes one of several words names
+// them all, and no message offers an empty one.
+func TestChoicesAreNamed(t *testing.T) {
+	choices := 0
+	for _, command := range kong.Must(&cli{}).Model.Children {
+		for _, flag := range command.Flags {
+			for word := range strings.SplitSeq(flag.Enum, ",") {
+				if flag.Enum == "" {
+					continue
+				}
+				choices++
+				if word == "" || !strings.Contains(flag.Help+" "+flag.PlaceHolder, word) {
+					t.Errorf("%s --%s: the help does not name %q", command.Name, flag.Name, word)
+				}
+			}
+		}
+	}
+	if choices == 0 {
+		t.Error("no flag is a choice")
 	}
 }
 

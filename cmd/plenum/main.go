@@ -11,9 +11,11 @@ import (
 	"io"
 	"os"
 	"os/signal"
+	"reflect"
 	"slices"
 	"strings"
 	"syscall"
+	"time"
 
 	"github.com/alecthomas/kong"
 
@@ -135,8 +137,11 @@ func main() { os.Exit(run(os.Args[1:], os.Stdout, os.Stderr)) }
 
 // run is main with its surroundings passed in; it returns the exit status.
 func run(args []string, stdout, stderr io.Writer) int {
-	if len(args) == 0 || args[0] == "help" { // as people expect who know other programs
+	switch { // as people expect who know other programs
+	case len(args) == 0 || args[0] == "help":
 		args = append(slices.Clone(args[min(1, len(args)):]), "--help")
+	case args[0] == "--version":
+		args = append([]string{"version"}, args[1:]...)
 	}
 	var c cli
 	status := -1
@@ -146,6 +151,7 @@ func run(args []string, stdout, stderr io.Writer) int {
 		kong.ConfigureHelp(kong.HelpOptions{Compact: true}),
 		kong.Writers(stdout, stderr),
 		kong.Exit(func(code int) { status = code }),
+		kong.TypeMapper(reflect.TypeFor[time.Duration](), kong.MapperFunc(readDuration)),
 		kong.BindTo(stdout, (*io.Writer)(nil)))
 	ctx, err := k.Parse(args)
 	if status >= 0 { // help was asked for and shown
@@ -160,6 +166,20 @@ func run(args []string, stdout, stderr io.Writer) int {
 		return 1
 	}
 	return 0
+}
+
+// readDuration reads the value of a flag that is a duration.
+func readDuration(ctx *kong.DecodeContext, target reflect.Value) error {
+	var text string
+	if err := ctx.Scan.PopValueInto("duration", &text); err != nil {
+		return err
+	}
+	d, err := time.ParseDuration(text)
+	if err != nil {
+		return fmt.Errorf("%q is no duration: write a number with its unit, such as 30s, 10m or 1h30m", text)
+	}
+	target.SetInt(int64(d))
+	return nil
 }
 
 // commandOf is the command whose help explains a mistake in the arguments.

@@ -34,6 +34,7 @@ func TestRun(t *testing.T) {
 		{"unknown flag", "serve --prot 1", 1, "", "--prot"},
 		{"where to look", "serve --prot 1", 1, "", "See: plenum serve --help"},
 		{"version", "version", 0, "plenum ", ""},
+		{"version as a flag", "--version", 0, "plenum ", ""},
 		{"example", "config example", 0, "domain:", ""},
 		{"describe", "config describe hibernation", 0, "signal.hibernation (duration, default 1m)", ""},
 		{"describe nothing", "config describe nosuchkey", 1, "", "nosuchkey"},

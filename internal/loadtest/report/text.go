@@ -28,6 +28,9 @@ func Text(s *verdict.Summary, checks []Check) string {
 	for _, w := range s.Words {
 		line("%s", w)
 	}
+	for _, w := range s.Beware {
+		line("Read with care: %s.", w)
+	}
 	if len(s.Steps) > 0 {
 		line("\nJoining                 median       90 %%       99 %%    slowest   participants")
 		line("  %-17s %s", "into the "+s.Into(), spread(&s.Join))

@@ -1,6 +1,7 @@
 package scenario
 
 import (
+	"cmp"
 	"fmt"
 	"time"
 
@@ -76,13 +77,17 @@ type Shape struct {
 }
 
 // Equal makes a scenario of equal rooms: in each the first participants have
-// cameras, microphones and screens.
-func Equal(s Shape) *Scenario {
+// cameras, microphones and screens. The error names the flag that asks for
+// what cannot be.
+func Equal(s Shape) (*Scenario, error) {
+	if err := s.check(); err != nil {
+		return nil, err
+	}
 	all := func(n int) int {
 		if n < 0 {
 			return s.Participants
 		}
-		return min(n, s.Participants)
+		return n
 	}
 	audio, video, screens := all(s.Audio), all(s.Video), all(s.Screens)
 	rooms := Rooms{Count: s.Rooms}
@@ -97,42 +102,57 @@ func Equal(s Shape) *Scenario {
 		}
 		rooms.Members = append(rooms.Members, m)
 	}
-	return &Scenario{Rooms: []Rooms{rooms}}
+	return &Scenario{Rooms: []Rooms{rooms}}, nil
+}
+
+func (s *Shape) check() error {
+	if err := cmp.Or(within("--rooms", s.Rooms, MaxRooms), within("--participants", s.Participants, MaxParticipants)); err != nil {
+		return err
+	}
+	for _, f := range []struct {
+		flag string
+		n    int
+	}{{"--audio", s.Audio}, {"--video", s.Video}, {"--screens", s.Screens}} {
+		if f.n < -1 || f.n > s.Participants {
+			return fmt.Errorf("%s: it must be from 0 to %d, which is how many participants a room has (--participants), not %d", f.flag, s.Participants, f.n)
+		}
+	}
+	return nil
+}
+
+// within checks a number that a flag gives.
+func within(flag string, n, most int) error {
+	if n < 1 || n > most {
+		return fmt.Errorf("%s: it must be from 1 to %d, not %d", flag, most, n)
+	}
+	return nil
 }
 
 // Over is what flags change in a scenario. Zero values change nothing.
 type Over struct {
 	FullBitrate    bool // true for everybody
 	Muted          bool // true for everybody
-	Duration       time.Duration
+	Duration       *time.Duration
 	Ramp           string
-	Rooms          int // of a scenario with one group of rooms
+	Rooms          *int // of a scenario with one group of rooms
 	Layout, Codec  string
 	Churn, Network string
 	BreakEvery     time.Duration
 	Signalling     bool
-	Participants   int
+	Participants   *int // of each room
 }
 
-// Apply lays flags over the scenario. Participants, if not 0, makes rooms
-// larger or smaller by changing the number of those of whom there are most.
+// Apply lays flags over the scenario. Participants makes rooms larger or
+// smaller by changing the number of those of whom there are most.
 func (s *Scenario) Apply(o Over) error {
-	if o.Duration != 0 {
-		s.Duration = o.Duration
+	if o.Duration != nil {
+		s.Duration = *o.Duration
 	}
 	if o.Ramp != "" {
 		s.Ramp = o.Ramp
 	}
-	if (o.Rooms != 0 || o.Participants != 0) && len(s.Rooms) != 1 {
-		return fmt.Errorf("the scenario has %d groups of rooms: the number of rooms or participants cannot be changed by a flag", len(s.Rooms))
-	}
-	if o.Rooms != 0 {
-		s.Rooms[0].Count = o.Rooms
-	}
-	if o.Participants != 0 {
-		if err := s.Rooms[0].resize(o.Participants); err != nil {
-			return err
-		}
+	if err := s.resize(o); err != nil {
+		return err
 	}
 	for i := range s.Rooms {
 		for k := range s.Rooms[i].Members {
@@ -140,6 +160,30 @@ func (s *Scenario) Apply(o Over) error {
 		}
 	}
 	return nil
+}
+
+// resize changes the number of rooms, and of participants of each.
+func (s *Scenario) resize(o Over) error {
+	if o.Rooms == nil && o.Participants == nil {
+		return nil
+	}
+	if len(s.Rooms) != 1 {
+		return fmt.Errorf("the scenario has %d groups of rooms: the number of rooms or participants cannot be changed by a flag", len(s.Rooms))
+	}
+	r := &s.Rooms[0]
+	if o.Rooms != nil {
+		if err := within("--rooms", *o.Rooms, MaxRooms); err != nil {
+			return err
+		}
+		r.Count = *o.Rooms
+	}
+	if o.Participants == nil {
+		return nil
+	}
+	if err := within("--participants", *o.Participants, MaxParticipants); err != nil {
+		return err
+	}
+	return r.resize(*o.Participants)
 }
 
 // resize changes the number of those of whom there are most.

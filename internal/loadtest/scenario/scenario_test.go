@@ -63,7 +63,10 @@ func TestRamp(t *testing.T) {
 		ramp          string
 		each          time.Duration
 	}{{1, 10, "10/s", 100 * time.Millisecond}, {4, 5, "20s", time.Second}, {3, 7, "all", 0}, {5, 6, "", 0}, {2, 2, "0.5/s", 2 * time.Second}} {
-		s := Equal(Shape{Rooms: tc.rooms, Participants: tc.people, Audio: -1, Video: 2})
+		s, err := Equal(Shape{Rooms: tc.rooms, Participants: tc.people, Audio: -1, Video: 2})
+		if err != nil {
+			t.Fatal(err)
+		}
 		s.Duration, s.Ramp = time.Minute, tc.ramp
 		p, err := s.Plan("http://localhost", "x")
 		if err != nil {
@@ -173,7 +176,7 @@ func TestMistakes(t *testing.T) {
 
 func TestApply(t *testing.T) {
 	s, _ := Named("webinar")
-	if err := s.Apply(Over{Duration: time.Minute, Ramp: "3/s", Rooms: 2, Layout: "tile", Codec: "vp9", Churn: "5%/min", Network: "loss=1%", BreakEvery: time.Minute, Participants: 103, Muted: true}); err != nil {
+	if err := s.Apply(Over{Duration: new(time.Minute), Ramp: "3/s", Rooms: new(2), Layout: "tile", Codec: "vp9", Churn: "5%/min", Network: "loss=1%", BreakEvery: time.Minute, Participants: new(103), Muted: true}); err != nil {
 		t.Fatal(err)
 	}
 	p, err := s.Plan("http://localhost", "x")
@@ -185,8 +188,14 @@ func TestApply(t *testing.T) {
 			t.Errorf("%+v", r)
 		}
 	}
-	if s.Apply(Over{Participants: 2}) == nil {
-		t.Error("there are fewer viewers than none")
+	for _, o := range []Over{
+		{Participants: new(2)}, // there are more others
+		{Participants: new(0)}, {Participants: new(-1)}, {Participants: new(MaxParticipants + 1)},
+		{Rooms: new(0)}, {Rooms: new(-1)}, {Rooms: new(MaxRooms + 1)},
+	} {
+		if s.Apply(o) == nil {
+			t.Errorf("%v rooms of %v are applied", o.Rooms, o.Participants)
+		}
 	}
 	if err := s.Apply(Over{Signalling: true}); err != nil {
 		t.Error(err)
@@ -195,7 +204,7 @@ func TestApply(t *testing.T) {
 		t.Errorf("%+v, %v", p.Roles, err)
 	}
 	s.Rooms = append(s.Rooms, Rooms{Name: "other"})
-	if s.Apply(Over{Rooms: 3}) == nil {
+	if s.Apply(Over{Rooms: new(3)}) == nil {
 		t.Error("two groups have got one number")
 	}
 	bad, _ := Named("classroom")
@@ -207,9 +216,13 @@ func TestApply(t *testing.T) {
 
 // TestEqual compares with participants one by one.
 func TestEqual(t *testing.T) {
-	for _, s := range []Shape{{1, 3, -1, -1, 0, false}, {2, 10, 4, 7, 1, false}, {1, 5, 0, 0, 0, true}, {1, 4, 9, 2, 4, false}} {
+	for _, s := range []Shape{{1, 3, -1, -1, 0, false}, {2, 10, 4, 7, 1, false}, {1, 5, 0, 0, 0, true}, {1, 4, 4, 2, 4, false}} {
 		i := 0
-		for _, m := range Equal(s).Rooms[0].Members {
+		equal, err := Equal(s)
+		if err != nil {
+			t.Fatal(err)
+		}
+		for _, m := range equal.Rooms[0].Members {
 			for range m.Count {
 				has := func(n int) bool { return n < 0 || i < n }
 				if m.Audio != has(s.Audio) || m.Video != has(s.Video) || m.Screen != has(s.Screens) || m.Signalling != s.Signalling {
@@ -220,6 +233,22 @@ func TestEqual(t *testing.T) {
 		}
 		if i != s.Participants {
 			t.Errorf("%+v: %d", s, i)
+		}
+	}
+}
+
+// TestUnequal: what cannot be is refused with the flag that asks for it.
+func TestUnequal(t *testing.T) {
+	for want, s := range map[string]Shape{
+		"--rooms: it must be from 1 to ":        {0, 3, -1, -1, 0, false},
+		"--participants: it must be from 1 to ": {1, 0, 0, 0, 0, false},
+		"--audio: it must be from 0 to 3":       {1, 3, 4, -1, 0, false},
+		"--video: it must be from 0 to 3":       {1, 3, -1, 5, 0, false},
+		"--screens: it must be from 0 to 3":     {1, 3, -1, -1, -2, false},
+		"not 100001":                            {1, MaxParticipants + 1, -1, -1, 0, false},
+	} {
+		if _, err := Equal(s); err == nil || !strings.Contains(err.Error(), want) {
+			t.Errorf("%+v: %v, want %q", s, err, want)
 		}
 	}
 }

@@ -49,7 +49,11 @@ var operators = []string{"<=", ">=", "!=", "==", "<", ">", "="}
 func parseOne(text string) (Assertion, error) {
 	i := strings.IndexAny(text, "<>=!")
 	if i <= 0 {
-		return Assertion{}, fmt.Errorf("%q is no assertion: write a name, < or >, and a value, such as join.p99<2s", text)
+		err := fmt.Errorf("%q is no assertion: write a name, < or >, and a value, such as join.p99<2s", text)
+		if _, known := metrics[text]; !known {
+			err = fmt.Errorf("%w. Names are:\n%s", err, Names())
+		}
+		return Assertion{}, err
 	}
 	a := Assertion{Text: text}
 	name, rest := strings.TrimSpace(text[:i]), text[i:]
