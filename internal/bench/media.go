@@ -215,12 +215,12 @@ func (c *meeting) watch(ctx context.Context, p *process, admin string, base atRe
 	if err := pause(ctx, c.steady); err != nil {
 		return nil, w, err
 	}
-	used := storm.CPU(p.pid()) - cpu
-	w.to = time.Now()
 	after, err := scrape(ctx, admin)
 	if err != nil {
 		return nil, w, err
 	}
+	used := storm.CPU(p.pid()) - cpu
+	w.to = time.Now()
 	if in, err = c.here(after); err != nil {
 		return nil, w, err
 	}
@@ -242,7 +242,9 @@ type change struct{ before, after map[string]float64 }
 
 func (c change) of(name string) float64 { return c.after[name] - c.before[name] }
 
-// packets adds what was forwarded, and what that cost.
+// packets adds what was forwarded, and what that cost: counters, CPU time and
+// clock are of the same moments, as the server publishes what it counts at the
+// end of each turn.
 func (f figures) packets(c change, used, wall float64) {
 	f["server cores"], f["CPU %"] = used/wall, 100*used/wall
 	video := c.of("plenum_bridge_video_packets_forwarded_total")
@@ -253,9 +255,8 @@ func (f figures) packets(c change, used, wall float64) {
 	}
 	f["us per packet"] = used / forwarded * 1e6
 	f["video share %"] = 100 * video / forwarded
-	sent := c.of("plenum_bridge_packets_sent_total")
-	f["mean run"] = sent / max(c.of("plenum_bridge_socket_send_messages_total"), 1)
-	f["lent %"] = 100 * c.of("plenum_bridge_packets_lent_total") / max(sent, 1)
+	f["mean run"] = c.of("plenum_bridge_socket_send_datagrams_total") / max(c.of("plenum_bridge_socket_send_messages_total"), 1)
+	f["lent %"] = 100 * c.of("plenum_bridge_packets_lent_total") / max(c.of("plenum_bridge_packets_sent_total"), 1)
 }
 
 // pauses adds how often garbage collection stopped the server, and a bound of

@@ -109,7 +109,7 @@ func (c *meeting) sample(ctx context.Context, admin string) (figures, error) {
 // they send at a time.
 func (f figures) batches(c change, wall float64) {
 	f["turns/s"] = c.of("plenum_bridge_turns_total") / wall
-	f["packets a flush"] = c.of("plenum_bridge_packets_sent_total") / max(c.of("plenum_bridge_socket_flushes_total"), 1)
+	f["packets a flush"] = c.of("plenum_bridge_socket_send_datagrams_total") / max(c.of("plenum_bridge_socket_flushes_total"), 1)
 }
 
 // readProfile divides a CPU profile into shares, and says of how much CPU time

@@ -49,8 +49,8 @@ func TestShares(t *testing.T) {
 func TestBatches(t *testing.T) {
 	f := figures{}
 	f.batches(change{
-		map[string]float64{"plenum_bridge_turns_total": 5, "plenum_bridge_packets_sent_total": 10, "plenum_bridge_socket_flushes_total": 1},
-		map[string]float64{"plenum_bridge_turns_total": 9, "plenum_bridge_packets_sent_total": 70, "plenum_bridge_socket_flushes_total": 4},
+		map[string]float64{"plenum_bridge_turns_total": 5, "plenum_bridge_socket_send_datagrams_total": 10, "plenum_bridge_socket_flushes_total": 1},
+		map[string]float64{"plenum_bridge_turns_total": 9, "plenum_bridge_socket_send_datagrams_total": 70, "plenum_bridge_socket_flushes_total": 4},
 	}, 2)
 	if f["turns/s"] != 2 || f["packets a flush"] != 20 {
 		t.Error(f)

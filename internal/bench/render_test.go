@@ -126,6 +126,22 @@ func TestPlot(t *testing.T) {
 	}
 }
 
+// TestPackets: runs are of the socket's own count, which holds what is no media
+// as well.
+func TestPackets(t *testing.T) {
+	f := figures{}
+	f.packets(change{map[string]float64{}, map[string]float64{
+		"plenum_bridge_video_packets_forwarded_total": 75, "plenum_bridge_audio_packets_forwarded_total": 25,
+		"plenum_bridge_packets_sent_total": 110, "plenum_bridge_packets_lent_total": 11,
+		"plenum_bridge_socket_send_datagrams_total": 120, "plenum_bridge_socket_send_messages_total": 60,
+	}}, 0.5, 2)
+	for column, want := range map[string]float64{"packets/s": 50, "us per packet": 5000, "CPU %": 25, "mean run": 2, "lent %": 10} {
+		if f[column] != want {
+			t.Errorf("%s is %v, want %v", column, f[column], want)
+		}
+	}
+}
+
 func TestPauses(t *testing.T) {
 	const name = "go_sched_pauses_total_gc_seconds"
 	f := figures{}

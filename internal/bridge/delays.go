@@ -153,7 +153,6 @@ func (w *worker) rollSecond() {
 	w.publishStress()
 	w.lend()
 	w.dropUnusedParcels()
-	w.publish()
 }
 
 // Overview is what a bridge does at the moment.

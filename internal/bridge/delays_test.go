@@ -159,6 +159,32 @@ func TestDelayIsPublished(t *testing.T) {
 	t.Error("there is no metric")
 }
 
+// TestCountersAreOfTheMoment: what is read of a worker holds all of its last
+// turn, and not of its last second only: who divides CPU time by packets needs
+// both of one moment.
+func TestCountersAreOfTheMoment(t *testing.T) {
+	reg := prometheus.NewRegistry()
+	r := newRig(t, 1, func(o *Options) { o.Metrics = reg })
+	a := r.join(meeting, "aaaaaaaa", 1000)
+	b := r.join(meeting, "bbbbbbbb", 0)
+	r.inside(func(c *conference) { c.w.published = c.w.now.Add(time.Hour) }) // no second ends
+	b.until("audio", func() { a.audio(30) }, func() bool { return len(b.packets(1000)) > 3 })
+	r.inside(func(*conference) {}) // a turn after theirs has begun
+	families, err := reg.Gather()
+	if err != nil {
+		t.Fatal(err)
+	}
+	for _, f := range families {
+		if f.GetName() == "bridge_audio_packets_forwarded_total" {
+			if n := f.GetMetric()[0].GetCounter().GetValue(); n < 4 {
+				t.Errorf("%v packets were counted; more than three have come", n)
+			}
+			return
+		}
+	}
+	t.Error("there is no metric")
+}
+
 // BenchmarkDelay is what measuring costs a received packet, of which eight are
 // in a turn: told to be waiting, and recorded at the flush.
 func BenchmarkDelay(b *testing.B) {

@@ -10,8 +10,8 @@ import (
 	"github.com/plenum-conf/plenum/internal/netio"
 )
 
-// collector exposes what workers publish, under names to which the registry
-// adds the product's. It takes no lock a worker would wait for and asks none,
+// collector exposes what workers publish at the end of each turn, and histograms
+// and shares once a second, under names to which the registry adds the product's. It takes no lock a worker would wait for and asks none,
 // so that scraping never delays media.
 type collector struct {
 	b      *Bridge

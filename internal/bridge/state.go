@@ -295,7 +295,6 @@ func (t *telling) some(n int) (done bool) {
 
 // state is that of the worker without its conferences.
 func (w *worker) state() WorkerState {
-	w.publish()
 	s := WorkerState{
 		Index: w.index, Busy: w.busy.now(), SendsTo: w.lending.sends.Load(), Stress: w.stress.state(), Delay: delaysState(w), Socket: w.sock.Stats(), Counters: map[string]uint64{},
 		Addresses: len(w.byAddr), Foreign: len(w.foreign), Timers: w.wheel.Len(), Conferences: []ConferenceState{},

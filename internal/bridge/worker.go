@@ -144,6 +144,7 @@ func (w *worker) turn() {
 	if w.now.Sub(w.published) >= time.Second {
 		w.rollSecond()
 	}
+	w.publish()
 }
 
 // Timers that need not be exact are scheduled with others of their kind, so
