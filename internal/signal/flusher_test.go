@@ -26,3 +26,26 @@ func TestFlusherQueueIsBounded(t *testing.T) {
 		}
 	}
 }
+
+// TestFlusherOfACrowd: however many wait, all of them are written to within a
+// few turns; where few wait, others go first after some.
+func TestFlusherOfACrowd(t *testing.T) {
+	for _, c := range []struct{ waiting, turns int }{{1, 1}, {16, 1}, {64, 4}, {300, 10}, {3240, 18}, {50_000, 28}} {
+		f := &flusher{running: runtime.GOMAXPROCS(0)} // no others: the test takes
+		for range c.waiting {
+			f.add(&conn{})
+		}
+		turns, most := 0, 0
+		for left := c.waiting; left > 0; turns++ {
+			n := min(f.turn(), left)
+			for range n {
+				f.take()
+			}
+			left -= n
+			most = max(most, n)
+		}
+		if turns != c.turns || most > max(leastTurn, c.waiting/4) {
+			t.Errorf("%d waiting: %d turns, want %d; %d in the longest", c.waiting, turns, c.turns, most)
+		}
+	}
+}
