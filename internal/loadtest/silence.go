@@ -54,6 +54,11 @@ const (
 	enoughSpeech = 500 * time.Millisecond
 )
 
+// leastListened is the shortest time that is judged, as a second: stock is
+// taken in one of the shepherd's rounds. After one that came late the next may
+// come at once, and nothing is wrong if in so short a time nothing comes.
+const leastListened = time.Second - shepherdPeriod
+
 // hearing is what the book knows of a participant.
 type hearing struct {
 	heard, sends      bool // before, in this stay
@@ -72,8 +77,14 @@ type sending struct{ members, video, speech int }
 // judged by what others in the same room, of this process, have sent: a camera
 // that the bridge says it forwards, or speech (servers may leave out silence).
 // Who was in the call, and has no session any more though others are there, is
-// silent too. Who joins anew begins anew.
+// silent too. Who joins anew begins anew. What is too short to be judged is
+// judged with what follows, and time is counted in whole seconds.
 func (b *book) listen(s *record.Second, over time.Duration) {
+	b.unjudged += over
+	if b.unjudged < leastListened {
+		return
+	}
+	over, b.unjudged = b.unjudged.Round(time.Second), 0
 	rooms := map[*room]sending{}
 	for _, p := range b.r.all {
 		p.takePulse()

@@ -69,6 +69,50 @@ func TestAwaited(t *testing.T) {
 	}
 }
 
+// TestShortSeconds: the book takes stock late, and soon again to make up for
+// it. So short a time is not judged by itself, but no silence is lost by that;
+// and silence is counted in whole seconds.
+func TestShortSeconds(t *testing.T) {
+	const ms = time.Millisecond
+	r, here := &run{}, &room{}
+	me, other := &participant{room: here}, &participant{room: here}
+	r.all = []*participant{me, other}
+	for _, tc := range []struct {
+		name   string
+		overs  []time.Duration
+		in     []uint64 // packets that come in each
+		listen []int    // how many should receive something, in each
+		want   time.Duration
+	}{
+		{"a late one, and one soon after", []time.Duration{1930 * ms, 70 * ms, 1000 * ms}, []uint64{1, 0, 1}, []int{1, 0, 1}, 0},
+		{"silence among short ones", []time.Duration{2700 * ms, 100 * ms, 100 * ms, 100 * ms, 1000 * ms}, []uint64{1, 0, 0, 0, 0}, []int{1, 0, 0, 0, 1}, time.Second},
+		{"short ones together", []time.Duration{329 * ms, 329 * ms, 329 * ms}, []uint64{0, 0, 0}, []int{0, 0, 1}, time.Second},
+		{"what comes in a short one", []time.Duration{500 * ms, 500 * ms}, []uint64{1, 0}, []int{0, 1}, 0},
+		{"ordinary ones", []time.Duration{960 * ms, 1040 * ms, 900 * ms}, []uint64{0, 0, 0}, []int{1, 1, 1}, 3 * time.Second},
+		{"a late one", []time.Duration{2930 * ms}, []uint64{0}, []int{1}, 3 * time.Second},
+	} {
+		b := &book{r: r}
+		me.hearing, other.hearing = hearing{heard: true}, hearing{}
+		for _, p := range r.all {
+			p.story.state = record.InCall
+			p.pulse.secure.Store(true)
+		}
+		me.pulse.in.Store(0)
+		other.pulse.spoke.Store(0)
+		for i, over := range tc.overs {
+			me.pulse.in.Add(tc.in[i])
+			other.pulse.spoke.Add(int64(over))
+			var s record.Second
+			if b.listen(&s, over); s.Listening != tc.listen[i] {
+				t.Errorf("%s: %d listen in number %d", tc.name, s.Listening, i)
+			}
+		}
+		if me.hearing.silence != tc.want {
+			t.Errorf("%s: silent for %v, want %v", tc.name, me.hearing.silence, tc.want)
+		}
+	}
+}
+
 // TestDeadServer: a server that ends half-way is told in figures and words.
 func TestDeadServer(t *testing.T) {
 	if testing.Short() {

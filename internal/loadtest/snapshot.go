@@ -156,6 +156,8 @@ type book struct {
 	in     uint64
 	out    uint64
 	resume int
+
+	unjudged time.Duration // since listen judged
 }
 
 func newBook(r *run) *book {

@@ -91,7 +91,7 @@ func person(p *record.Participant, room *senders) Person {
 	if p.Media != nil {
 		all = append(all, mediaReasons(p, &out, room)...)
 	}
-	if p.Silent > 0 {
+	if p.Silent >= time.Second {
 		all = append(all, reason{10 * p.Silent.Seconds(), fmt.Sprintf("received nothing at all for %s", Brief(p.Silent))})
 	}
 	all = append(all, signallingReasons(p)...)

@@ -258,7 +258,7 @@ func (s *Summary) steps(p *record.Participant, all map[record.Step]*StepSum) {
 
 func (s *Summary) counters(p *record.Participant) {
 	s.Listened += p.Listened
-	if p.Silent > 0 {
+	if p.Silent >= time.Second {
 		s.Silent += p.Silent
 		s.SilentPeople++
 	}

@@ -298,6 +298,33 @@ func TestNothingSent(t *testing.T) {
 	}
 }
 
+// TestSilence: who is said to have received nothing for a second or longer did
+// so for that long.
+func TestSilence(t *testing.T) {
+	short, long := joined(0, ms), joined(1, ms)
+	short.Listened, short.Silent = 10*time.Second, 329*ms
+	long.Listened, long.Silent = 10*time.Second, 2*time.Second
+	for _, tc := range []struct {
+		all    []record.Participant
+		people int
+		silent time.Duration
+		want   string
+	}{
+		{[]record.Participant{short}, 0, 0, ""},
+		{[]record.Participant{short, long}, 1, 2 * time.Second, "1 of 2 participants received nothing at all for a second or longer, though they should have: 2.0 s of the 20.0 s "},
+	} {
+		s := Judge(report(tc.all...))
+		text := strings.Join(s.Words, " ")
+		reasons := 0
+		for _, p := range s.People {
+			reasons += strings.Count(strings.Join(p.Reasons, " "), "received nothing at all for 2.0 s")
+		}
+		if s.SilentPeople != tc.people || s.Silent != tc.silent || s.Listened == 0 || !strings.Contains(text, tc.want) || strings.Contains(text, "329") || reasons != tc.people {
+			t.Errorf("%d silent for %v, %d reasons: %s", s.SilentPeople, s.Silent, reasons, text)
+		}
+	}
+}
+
 // TestSilentFrom: from when on nothing came, if nothing came to the end.
 func TestSilentFrom(t *testing.T) {
 	sec := func(listening, silent int, in uint64) record.Second {
