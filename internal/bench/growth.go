@@ -2,6 +2,7 @@ package main
 
 import (
 	"fmt"
+	"slices"
 	"strings"
 	"time"
 )
@@ -15,11 +16,12 @@ const (
 
 // delayRows are as many rooms of one size as make the server about 70 % busy.
 func delayRows() []row {
-	return callRows(delaySection,
+	all := callRows(delaySection,
 		call{66, 10, 2, "tile", 10 * time.Second, 20 * time.Second},
-		call{10, 40, 4, "tile", 10 * time.Second, 20 * time.Second},
+		middling,
 		call{4, 100, 5, "tile", 10 * time.Second, 20 * time.Second},
 		call{1, 300, 20, "tile", 10 * time.Second, 20 * time.Second})
+	return slices.Insert(all, 2, collecting())
 }
 
 // growthRows are calls that differ in their size only: in each room one camera,

@@ -65,6 +65,7 @@ type meeting struct {
 	args         []string      // who comes
 	server       []string      // more in the server's environment
 	both         bool          // the server may use the load's core as well
+	collects     bool          // the server is made to collect its garbage each second while it is measured
 	calm         time.Duration // how much longer than settled nothing is measured
 	late         time.Duration // how much longer than the ramp it takes until everybody is in, if there is too much for the server
 	people       int
@@ -171,13 +172,7 @@ func measureAtRest(ctx context.Context, p *process, admin string) (atRest, error
 // live is what the server keeps after a collection of garbage, stacks included,
 // in bytes.
 func live(ctx context.Context, admin string) (float64, error) {
-	body, err := get(ctx, admin+"/debug/pprof/heap?gc=1")
-	if err != nil {
-		return 0, err
-	}
-	_, err = io.Copy(io.Discard, body)
-	body.Close()
-	if err != nil {
+	if err := collect(ctx, admin); err != nil {
 		return 0, err
 	}
 	m, err := scrape(ctx, admin)
@@ -206,13 +201,17 @@ func (c *meeting) watch(ctx context.Context, p *process, admin string, base atRe
 	if err := pause(ctx, settled+c.calm); err != nil {
 		return nil, w, err
 	}
+	collected, err := readGarbage(ctx, admin)
+	if err != nil {
+		return nil, w, err
+	}
 	before, err := scrape(ctx, admin)
 	if err != nil {
 		return nil, w, err
 	}
 	cpu := storm.CPU(p.pid())
 	w.from = time.Now()
-	if err := pause(ctx, c.steady); err != nil {
+	if err := c.last(ctx, admin); err != nil {
 		return nil, w, err
 	}
 	after, err := scrape(ctx, admin)
@@ -226,15 +225,27 @@ func (c *meeting) watch(ctx context.Context, p *process, admin string, base atRe
 	}
 	f["failed"] = float64(c.people - in)
 	f.packets(change{before, after}, used, w.to.Sub(w.from).Seconds())
-	f.pauses(change{before, after}, w.to.Sub(w.from).Seconds())
 	f["KB each"] = float64(storm.Memory(p.pid())-base.rss) / 1024 / float64(in)
 	f["heap KB each"] = (after[heapInUse] - base.heap) / 1024 / float64(in)
 	if err := f.readDelay(ctx, admin); err != nil {
 		return nil, w, err
 	}
+	now, err := readGarbage(ctx, admin)
+	if err != nil {
+		return nil, w, err
+	}
+	f.pauses(collected, now, w.to.Sub(w.from).Seconds())
 	kept, err := live(ctx, admin)
 	f["live KB each"] = (kept - base.live) / 1024 / float64(in)
 	return f, w, err
+}
+
+// last waits while the server is measured.
+func (c *meeting) last(ctx context.Context, admin string) error {
+	if c.collects {
+		return collectEvery(ctx, admin, c.steady)
+	}
+	return pause(ctx, c.steady)
 }
 
 // change is the server's metrics at two times.
@@ -257,21 +268,6 @@ func (f figures) packets(c change, used, wall float64) {
 	f["video share %"] = 100 * video / forwarded
 	f["mean run"] = c.of("plenum_bridge_socket_send_datagrams_total") / max(c.of("plenum_bridge_socket_send_messages_total"), 1)
 	f["lent %"] = 100 * c.of("plenum_bridge_packets_lent_total") / max(c.of("plenum_bridge_packets_sent_total"), 1)
-}
-
-// pauses adds how often garbage collection stopped the server, and a bound of
-// how long at the most.
-func (f figures) pauses(c change, wall float64) {
-	const name = "go_sched_pauses_total_gc_seconds"
-	f["GC pauses/s"] = c.of(name+"_count") / wall
-	longest := 0.0
-	for key := range c.after {
-		bound, ok := strings.CutPrefix(key, name+"_bucket ")
-		if le, err := strconv.ParseFloat(bound, 64); ok && err == nil && c.of(key) < c.of(name+"_count") {
-			longest = max(longest, le) // some took longer than this
-		}
-	}
-	f["GC pause over ms"] = 1000 * longest
 }
 
 // readDelay adds how long packets were in the server, by its own histogram of

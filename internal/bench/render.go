@@ -23,12 +23,17 @@ var sections = []section{
 	{mediaSection, mediaIntro, []string{"packets/s", "us per packet", "server cores", "video share %", "mean run", "loss %", "delay p50 ms", "p99 ms", "added p99 ms", "KB each", "live KB each", "lent %", "load cores", "failed"}},
 	{costSection, costIntro, []string{"packets/s", "us per packet", "server cores", "video share %", "mean run", "loss %", "KB each", "live KB each", "load cores", "failed"}},
 	{profileSection, profileIntro, append(shareColumns(), "us per packet", "packets/s", "mean run", "packets a flush", "turns/s")},
-	{delaySection, delayIntro, []string{"server cores", "packets/s", "mean run", "loss %", "added p50 ms", "added p99 ms", "added p99.9 ms", "GC pauses/s", "GC pause over ms", "load cores", "failed"}},
+	{delaySection, delayIntro, []string{"server cores", "packets/s", "mean run", "loss %", "added p50 ms", "added p99 ms", "added p99.9 ms", "collections/s", "GC pause p50 ms", "GC pause p99 ms", "GC pause max ms", "load cores", "failed"}},
 	{crowdSection, crowdIntro, []string{"accepted p50 s", "accepted last s", "DTLS p50 s", "DTLS last s", "audio p50 s", "audio last s", "picture p50 s", "picture last s", "packets/s", "us per packet", "server cores", "mean run", "video share %", "audio loss %", "video loss %", "loss %", "delay p50 ms", "p99 ms", "added p99 ms", "KB each", "load KB each", "load cores", "failed"}},
 	{roomSection, roomIntro, []string{"packets/s", "us per packet", "mean run", "CPU-ms a join", "server cores", "KB each", "heap KB each", "live KB each", "added p99 ms", "load cores", "failed"}},
 	{roomsSection, roomsIntro, []string{"packets/s", "us per packet", "mean run", "CPU-ms a join", "server cores", "KB each", "heap KB each", "live KB each", "added p99 ms", "load cores", "failed"}},
 	{restSection, restIntro, []string{"CPU %", "packets/s", "CPU-ms a join", "KB each", "live KB each", "load CPU %", "failed"}},
 	{churnSection, churnIntro, []string{"minutes", "joins", "warm live MB", "end live MB", "warm empty MB", "end empty MB", "warm outside MB", "end outside MB", "warm MB", "end MB", "warm goroutines", "end goroutines"}},
+}
+
+// remarks are what can be told from a table's figures, "" if they are missing.
+var remarks = map[string]func([]entry) string{
+	delaySection: collectionsMatter,
 }
 
 const signallingIntro = `Clients log in over WebSocket without TLS (connect), all join their rooms at once with presences of 1.3 KB until
@@ -84,8 +89,8 @@ arrive and leave together: runs are as long as the pictures, without waiting for
 const delayIntro = `How long media stay in the server, from the kernel's stamp on a datagram that came in to the system call that sends it on:
 the bridge's own histogram, which is always on (` + "`bridge_delay_seconds`" + `), over the last ten seconds of each run. As many
 rooms of one size as should keep the server's core about 70 % busy; "server cores" says how busy it was. Beside it, how
-often the garbage collector stops the program, and a bound that its longest pause went over (the runtime's histogram is
-coarse). Participants send at moments of their own, to half a millisecond. Until 3c69f99 the load sent all that was due in
+often garbage was collected and for how long that stopped the program: half of the collections, 99 % of them, the longest.
+In one row the server is made to collect each second, which it would else hardly do in so short a time. Participants send at moments of their own, to half a millisecond. Until 3c69f99 the load sent all that was due in
 a burst every five, which alone made most of the median; and bursts were cheaper to forward, as a flush found more
 packets for each receiver.
 `
@@ -146,6 +151,11 @@ func render(b *book) []byte {
 		}
 		s.table(&out, entries)
 		judge(&out, s.title, entries)
+		if say := remarks[s.title]; say != nil {
+			if text := say(entries); text != "" {
+				fmt.Fprintf(&out, "\n%s\n", text)
+			}
+		}
 		if c, ok := comparisons[s.title]; ok {
 			c.compare(&out, entries)
 		}

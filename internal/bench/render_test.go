@@ -142,14 +142,49 @@ func TestPackets(t *testing.T) {
 	}
 }
 
+// TestPauses reads the profile of a heap of which three collections are of the
+// time before, and four of the time that is measured; the runtime remembers four.
 func TestPauses(t *testing.T) {
-	const name = "go_sched_pauses_total_gc_seconds"
+	before, err := parseGarbage(strings.NewReader("heap profile: 1: 2 [3: 4] @ heap/1048576\n# PauseNs = [100 200 300 0]\n# NumGC = 3\n"))
+	if err != nil {
+		t.Fatal(err)
+	}
+	after, err := parseGarbage(strings.NewReader("# PauseNs = [2000000 3000000 9000000 1000000]\n# NumGC = 7\n# NumForcedGC = 1\n"))
+	if err != nil {
+		t.Fatal(err)
+	}
 	f := figures{}
-	f.pauses(change{
-		map[string]float64{name + "_count": 1, name + "_bucket 0.001": 1, name + "_bucket 0.1": 1, name + "_bucket +Inf": 1},
-		map[string]float64{name + "_count": 5, name + "_bucket 0.001": 4, name + "_bucket 0.1": 5, name + "_bucket +Inf": 5},
-	}, 2)
-	if f["GC pauses/s"] != 2 || f["GC pause over ms"] != 1 {
-		t.Error(f)
+	f.pauses(before, after, 2)
+	for column, want := range map[string]float64{"collections/s": 2, "GC pause p50 ms": 2.5, "GC pause p99 ms": 9, "GC pause max ms": 9} {
+		if f[column] != want {
+			t.Errorf("%s is %v, want %v", column, f[column], want)
+		}
+	}
+	if all := (garbage{4, []float64{1e6, 2e6, 3e6, 4e6}}).since(garbage{collections: 3}); len(all) != 1 || all[0] != 4 {
+		t.Errorf("the last pause is %v", all)
+	}
+	if _, err := parseGarbage(strings.NewReader("<html>")); err == nil {
+		t.Error("that is no profile")
+	}
+}
+
+// TestCollectionsMatter: what is said of them comes from the figures.
+func TestCollectionsMatter(t *testing.T) {
+	at := func(name string, often, p50, p99 float64) entry {
+		run := func(more float64) figures {
+			return figures{"collections/s": often, "GC pause max ms": 0.2, "added p50 ms": p50, "added p99 ms": p99 + more, "added p99.9 ms": 9}
+		}
+		return entry{Section: delaySection, Name: name, Runs: []figures{run(-1), run(0), run(1)}}
+	}
+	with, without := at(collectingRow.name, 1, 0.5, 8), at(collectingRow.plain, 0.05, 0.5, 4)
+	text := string(render(&book{Rows: []entry{with, without}}))
+	want := "With 1.00 collections a second, the longest pause of all 0.200 ms, and with 0.050 a second: " +
+		"added p50 ms 0.500 and 0.500, no more than runs without differ; added p99 ms 8.00 (7.00-9.00) and 4.00 (3.00-5.00), 2.00 times as much;"
+	if !strings.Contains(text, want) {
+		t.Errorf("no %q in\n%s", want, text)
+	}
+	without.Commit = "another"
+	if text := collectionsMatter([]entry{with, without}); text != "" {
+		t.Error(text)
 	}
 }

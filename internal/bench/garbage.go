@@ -1,0 +1,152 @@
+package main
+
+import (
+	"bufio"
+	"context"
+	"fmt"
+	"io"
+	"slices"
+	"strings"
+	"time"
+)
+
+// collectingRow has nothing but collections of garbage that its shape's own row
+// has not, which stands beside it.
+var collectingRow = struct{ plain, name string }{middling.name(), middling.name() + ", a collection each second"}
+
+// middling is rooms of forty that keep a core about 70 % busy.
+var middling = call{10, 40, 4, "tile", 10 * time.Second, 20 * time.Second}
+
+// collecting is a row in which the server has to collect its garbage each second.
+func collecting() row {
+	m := middling.meeting()
+	m.collects = true
+	return row{section: delaySection, name: collectingRow.name, takes: m.takes(), once: m.run}
+}
+
+// collectEvery makes the server collect its garbage each second for so long.
+func collectEvery(ctx context.Context, admin string, long time.Duration) error {
+	for until := time.Now().Add(long); time.Now().Before(until); {
+		if err := collect(ctx, admin); err != nil {
+			return err
+		}
+		if err := pause(ctx, min(time.Second, time.Until(until))); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+// collect makes the server collect its garbage once.
+func collect(ctx context.Context, admin string) error {
+	body, err := get(ctx, admin+"/debug/pprof/heap?gc=1")
+	if err != nil {
+		return err
+	}
+	defer body.Close()
+	_, err = io.Copy(io.Discard, body)
+	return err
+}
+
+// garbage is what the server's runtime says of collections since its start.
+type garbage struct {
+	collections int
+	pauses      []float64 // nanoseconds each stopped the program, as runtime.MemStats.PauseNs has them
+}
+
+// readGarbage reads it from a profile of the heap, which has single pauses: the
+// buckets of the runtime's histogram in the metrics are a factor of ten apart.
+func readGarbage(ctx context.Context, admin string) (garbage, error) {
+	body, err := get(ctx, admin+"/debug/pprof/heap?debug=1")
+	if err != nil {
+		return garbage{}, err
+	}
+	defer body.Close()
+	return parseGarbage(body)
+}
+
+func parseGarbage(r io.Reader) (g garbage, err error) {
+	lines := bufio.NewScanner(r)
+	lines.Buffer(nil, 1<<20)
+	for lines.Scan() {
+		name, value, _ := strings.Cut(strings.TrimPrefix(lines.Text(), "# "), " = ")
+		switch name {
+		case "NumGC":
+			_, err = fmt.Sscan(value, &g.collections)
+		case "PauseNs":
+			for _, text := range strings.Fields(strings.Trim(value, "[]")) {
+				var ns float64
+				if _, err = fmt.Sscan(text, &ns); err != nil {
+					return g, fmt.Errorf("pauses of the server: %w", err)
+				}
+				g.pauses = append(g.pauses, ns)
+			}
+		}
+		if err != nil {
+			return g, fmt.Errorf("collections of the server: %w", err)
+		}
+	}
+	if len(g.pauses) == 0 && lines.Err() == nil {
+		return g, fmt.Errorf("the server's profile of the heap says nothing of pauses")
+	}
+	return g, lines.Err()
+}
+
+// since are the pauses since an earlier look, in milliseconds, the shortest
+// first; of more than the runtime remembers the last.
+func (g garbage) since(then garbage) (all []float64) {
+	n := len(g.pauses)
+	for i := max(then.collections, g.collections-n); i < g.collections; i++ {
+		all = append(all, g.pauses[i%n]/1e6) // the i-th collection, from 0 on, has this place
+	}
+	slices.Sort(all)
+	return all
+}
+
+// pauses adds how often the server collected garbage, and how long that stopped
+// it.
+func (f figures) pauses(before, after garbage, wall float64) {
+	f["collections/s"] = float64(after.collections-before.collections) / wall
+	if all := after.since(before); len(all) > 0 {
+		f["GC pause p50 ms"], f["GC pause p99 ms"], f["GC pause max ms"] = middle(all), all[(len(all)*99-1)/100], all[len(all)-1]
+	}
+}
+
+// collectionsMatter says in a sentence whether delays are longer if garbage is
+// collected each second, "" if that is not known of one commit.
+func collectionsMatter(entries []entry) string {
+	find := func(name string) *entry {
+		if at := slices.IndexFunc(entries, func(e entry) bool { return e.Name == name }); at >= 0 {
+			return &entries[at]
+		}
+		return &entry{}
+	}
+	with, without := find(collectingRow.name), find(collectingRow.plain)
+	often, known := median(with.Runs, "collections/s")
+	seldom, also := median(without.Runs, "collections/s")
+	longest := sorted(with.Runs, "GC pause max ms")
+	if !known || !also || len(longest) == 0 || with.Commit != without.Commit || with.Machine != without.Machine {
+		return ""
+	}
+	text := fmt.Sprintf("Does garbage collection matter? With %s collections a second, the longest pause of all %s ms, and with %s a second:",
+		number(often), number(longest[len(longest)-1]), number(seldom))
+	for _, column := range []string{"added p50 ms", "added p99 ms", "added p99.9 ms"} {
+		mine, theirs := sorted(with.Runs, column), sorted(without.Runs, column)
+		if len(mine) == 0 || len(theirs) == 0 {
+			return ""
+		}
+		text += fmt.Sprintf(" %s %s and %s, %s;", column, cell(with.Runs, column), cell(without.Runs, column), apart(middle(mine), theirs))
+	}
+	return strings.TrimSuffix(text, ";") + "."
+}
+
+// apart says whether a figure is more than runs, sorted, differ among themselves.
+func apart(v float64, runs []float64) string {
+	switch {
+	case v <= runs[len(runs)-1]:
+		return "no more than runs without differ"
+	case middle(runs) > 0:
+		return number(v/middle(runs)) + " times as much"
+	}
+	return "more"
+}
