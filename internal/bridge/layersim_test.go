@@ -13,6 +13,7 @@ import (
 	"github.com/plenum-conf/plenum/internal/rtp/simulcast"
 	"github.com/plenum-conf/plenum/internal/rtp/svc"
 	"github.com/plenum-conf/plenum/internal/srtp"
+	"github.com/plenum-conf/plenum/internal/testkit/allocs"
 )
 
 // layeredFilm makes a lab's sender send VP9 as Chromium does (L3T3_KEY): three
@@ -269,17 +270,17 @@ func TestLayersAllocateNothing(t *testing.T) {
 				}
 				n.captured(t, &e, p, seq)
 				seq++
-			}
-			for range 140 {
-				send()
 				n.w.now = n.w.now.Add(time.Second / 60)
 				n.w.wheel.Advance(n.w.now, n.w.fire)
 				n.w.turnOver()
 			}
+			for range 140 {
+				send()
+			}
 			before := n.w.count.own[cVideoForwarded]
 			const runs = 140 // without a key frame, whose structure takes memory
-			if a := testing.AllocsPerRun(runs, send); a != 0 {
-				t.Errorf("%v allocations a packet", a)
+			if a, where := allocs.Of(runs, send); a != 0 {
+				t.Errorf("%d allocations in %d packets:%s", a, runs, where)
 			}
 			if got := n.w.count.own[cVideoForwarded] - before; got < runs || got > 8*runs {
 				t.Errorf("%d of %d packets were forwarded to ten receivers", got, runs)

@@ -9,6 +9,8 @@ import (
 	"net/netip"
 	"strings"
 	"testing"
+
+	"github.com/plenum-conf/plenum/internal/testkit/allocs"
 )
 
 // unhex reads a dump with spaces and line ends.
@@ -219,9 +221,7 @@ func TestPeekUsername(t *testing.T) {
 }
 
 func TestPeekUsernameAllocatesNothing(t *testing.T) {
-	if n := testing.AllocsPerRun(100, func() { PeekUsername(unhexed) }); n != 0 {
-		t.Errorf("%v allocations", n)
-	}
+	allocs.None(t, allocs.Many, func() { PeekUsername(unhexed) })
 }
 
 var unhexed, _ = hex.DecodeString(strings.Join(strings.Fields(vectorRequest), ""))

@@ -8,6 +8,7 @@ import (
 	lmedia "github.com/plenum-conf/plenum/internal/loadtest/media"
 	"github.com/plenum-conf/plenum/internal/rtp"
 	"github.com/plenum-conf/plenum/internal/srtp"
+	"github.com/plenum-conf/plenum/internal/testkit/allocs"
 )
 
 // hotPaths are what a participant does for packets: each is one step to be done
@@ -31,11 +32,8 @@ func TestHotPathsAllocateNothing(t *testing.T) {
 			for range 1000 {
 				step()
 			}
-			const runs = 300
 			before := done()
-			if n := testing.AllocsPerRun(runs, step); n != 0 {
-				t.Errorf("%v allocations", n)
-			}
+			runs := uint64(allocs.None(t, allocs.Many, step))
 			if got := done() - before; got < runs {
 				t.Errorf("%d came of %d steps", got, runs)
 			}

@@ -9,6 +9,8 @@ import (
 	"time"
 
 	"golang.org/x/sys/unix"
+
+	"github.com/plenum-conf/plenum/internal/testkit/allocs"
 )
 
 func TestSocketsShareOnePort(t *testing.T) {
@@ -266,9 +268,7 @@ func TestNoAllocations(t *testing.T) {
 			got += n
 		}
 	}
-	if n := testing.AllocsPerRun(200, exchange); n != 0 {
-		t.Errorf("%v allocations for sending and receiving 8 datagrams", n)
-	}
+	allocs.None(t, allocs.Many, exchange)
 	idle := func() {
 		r.SetDeadline(1)
 		if n, err := r.Read(b); n != 0 || err != nil {
@@ -280,9 +280,7 @@ func TestNoAllocations(t *testing.T) {
 			t.Fatal(n, err)
 		}
 	}
-	if n := testing.AllocsPerRun(200, idle); n != 0 {
-		t.Errorf("%v allocations for a Read that times out and one that is woken", n)
-	}
+	allocs.None(t, allocs.Many, idle)
 }
 
 // TestQuietReads: a reader that had to wait asks the kernel less often, and

@@ -5,6 +5,8 @@ import (
 	"net/netip"
 	"testing"
 	"time"
+
+	"github.com/plenum-conf/plenum/internal/testkit/allocs"
 )
 
 func openSwarm(t testing.TB, n int) (*Swarm, []*Member) {
@@ -112,9 +114,7 @@ func TestSwarmAllocs(t *testing.T) {
 		}
 	}
 	turn()
-	if n := testing.AllocsPerRun(100, turn); n > 0 {
-		t.Errorf("%v allocations a turn", n)
-	}
+	allocs.None(t, allocs.Many, turn)
 }
 
 // TestSwarmKernelDrops: what does not fit a queue is known.

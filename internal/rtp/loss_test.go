@@ -7,6 +7,7 @@ import (
 	"time"
 
 	"github.com/plenum-conf/plenum/internal/mono"
+	"github.com/plenum-conf/plenum/internal/testkit/allocs"
 )
 
 func TestNackGenerator(t *testing.T) {
@@ -315,9 +316,7 @@ func TestAccountingAllocations(t *testing.T) {
 	for range 20 {
 		round()
 	}
-	if n := testing.AllocsPerRun(100, round); n != 0 {
-		t.Errorf("%v allocations", n)
-	}
+	allocs.None(t, allocs.Many, round)
 }
 
 func BenchmarkIngressAccounting(b *testing.B) {

@@ -8,6 +8,8 @@ import (
 	"strings"
 	"testing"
 	"time"
+
+	"github.com/plenum-conf/plenum/internal/testkit/allocs"
 )
 
 // describe says what a compound contains, for comparison with text.
@@ -166,16 +168,14 @@ func TestNTPTime(t *testing.T) {
 func TestRTCPAllocations(t *testing.T) {
 	buf := make([]byte, 0, 1500)
 	lost := []uint16{1, 2, 3}
-	if n := testing.AllocsPerRun(100, func() {
+	allocs.None(t, allocs.Many, func() {
 		buf = AppendPLI(AppendNACK(AppendReceiverReport(buf[:0], 1, []ReportBlock{{SSRC: 2}}), 1, 2, lost), 1, 2)
 		for c := NewCompound(buf); c.Next(); {
 			p := c.Packet()
 			p.EachNACK(func(uint16) bool { return true })
 			p.Reports()
 		}
-	}); n != 0 {
-		t.Errorf("%v allocations", n)
-	}
+	})
 }
 
 func FuzzRTCP(f *testing.F) {

@@ -8,6 +8,7 @@ import (
 	"time"
 
 	"github.com/plenum-conf/plenum/internal/mono"
+	"github.com/plenum-conf/plenum/internal/testkit/allocs"
 )
 
 // slowStatus is a packet as slowTransportCC decodes it.
@@ -237,9 +238,7 @@ func TestRecorderAllocations(t *testing.T) {
 		buf = r.Build(buf[:0], 1, 2, now)
 	}
 	round()
-	if n := testing.AllocsPerRun(100, round); n != 0 {
-		t.Errorf("%v allocations", n)
-	}
+	allocs.None(t, allocs.Many, round)
 }
 
 // The example chunks of draft-holmer-rmcat-transport-wide-cc-extensions-01

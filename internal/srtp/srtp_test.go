@@ -7,6 +7,8 @@ import (
 	"fmt"
 	"math/rand/v2"
 	"testing"
+
+	"github.com/plenum-conf/plenum/internal/testkit/allocs"
 )
 
 // keys returns some master key and salt for a profile.
@@ -469,9 +471,7 @@ func TestAllocations(t *testing.T) {
 			}
 		}
 		round()
-		if n := testing.AllocsPerRun(200, round); n != 0 {
-			t.Errorf("%v allocations a round", n)
-		}
+		allocs.None(t, allocs.Many, round)
 	})
 }
 

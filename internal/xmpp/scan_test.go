@@ -7,6 +7,8 @@ import (
 	"regexp"
 	"strings"
 	"testing"
+
+	"github.com/plenum-conf/plenum/internal/testkit/allocs"
 )
 
 // joinPresence is what a browser sends when it joins: the common frame.
@@ -274,22 +276,18 @@ func FuzzScan(f *testing.F) {
 
 func TestScanAllocatesNothing(t *testing.T) {
 	frame := []byte(joinPresence)
-	if n := testing.AllocsPerRun(100, func() {
+	allocs.None(t, allocs.Many, func() {
 		st, err := Scan(frame)
 		if err != nil || st.Kind != Presence {
 			t.Fatal(err)
 		}
-	}); n != 0 {
-		t.Errorf("Scan allocates %v times", n)
-	}
+	})
 	st, _ := Scan(frame)
-	if n := testing.AllocsPerRun(100, func() {
+	allocs.None(t, allocs.Many, func() {
 		if _, ok := st.Child("nick", NSNick); !ok {
 			t.Fatal("no nick")
 		}
-	}); n != 0 {
-		t.Errorf("Child allocates %v times", n)
-	}
+	})
 }
 
 func BenchmarkScan(b *testing.B) {

@@ -5,6 +5,7 @@ import (
 	"testing"
 
 	"github.com/plenum-conf/plenum/internal/mono"
+	"github.com/plenum-conf/plenum/internal/testkit/allocs"
 )
 
 // talker is somebody in a large room: noise while silent, words while talking.
@@ -431,9 +432,7 @@ func TestRouterAllocatesNothing(t *testing.T) {
 	for _, p := range h.all {
 		h.say(p, h.r.IntN(100), 1)
 	}
-	if n := testing.AllocsPerRun(200, h.packet); n != 0 {
-		t.Errorf("%v allocations", n)
-	}
+	allocs.None(t, allocs.Many, h.packet)
 }
 
 // BenchmarkRouter is one packet of one voice, while all talk or all are silent.

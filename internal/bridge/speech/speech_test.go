@@ -7,6 +7,7 @@ import (
 	"testing"
 
 	"github.com/plenum-conf/plenum/internal/mono"
+	"github.com/plenum-conf/plenum/internal/testkit/allocs"
 )
 
 const ms = mono.Time(1e6)
@@ -273,15 +274,13 @@ func TestNoAllocations(t *testing.T) {
 	m.make("a", m.speech)
 	m.make("b", m.speech)
 	m.run(5 * second)
-	if n := testing.AllocsPerRun(200, func() {
+	allocs.None(t, allocs.Many, func() {
 		for _, s := range m.Order() {
 			m.Add(s, m.speech(int(m.now/ms)), m.now)
 		}
 		m.now += 20 * ms
 		m.Tick(m.now)
-	}); n != 0 {
-		t.Errorf("%v allocations", n)
-	}
+	})
 }
 
 func BenchmarkAdd(b *testing.B) {

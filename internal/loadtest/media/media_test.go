@@ -9,6 +9,7 @@ import (
 	"github.com/plenum-conf/plenum/internal/mono"
 	"github.com/plenum-conf/plenum/internal/rtp"
 	"github.com/plenum-conf/plenum/internal/rtp/codec"
+	"github.com/plenum-conf/plenum/internal/testkit/allocs"
 )
 
 // wireOut writes packets as they would be sent and keeps them.
@@ -331,13 +332,11 @@ func TestSendersAllocateNothing(t *testing.T) {
 	now := mono.Time(1)
 	v.Start(now)
 	a.Start(now, now)
-	if n := testing.AllocsPerRun(200, func() {
+	allocs.None(t, allocs.Many, func() {
 		now = now.Add(33 * time.Millisecond)
 		v.Send(now, int64(now), out)
 		a.Send(now, int64(now), out)
-	}); n > 0 {
-		t.Errorf("%v allocations", n)
-	}
+	})
 }
 
 // TestStream: loss, repetitions, freezes and pauses.

@@ -7,6 +7,7 @@ import (
 	"time"
 
 	"github.com/plenum-conf/plenum/internal/mono"
+	"github.com/plenum-conf/plenum/internal/testkit/allocs"
 	"github.com/plenum-conf/plenum/internal/testkit/netem"
 )
 
@@ -153,7 +154,5 @@ func TestLinkAllocs(t *testing.T) {
 	for range 1000 {
 		turn()
 	}
-	if n := testing.AllocsPerRun(1000, turn); n > 0 {
-		t.Errorf("%v allocations a datagram", n)
-	}
+	allocs.None(t, allocs.Many, turn)
 }

@@ -6,6 +6,8 @@ import (
 	"math/rand/v2"
 	"strings"
 	"testing"
+
+	"github.com/plenum-conf/plenum/internal/testkit/allocs"
 )
 
 // bitString turns text of '0' and '1' into bytes, padded with zeros; anything
@@ -285,13 +287,11 @@ func TestAV1RewriterTemplates(t *testing.T) {
 
 func TestParseAV1Allocations(t *testing.T) {
 	s, ext := structureOf(t), bitString("1 1 001000 0000000100000011 00111 11 01 01 0110 00 10000001")
-	if n := testing.AllocsPerRun(100, func() {
+	allocs.None(t, allocs.Many, func() {
 		if _, err := ParseAV1(ext, s); err != nil {
 			t.Fatal(err)
 		}
-	}); n != 0 {
-		t.Errorf("%v allocations", n)
-	}
+	})
 }
 
 func FuzzAV1(f *testing.F) {
