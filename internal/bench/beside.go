@@ -29,10 +29,10 @@ func besideCommand(ctx context.Context, args []string) error {
 	var s settings
 	var p peer
 	f := flag.NewFlagSet("bench beside", flag.ExitOnError)
-	s.addTo(f, 5)
-	f.StringVar(&p.name, "name", "", "what the peer is `called` in the table, with its version")
+	s.addTo(f, 5, "how often each call is measured")
+	f.StringVar(&p.name, "name", "", "`name` of the peer in the table, with its version")
 	f.StringVar(&p.url, "url", "", "`address` of its web page, as for plenum loadtest")
-	f.DurationVar(&p.warm, "warm", 30*time.Second, "how `long` people are in before measuring begins, for servers that compile as they run")
+	f.DurationVar(&p.warm, "warm", 30*time.Second, "`duration` for which people are in before measuring begins, for servers that compile as they run")
 	pids := f.String("pid", "", "process `ids` of all its daemons, with commas between")
 	insecure := f.Bool("insecure", false, "accept any certificate")
 	only := f.String("only", "^1 x 40, 4 cameras, tile$", "calls to measure, a regular `expression` on their names")
@@ -77,7 +77,7 @@ func processes(list string) ([]int, error) {
 
 func (p *peer) row(c call) row {
 	m := c.meeting()
-	return row{section: mediaSection, name: c.name() + ": " + p.name,
+	return row{section: mediaSection, name: c.name() + ": " + p.name, takes: m.takes() + p.warm,
 		once: func(ctx context.Context, s *settings, dir string) (figures, error) { return p.serve(ctx, s, dir, m) }}
 }
 

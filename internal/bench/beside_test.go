@@ -43,9 +43,9 @@ func TestBeside(t *testing.T) {
 		change{before, after}.of("plenum_bridge_audio_packets_forwarded_total")
 	// What was received in the window is a part of all that was forwarded.
 	if n := f["packets/s"] * 3; n < 100 || n > forwarded || f["us per packet"] <= 0 {
-		t.Errorf("%s; %.0f packets were forwarded", f, forwarded)
+		t.Errorf("%v; %.0f packets were forwarded", f, forwarded)
 	}
-	if r.name != "1 x 3, 1 cameras, tile: another" {
+	if r.name != "1 x 3, 1 camera, tile: another" {
 		t.Error(r.name)
 	}
 }

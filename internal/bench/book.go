@@ -162,11 +162,21 @@ func commit() string {
 	return name
 }
 
-// String is a run in one line, in the order of the columns' names.
-func (f figures) String() string {
+// line is a run in one line: what the tables of its section show, in their
+// order, and then the rest by name.
+func (f figures) line(title string) string {
+	var columns []string
+	for _, s := range sections {
+		if s.title == title {
+			columns = slices.Concat(s.tables...)
+		}
+	}
+	rest := slices.DeleteFunc(slices.Sorted(maps.Keys(f)), func(k string) bool { return slices.Contains(columns, k) })
 	var parts []string
-	for _, k := range slices.Sorted(maps.Keys(f)) {
-		parts = append(parts, fmt.Sprintf("%s %s", k, number(f[k])))
+	for _, k := range append(columns, rest...) {
+		if v, ok := f[k]; ok {
+			parts = append(parts, fmt.Sprintf("%s %s", k, number(v)))
+		}
 	}
 	return strings.Join(parts, ", ")
 }

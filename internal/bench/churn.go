@@ -40,15 +40,15 @@ var chance = map[string]float64{"outside MB": strayOutside, "goroutines": strayG
 func churnCommand(ctx context.Context, args []string) error {
 	var s settings
 	f := flag.NewFlagSet("bench churn", flag.ExitOnError)
-	length := f.Duration("for", time.Hour, "how `long`, five minutes or more")
-	s.addTo(f, 1)
+	length := f.Duration("for", time.Hour, "how long, a `duration` of five minutes or more")
+	s.addTo(f, 1, "how often it is done")
 	_ = f.Parse(args[1:]) // ends the process on mistakes
 	if *length < 5*time.Minute {
 		return fmt.Errorf("-for %v is too short to see memory grow: five minutes at the least", *length)
 	}
 	name := fmt.Sprintf("%d x %d, %d cameras, %s leave and come back", churnRooms, churnPeople, churnCameras, churnShare)
 	var last figures
-	err := s.measure(ctx, []row{{section: churnSection, name: name, once: func(ctx context.Context, s *settings, dir string) (figures, error) {
+	err := s.measure(ctx, []row{{section: churnSection, name: name, takes: *length + around, once: func(ctx context.Context, s *settings, dir string) (figures, error) {
 		var err error
 		last, err = runChurn(ctx, s, dir, *length)
 		return last, err
@@ -145,6 +145,10 @@ func (f figures) watchChurn(ctx context.Context, p *process, admin, name string,
 // emptyLooks is how many looks, one a second, are taken at a server without
 // people; the least counts: what is being tidied up is not kept.
 const emptyLooks = 15
+
+// around is what comes to the length, about: both loads come in, and leave, and
+// the server is looked at without them.
+const around = 2 * time.Minute
 
 // sampleEmpty waits until everybody has left and looks at what the server still
 // has.

@@ -125,7 +125,7 @@ func collectionsMatter(entries []entry) string {
 	often, known := median(with.Runs, "collections/s")
 	seldom, also := median(without.Runs, "collections/s")
 	longest := sorted(with.Runs, "GC pause max ms")
-	if !known || !also || len(longest) == 0 || with.Commit != without.Commit || with.Machine != without.Machine {
+	if !known || !also || len(longest) == 0 || !with.together(without) {
 		return ""
 	}
 	text := fmt.Sprintf("Does garbage collection matter? With %s collections a second, the longest pause of all %s ms, and with %s a second:",

@@ -31,7 +31,7 @@ var goals = []goal{
 	{signallingSection, "250 x 40: " + ours, "MB", 160, 160, "ten thousand people in rooms of 40", ""},
 	{mediaSection, "1 x 300, 30 cameras, tile", "load cores", 1, 0.3, "300 or 1,000 participants a core of the load, from these 300", "The load opens, counts and times each packet, on its own core: see loadtest.md."},
 	{mediaSection, "1 x 300, 20 cameras, tile", "failed", 0, 0, "all are in the call to the end", ""},
-	{mediaSection, "1 x 1000, 20 cameras, tile", "failed", 0, 0, "all are in the call to the end; how much video they get is the video share", ""},
+	{mediaSection, "1 x 1000, 20 cameras, tile", "failed", 0, 0, "all are in the call to the end; how much video they get is said by video/s each", ""},
 	{costSection, "10 x 40, 1 camera, large", "us per packet", 6.7, 3.3, "150,000 or 300,000 packets a second and core", kernelsShare},
 	{costSection, "8 x 40, 4 microphones, audio only", "us per packet", 10, 5, "100,000 or 200,000 packets a second and core", kernelsShare},
 	{delaySection, "66 x 10, 2 cameras, tile", "added p50 ms", 1, 0.1, "", fanOut},
@@ -44,7 +44,7 @@ var goals = []goal{
 	{crowdSection, "forum-81x40, all come at once", "DTLS last s", 10, 3, "", sharedSeconds},
 	{crowdSection, "81 x 40, muted, all come at once", "accepted last s", 6, 1.5, "", sharedSeconds},
 	{crowdSection, "81 x 40, muted, all come at once", "DTLS last s", 10, 3, "", sharedSeconds},
-	{roomSection, "1 x 1000, 1 cameras, tile", "KB each", 256, 64, "999 of whom only receive video", "Room for garbage is shared by all, and is part of it: live KB are what is in use."},
+	{roomSection, "1 x 1000, 1 camera, tile", "KB each", 256, 64, "999 of whom only receive video", "Room for garbage is shared by all, and is part of it: live KB are what is in use."},
 	{restSection, "at rest: 25 x 40, muted", "CPU %", 3, 1, "", wakings},
 	{restSection, "at rest: 1 x 1000, muted", "CPU %", 3, 1, "", wakings},
 }
@@ -70,10 +70,10 @@ func (g *goal) line(entries []entry) string {
 	}
 	all := sorted(e.Runs, g.column)
 	if len(e.Runs) == 0 && e.Failed > 0 {
-		return fmt.Sprintf("- %s: no run came to its end. %s must be %g, goal %g: missed.", g.row, g.column, g.must, g.goal)
+		return fmt.Sprintf("- %s: no run came to its end. %s must be at most %g, goal at most %g: missed.", g.row, g.column, g.must, g.goal)
 	}
 	if len(all) == 0 {
-		return fmt.Sprintf("- %s: %s was not measured. Must be %g, goal %g.", g.row, g.column, g.must, g.goal)
+		return fmt.Sprintf("- %s: %s was not measured. Must be at most %g, goal at most %g.", g.row, g.column, g.must, g.goal)
 	}
 	why := ""
 	if g.because != "" {
@@ -85,7 +85,7 @@ func (g *goal) line(entries []entry) string {
 	if g.obstacle != "" && middle(all) > min(g.must, g.goal) {
 		why += " " + g.obstacle
 	}
-	return fmt.Sprintf("- %s: %s %s. Must be %g: %s. Goal %g: %s.%s", g.row, g.column, number(middle(all)),
+	return fmt.Sprintf("- %s: %s %s. Must be at most %g: %s. Goal at most %g: %s.%s", g.row, g.column, number(middle(all)),
 		g.must, verdict(all, g.must), g.goal, verdict(all, g.goal), why)
 }
 
@@ -143,7 +143,7 @@ func (c *comparison) verdict(peer, own entry) string {
 		}
 		return "met"
 	}
-	return fmt.Sprintf(" Must be %g: %s. Goal %g: %s.", bound.must, say(bound.must), bound.goal, say(bound.goal))
+	return fmt.Sprintf(" Must be at least %g: %s. Goal at least %g: %s.", bound.must, say(bound.must), bound.goal, say(bound.goal))
 }
 
 // compare says how much more than plenum its peers took for the same.
@@ -159,7 +159,7 @@ func (c *comparison) compare(out *strings.Builder, entries []entry) {
 		if !isPeer || who == ours || len(base.Runs) == 0 || len(e.Runs) == 0 {
 			continue
 		}
-		if base.Machine != e.Machine || base.Commit != e.Commit {
+		if !e.together(&base) {
 			lines = append(lines, fmt.Sprintf("- %s: %s was not measured together with plenum, and is not compared.", shape, who))
 			continue
 		}

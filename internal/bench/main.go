@@ -32,7 +32,7 @@ func main() {
 			do = renderCommand
 		default:
 			if !strings.HasPrefix(name, "-") {
-				fmt.Fprintf(os.Stderr, "bench: there is no %q; it is churn, beside or render, or nothing to measure rows (bench -h)\n", name)
+				fmt.Fprintf(os.Stderr, "bench: there is no %q; it is churn, beside, storm or render, or nothing to measure rows (bench -h)\n", name)
 				os.Exit(2)
 			}
 		}
@@ -50,10 +50,10 @@ func stormCommand(ctx context.Context, args []string) error {
 	f.StringVar(&t.URL, "url", "ws://127.0.0.1:8080/xmpp-websocket", "WebSocket `address` of the server, on loopback")
 	f.StringVar(&t.Domain, "domain", "localhost", "XMPP `domain`")
 	f.IntVar(&t.PID, "pid", 0, "process `id` of the server, to read its CPU time")
-	f.IntVar(&t.Rooms, "rooms", 81, "number of rooms")
-	f.IntVar(&t.People, "people", 40, "people in each room")
-	f.IntVar(&t.Ramp, "ramp", 0, "joins a second; 0: all at once")
-	f.DurationVar(&t.Idle, "idle", 5*time.Second, "how long everybody is silent at the end")
+	f.IntVar(&t.Rooms, "rooms", 81, "`number` of rooms")
+	f.IntVar(&t.People, "people", 40, "`number` of people in each room")
+	f.IntVar(&t.Ramp, "ramp", 0, "joins a second, a `number`; 0: all at once")
+	f.DurationVar(&t.Idle, "idle", 5*time.Second, "`duration` for which everybody is silent at the end")
 	_ = f.Parse(args[1:]) // ends the process on mistakes
 	res, err := storm.Run(ctx, t)
 	if err != nil {
@@ -72,10 +72,10 @@ type settings struct {
 	out    string // directory of performance.md and performance.json
 }
 
-// addTo makes flags of what all measurements share.
-func (s *settings) addTo(f *flag.FlagSet, runs int) {
+// addTo makes flags of what all measurements share. often says what -runs is.
+func (s *settings) addTo(f *flag.FlagSet, runs int, often string) {
 	f.StringVar(&s.plenum, "plenum", "", "plenum `binary` to measure; default: built from this checkout")
-	f.IntVar(&s.runs, "runs", runs, "how often each row is measured; those that take long or decide no goal at most as often as -list says")
+	f.IntVar(&s.runs, "runs", runs, often)
 	f.BoolVar(&s.more, "more", false, "add to the runs that were measured at the same commit on the same machine, instead of replacing them")
 	f.StringVar(&s.server, "server-core", "0", "`core` the server is pinned to")
 	f.StringVar(&s.load, "load-core", "1", "`core` the load is pinned to")
@@ -89,10 +89,11 @@ func table(ctx context.Context, args []string) error {
 		fmt.Fprint(f.Output(), "bench measures plenum and its peers, all rows or some.\n\n"+
 			"  bench churn -h    an hour of joining and leaving: does memory grow?\n"+
 			"  bench beside -h   a server of another make, beside plenum's figures\n"+
+			"  bench storm -h    XMPP clients alone, against any server on this machine: the load of the table of signalling\n"+
 			"  bench render      writes performance.md anew from performance.json\n\nFlags:\n")
 		f.PrintDefaults()
 	}
-	s.addTo(f, 5)
+	s.addTo(f, 5, "how often each row is measured; those that take long or decide no goal at most as often as -list says")
 	only := f.String("only", ".", "rows to measure, a regular `expression` on their names")
 	list := f.Bool("list", false, "list the rows and end")
 	_ = f.Parse(args) // ends the process on mistakes

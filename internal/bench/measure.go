@@ -123,7 +123,7 @@ func (r *row) measure(ctx context.Context, s *settings, parent string, book *boo
 			continue
 		}
 		runs = append(runs, f)
-		fmt.Printf("  run %d of %d, %.0f s: %s\n", i+1, want, time.Since(start).Seconds(), f)
+		fmt.Printf("  run %d of %d, %.0f s: %s\n", i+1, want, time.Since(start).Seconds(), f.line(r.section))
 	}
 	if ctx.Err() != nil { // a row that was not finished keeps the figures it had
 		return errors.Join(append(failed, ctx.Err())...)

@@ -57,7 +57,7 @@ func callRows(section string, calls ...call) []row {
 }
 
 func (c *call) name() string {
-	return fmt.Sprintf("%d x %d, %d cameras, %s", c.rooms, c.people, c.cameras, c.layout)
+	return fmt.Sprintf("%d x %d, %s, %s", c.rooms, c.people, count(c.cameras, "camera"), c.layout)
 }
 
 // meeting is what callers of `plenum loadtest` say, and what is known of it.
@@ -225,6 +225,8 @@ func (c *meeting) watch(ctx context.Context, p *process, admin string, base atRe
 	}
 	f["failed"] = float64(c.people - in)
 	f.packets(change{before, after}, used, w.to.Sub(w.from).Seconds())
+	f[videoEach] = f["packets/s"] * f["video share %"] / 100 / float64(in)
+	f[shortOfVideo] = 100 * max(before[receiversShort], after[receiversShort]) / float64(in)
 	f["KB each"] = float64(storm.Memory(p.pid())-base.rss) / 1024 / float64(in)
 	f["heap KB each"] = (after[heapInUse] - base.heap) / 1024 / float64(in)
 	if err := f.readDelay(ctx, admin); err != nil {
@@ -247,6 +249,15 @@ func (c *meeting) last(ctx context.Context, admin string) error {
 	}
 	return pause(ctx, c.steady)
 }
+
+const (
+	// videoEach is how many video packets a second a participant got.
+	videoEach = "video/s each"
+	// shortOfVideo are participants that the server sent less video than they
+	// asked for because its core was full, when measuring began or ended.
+	shortOfVideo   = "short of video %"
+	receiversShort = "plenum_bridge_receivers_short_of_packets"
+)
 
 // change is the server's metrics at two times.
 type change struct{ before, after map[string]float64 }

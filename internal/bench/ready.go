@@ -66,9 +66,22 @@ const (
 	quiet = 0.5
 )
 
+// plan says what is to be measured, and how long that takes.
+func (f *place) plan(rows int) string {
+	takes := "about " + count(int(f.takes.Round(time.Minute).Minutes()), "minute")
+	if f.takes < time.Minute {
+		takes = "less than a minute"
+	}
+	times := "once"
+	if f.runs > 1 {
+		times = fmt.Sprintf("at most %d times", f.runs)
+	}
+	return fmt.Sprintf("%s, measured %s: %s.", count(rows, "row"), times, takes)
+}
+
 // notes are what somebody should know before rows are measured.
 func (f *place) notes(all []row) []string {
-	notes := []string{fmt.Sprintf("%d rows, at most %d runs of each, take about %.0f minutes. What is found is written after each row.", len(all), f.runs, f.takes.Minutes())}
+	notes := []string{f.plan(len(all)) + " What is found is written after each row."}
 	add := func(format string, args ...any) { notes = append(notes, fmt.Sprintf(format, args...)) }
 	for program := range f.lacks {
 		n := 0
@@ -77,7 +90,7 @@ func (f *place) notes(all []row) []string {
 				n++
 			}
 		}
-		add("%s is not installed: %d rows are left out (on Debian: apt-get install %[1]s)", program, n)
+		add("%s is not installed, without which this is left out: %s (on Debian: apt-get install %[1]s)", program, count(n, "row"))
 	}
 	if f.files < mostFiles {
 		add("a process may open %d files here (ulimit -Hn): rows with more people than that fail; %d are enough for all", f.files, mostFiles)

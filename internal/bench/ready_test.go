@@ -37,12 +37,12 @@ func TestReady(t *testing.T) {
 		refuses bool
 		says    string
 	}{
-		"good":    {func(*place) {}, false, "3 rows, at most 5 runs of each, take about 60 minutes"},
+		"good":    {func(*place) {}, false, "3 rows, measured at most 5 times: about 60 minutes. What"},
 		"darwin":  {func(f *place) { f.linux = false }, true, "on Linux only"},
 		"taskset": {func(f *place) { f.taskset = false }, true, "install util-linux"},
 		"cores":   {func(f *place) { f.cores["1"] = false }, true, "two cores are needed"},
 		"files":   {func(f *place) { f.files = 4096 }, false, "may open 4096 files"},
-		"prosody": {func(f *place) { f.lacks["prosody"] = true }, false, "prosody is not installed: 2 rows are left out (on Debian: apt-get install prosody)"},
+		"prosody": {func(f *place) { f.lacks["prosody"] = true }, false, "prosody is not installed, without which this is left out: 2 rows (on Debian: apt-get install prosody)"},
 		"git":     {func(f *place) { f.git = false }, false, "of which commit"},
 		"busy":    {func(f *place) { f.load = 7 }, false, "load 7.0"},
 	} {
@@ -66,5 +66,22 @@ func TestLook(t *testing.T) {
 	f := look(&settings{server: "0", load: "9999", runs: 1}, []row{{needs: "there-is-no-such-program", takes: time.Minute}})
 	if f.taskset && (!f.cores["0"] || f.cores["9999"]) || !slices.Contains(slices.Collect(maps.Keys(f.lacks)), "there-is-no-such-program") || f.takes != time.Minute || f.files == 0 {
 		t.Errorf("%+v", f)
+	}
+}
+
+// TestPlan: in the right number, and never in no minutes.
+func TestPlan(t *testing.T) {
+	for _, tc := range []struct {
+		rows, runs, seconds int
+		want                string
+	}{
+		{1, 1, 20, "1 row, measured once: less than a minute."},
+		{1, 1, 3720, "1 row, measured once: about 62 minutes."},
+		{2, 5, 61, "2 rows, measured at most 5 times: about 1 minute."},
+	} {
+		f := &place{runs: tc.runs, takes: time.Duration(tc.seconds) * time.Second}
+		if got := f.plan(tc.rows); got != tc.want {
+			t.Errorf("%s, want %s", got, tc.want)
+		}
 	}
 }

@@ -13,23 +13,28 @@ var head string
 
 // section says how a table is shown.
 type section struct {
-	title   string
-	intro   string
-	columns []string
+	title  string
+	intro  string
+	tables [][]string // columns of each; two where one would be too wide
 }
 
 var sections = []section{
-	{signallingSection, signallingIntro, []string{"connect CPU-s", "join CPU-s", "join s", "change CPU-s", "idle CPU %", "MB", "peak MB", "KB each", "load CPU-s"}},
-	{mediaSection, mediaIntro, []string{"packets/s", "us per packet", "server cores", "video share %", "mean run", "loss %", "delay p50 ms", "p99 ms", "added p99 ms", "KB each", "live KB each", "lent %", "load cores", "failed"}},
-	{costSection, costIntro, []string{"packets/s", "us per packet", "server cores", "video share %", "mean run", "loss %", "KB each", "live KB each", "load cores", "failed"}},
-	{profileSection, profileIntro, append(shareColumns(), "us per packet", "packets/s", "mean run", "packets a flush", "turns/s")},
-	{delaySection, delayIntro, []string{"server cores", "packets/s", "mean run", "loss %", "added p50 ms", "added p99 ms", "added p99.9 ms", "collections/s", "GC pause p50 ms", "GC pause p99 ms", "GC pause max ms", "load cores", "failed"}},
-	{crowdSection, crowdIntro, []string{"accepted p50 s", "accepted last s", "DTLS p50 s", "DTLS last s", "audio p50 s", "audio last s", "picture p50 s", "picture last s", "packets/s", "us per packet", "server cores", "mean run", "video share %", "audio loss %", "video loss %", "loss %", "delay p50 ms", "p99 ms", "added p99 ms", "KB each", "load KB each", "load cores", "failed"}},
-	{roomSection, roomIntro, []string{"packets/s", "us per packet", "mean run", "CPU-ms a join", "server cores", "KB each", "heap KB each", "live KB each", "added p99 ms", "load cores", "failed"}},
-	{roomsSection, roomsIntro, []string{"packets/s", "us per packet", "mean run", "CPU-ms a join", "server cores", "KB each", "heap KB each", "live KB each", "added p99 ms", "load cores", "failed"}},
-	{restSection, restIntro, []string{"CPU %", "packets/s", "CPU-ms a join", "KB each", "live KB each", "load CPU %", "failed"}},
-	{churnSection, churnIntro, []string{"minutes", "joins", "warm live MB", "end live MB", "warm empty MB", "end empty MB", "warm outside MB", "end outside MB", "warm MB", "end MB", "warm goroutines", "end goroutines"}},
+	{signallingSection, signallingIntro, [][]string{{"connect CPU-s", "join CPU-s", "join s", "change CPU-s", "idle CPU %", "MB", "peak MB", "KB each", "load CPU-s"}}},
+	{mediaSection, mediaIntro, [][]string{{"packets/s", "us per packet", "server cores", "video share %", videoEach, "mean run", "loss %", "delay p50 ms", "p99 ms", "added p99 ms", "KB each", "live KB each", "lent %", "load cores", "failed"}}},
+	{costSection, costIntro, [][]string{{"packets/s", "us per packet", "server cores", "video share %", videoEach, "mean run", "loss %", "KB each", "live KB each", "load cores", "failed"}}},
+	{profileSection, profileIntro, [][]string{append(shareColumns(), "us per packet", "packets/s", "mean run", "packets a flush", "turns/s")}},
+	{delaySection, delayIntro, [][]string{{"server cores", "packets/s", videoEach, "mean run", "loss %", "added p50 ms", "added p99 ms", "added p99.9 ms", "collections/s", "GC pause p50 ms", "GC pause p99 ms", "GC pause max ms", "load cores", "failed"}}},
+	{crowdSection, crowdIntro, [][]string{
+		{"accepted p50 s", "accepted last s", "DTLS p50 s", "DTLS last s", "audio p50 s", "audio last s", "picture p50 s", "picture last s", "audio loss %", "video loss %", "failed"},
+		{"packets/s", "us per packet", "server cores", "video share %", videoEach, "loss %", "delay p50 ms", "p99 ms", "added p99 ms", "KB each", "load KB each", "load cores"},
+	}},
+	{roomSection, roomIntro, growthColumns},
+	{roomsSection, roomsIntro, growthColumns},
+	{restSection, restIntro, [][]string{{"CPU %", "packets/s", "CPU-ms a join", "KB each", "live KB each", "load CPU %", "failed"}}},
+	{churnSection, churnIntro, [][]string{{"minutes", "joins", "warm live MB", "end live MB", "warm empty MB", "end empty MB", "warm outside MB", "end outside MB", "warm MB", "end MB", "warm goroutines", "end goroutines"}}},
 }
+
+var growthColumns = [][]string{{"packets/s", "us per packet", "video share %", videoEach, "mean run", "CPU-ms a join", "server cores", "KB each", "live KB each", "added p99 ms", "load cores", "failed"}}
 
 // remarks are what can be told from a table's figures, "" if they are missing.
 var remarks = map[string]func([]entry) string{
@@ -45,24 +50,37 @@ of the silence: plenum gives back what it does not use after ten quiet seconds; 
 
 const mediaIntro = `Synthetic participants (` + "`plenum loadtest`" + `) with VP8 in three layers and Opus call through one server on one core, the
 load on the other core; as many microphones as cameras, of which people use one or two at a time. In tile view everybody
-asks for every camera as a thumbnail, in stage view for the speaker large and the rest small. "us per packet" is the
-server's whole CPU time, signalling included, for each audio or video packet it forwards and seals (AES-128-GCM). Delay
-is from the sender's to the receiver's process, both of which are the load on its one core; "added" is the server's part
-of it by its own clock, of the last ten seconds taken together, as in the table of delays. "KB each" is resident memory
-a participant, garbage included, for which there is room of up to 128 MB whatever the number of participants
-(memory.md); "live KB each" is what is left of it right after a collection: heap and stacks, with the buffers that
-the first packets make, some 2 MB. All figures are of the time
-in which everybody is in; delays are the median of its seconds' medians, and the mean of their 99th percentiles. "Failed"
-are participants that were not in the call at its end; a run in which more than 5 % are missing is none. With two cores
-the server has the load's as well, beside the load; "lent" is what its busier worker had sealed and sent by the other.
-Rows with the name of another server are of one that was running already (` + "`./bench beside`" + `): all its daemons' CPU time and
-memory, for the packets that came to their receivers.
+asks for every camera, but no more than 25, as high as the web client's tiles are (720 lines for one, 360 for up to five,
+180 for more), in stage view for the speaker large and some of the rest small; these cameras send fewer bits than real ones.
+"us per packet" is the server's whole CPU time, signalling included, for each audio or video packet it forwards and seals
+(AES-128-GCM).
+
+"Video share" is which part of the packets it forwards is video, whatever was asked for; "video/s each" is how many video
+packets a second a participant gets. "Cut" stands there if the server left out some that were asked for, as it does when its
+core is full: it told so of more than 5 % of the participants, or of each camera came 5 % less than in another row with as
+many cameras in a room, or than the thirty pictures a second that a camera sends. Such a row forwards other packets than
+the rest, and its time for a packet does not compare.
+
+Delay is from the sender's to the receiver's process, both of which are the load on its one core; "p50" is the median of its
+seconds' medians, "p99" the mean of their 99th percentiles, of the packets that the load decrypts, a part of all. "Added" is
+the server's part by its own clock, as in the table of delays: of all packets of the last ten seconds together, each until the
+last of its copies has left. So "added p99" may be more than "p99": copies that left first are not so late, and one bad
+second may decide the one and is a fifteenth of the other.
+
+"KB each" is resident memory a participant, garbage included, for which there is room of up to 128 MB whatever the number of
+participants (memory.md); "live KB each" is what is left of it right after a collection: heap and stacks, with the buffers
+that the first packets make, some 2 MB. All figures are of the time in which everybody is in. "Failed" are participants that
+were not in the call at its end; a run in which more than 5 % are missing is none. With two cores the server has the load's
+as well, beside the load; "lent" is what its busier worker had sealed and sent by the other. Rows with the name of another
+server are of one that was running already (` + "`./bench beside`" + `): all its daemons' CPU time and memory, for the packets that
+came to their receivers.
 `
 
 const costIntro = `One thing is changed at a time. One camera with a real camera's bitrates that everybody sees large: its pictures take
 several packets each, which leave in runs (mean run) where the kernel can segment them (UDP_SEGMENT). The same without
 that and without UDP_GRO; with AES128_CM_HMAC_SHA1_80 instead of AES-128-GCM; and audio alone, in packets of 100 bytes.
-Ten rooms with one camera are there for a core that has more to do.
+Ten rooms with one camera are there for a core that has more to do. The load's timing has changed between commits:
+rows are compared, below the table, only with those of the same.
 `
 
 const profileIntro = `CPU profiles of the server (` + "`/debug/pprof/profile`" + `) while everybody is in, in percent of its CPU time: where the
@@ -87,12 +105,12 @@ arrive and leave together: runs are as long as the pictures, without waiting for
 `
 
 const delayIntro = `How long media stay in the server, from the kernel's stamp on a datagram that came in to the system call that sends it on:
-the bridge's own histogram, which is always on (` + "`bridge_delay_seconds`" + `), over the last ten seconds of each run. As many
+the bridge's own histogram, which is always on (` + "`plenum_bridge_delay_seconds`" + `), over the last ten seconds of each run. As many
 rooms of one size as should keep the server's core about 70 % busy; "server cores" says how busy it was. Beside it, how
 often garbage was collected and for how long that stopped the program: half of the collections, 99 % of them, the longest.
-In one row the server is made to collect each second, which it would else hardly do in so short a time. Participants send at moments of their own, to half a millisecond. Until 3c69f99 the load sent all that was due in
-a burst every five, which alone made most of the median; and bursts were cheaper to forward, as a flush found more
-packets for each receiver.
+In one row the server is made to collect each second, which it would else hardly do in so short a time. Participants send
+at moments of their own, to half a millisecond. Until 3c69f99 the load sent all that was due in a burst every five, which
+alone made most of the median; and bursts were cheaper to forward, as a flush found more packets for each receiver.
 `
 
 const crowdIntro = `Scenarios of ` + "`plenum loadtest`" + `, all of whose participants are in the call at once. "Accepted" is the time from a
@@ -101,13 +119,13 @@ answer to session-accept is, audio to the first packet of somebody else's microp
 and needs no other before it; last is the slowest of all who got so far. Server and load have one core each, and these are
 times of both: in storm-500 the load reads a quarter of a million presences. All of forum-81x40 asks for far more than
 one core can forward: video goes first, then the microphones of those who do not talk; one voice in each of 81 rooms
-alone is 158,000 packets a second. Audio and video loss count from the first participant on, while the others come, and
-the rest is of the time when all are in. Lost is what a receiver misses of what it was sent: video that the server did
-not even begin to send ("video share") is not in it. Participants send at moments of their own since 9952d4d, which costs
-server and load more; where the load's core is busy as well, its own lateness is in all times.
+alone is 158,000 packets a second. Lost is what a receiver misses of what it was sent: video that the server did not even
+begin to send is not in it, and makes "video/s each" less. Participants send at moments of their own since 9952d4d, which
+costs server and load more; where the load's core is busy as well, its own lateness is in all times. The first table is of
+coming in, and of what was lost from the first participant on; the second is of the time when all are in.
 `
 
-const roomIntro = `The same call in rooms of different size: one camera, of which everybody sees a thumbnail, and one microphone. In "muted"
+const roomIntro = `The same call in rooms of different size: one camera, which everybody sees large, and one microphone. In "muted"
 rooms everybody has both, announces them and sends neither: they show what it costs to come in (the whole way: WebSocket,
 XMPP, conference request, offer, everybody's sources told to everybody, ICE, DTLS, bridge channel, at fifty people a
 second) and to be there.
@@ -119,8 +137,8 @@ const roomsIntro = `The same with one to three hundred rooms of five people.
 const restIntro = `A thousand people have come with microphone and camera, announced both, and muted both; half a minute in which none of them
 does anything. "CPU %" is of one core, of the server's whole process: ICE checks (each client's every 2.5 s, and the
 server's own), receivers' reports, XMPP pings; a browser sends more reports than the load does (loadtest.md). To be
-woken for one datagram takes some 20 us with system calls on a virtual machine, and was most of it until 3c69f99; since
-then what nobody waits for gathers for 20 ms.
+woken for one datagram costs far more than what is done with it, and was most of it until 3c69f99; since then what nobody
+waits for gathers for a while.
 `
 
 const churnIntro = `What ` + "`./bench churn`" + ` finds, which is run by night: participants leave and come back all the time. "Warm" is after
@@ -145,11 +163,11 @@ func render(b *book) []byte {
 		}
 		fmt.Fprintf(&out, "\n## %s\n\n%s\n", s.title, s.intro)
 		for _, p := range plots[s.title] {
-			if chart := p.draw(entries); chart != "" {
+			if chart := p.draw(entries, b.Rows); chart != "" {
 				out.WriteString(chart + "\n")
 			}
 		}
-		s.table(&out, entries)
+		s.show(&out, entries, b.Rows)
 		judge(&out, s.title, entries)
 		if say := remarks[s.title]; say != nil {
 			if text := say(entries); text != "" {
@@ -159,54 +177,60 @@ func render(b *book) []byte {
 		if c, ok := comparisons[s.title]; ok {
 			c.compare(&out, entries)
 		}
+		variants(&out, entries, b.Rows)
 		steps(&out, entries)
 		notes(&out, entries)
 	}
 	return []byte(out.String())
 }
 
-// table shows medians, with the spread where it is wide enough to be seen.
-func (s *section) table(out *strings.Builder, entries []entry) {
-	fmt.Fprintf(out, "| | %s |\n|---|%s\n", strings.Join(s.columns, " | "), strings.Repeat("---:|", len(s.columns)))
-	for _, e := range entries {
-		fmt.Fprintf(out, "| %s |", e.Name)
-		for _, c := range s.columns {
-			fmt.Fprintf(out, " %s |", cell(e.Runs, c))
+// show writes the tables: medians, with the spread where it is wide enough to be seen.
+func (s *section) show(out *strings.Builder, entries, all []entry) {
+	for i, columns := range s.tables {
+		if i > 0 {
+			out.WriteByte('\n')
 		}
-		out.WriteByte('\n')
-		if s.title == profileSection {
-			s.before(out, e)
-		}
-	}
-}
-
-// before shows a row as it was at earlier commits, as rows below it.
-func (s *section) before(out *strings.Builder, e entry) {
-	for _, old := range e.Earlier {
-		fmt.Fprintf(out, "| - at %s, %s |", old.Commit, old.Date)
-		for _, c := range s.columns {
-			fmt.Fprintf(out, " %s |", cell([]figures{old.Medians}, c))
-		}
-		out.WriteByte('\n')
-	}
-}
-
-// steps shows what rows took at earlier commits.
-func steps(out *strings.Builder, entries []entry) {
-	const column = "us per packet"
-	var lines []string
-	for _, e := range entries {
-		if e.Section == profileSection {
-			continue // its table has them
-		}
-		for _, old := range e.Earlier {
-			if v, ok := old.Medians[column]; ok {
-				lines = append(lines, fmt.Sprintf("- %s: %s at %s (%s).", e.Name, number(v), old.Commit, old.Date))
+		fmt.Fprintf(out, "| | %s |\n|---|%s\n", strings.Join(columns, " | "), strings.Repeat("---:|", len(columns)))
+		for _, e := range entries {
+			fmt.Fprintf(out, "| %s |", e.title(all))
+			for _, c := range columns {
+				fmt.Fprintf(out, " %s |", e.cell(c, all))
+			}
+			out.WriteByte('\n')
+			if s.title == profileSection {
+				before(out, columns, e)
 			}
 		}
 	}
-	if len(lines) > 0 {
-		fmt.Fprintf(out, "\nBefore that, %s:\n\n%s\n", column, strings.Join(lines, "\n"))
+}
+
+// title is the row's name, with a mark if it cannot be compared with the row of
+// which it is a variant.
+func (e *entry) title(all []entry) string {
+	if base := e.variantOf(all); base != nil && !e.together(base) {
+		return fmt.Sprintf("%s (at %s: see below)", e.Name, e.Commit)
+	}
+	return e.Name
+}
+
+// cell is a figure of the row. Where it is that of the video that came, it says
+// if more would have come from a server with less to do.
+func (e *entry) cell(column string, all []entry) string {
+	text := cell(e.Runs, column)
+	if column == videoEach && e.cut(all) {
+		text += ", cut"
+	}
+	return text
+}
+
+// before shows a row as it was at earlier commits, as rows below it.
+func before(out *strings.Builder, columns []string, e entry) {
+	for _, old := range e.Earlier {
+		fmt.Fprintf(out, "| - at %s, %s |", old.Commit, old.Date)
+		for _, c := range columns {
+			fmt.Fprintf(out, " %s |", cell([]figures{old.Medians}, c))
+		}
+		out.WriteByte('\n')
 	}
 }
 
@@ -220,10 +244,7 @@ func notes(out *strings.Builder, entries []entry) {
 		if names[w] == nil {
 			order = append(order, w)
 		}
-		runs := fmt.Sprintf("%d runs", len(e.Runs))
-		if len(e.Runs) == 1 {
-			runs = "one run"
-		}
+		runs := count(len(e.Runs), "run")
 		if e.Failed > 0 {
 			runs += fmt.Sprintf(", %d more failed", e.Failed)
 		}
@@ -269,6 +290,9 @@ func cell(runs []figures, column string) string {
 	if len(all) == 0 {
 		return "-"
 	}
+	if len(all) == 2 && number(all[0]) != number(all[1]) { // a range would say more than is known
+		return number(all[0]) + ", " + number(all[1])
+	}
 	return spread(middle(all), all[0], all[len(all)-1])
 }
 
@@ -278,6 +302,14 @@ func spread(mid, low, high float64) string {
 		return number(mid)
 	}
 	return fmt.Sprintf("%s (%s-%s)", number(mid), number(low), number(high))
+}
+
+// count is so many of something.
+func count(n int, of string) string {
+	if n == 1 {
+		return "1 " + of
+	}
+	return fmt.Sprintf("%d %ss", n, of)
 }
 
 // number writes three significant digits, and no fraction of large figures.

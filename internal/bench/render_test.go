@@ -114,11 +114,12 @@ func TestPlot(t *testing.T) {
 		return e
 	}
 	p := &plots[roomSection][0]
-	entries := []entry{at("1 x 10, 1 cameras, tile", 30), at("1 x 300, muted", 4)}
-	if got := p.draw(entries); got != "" {
+	entries := []entry{at("1 x 10, 1 camera, tile", 30), at("1 x 300, muted", 4)}
+	if got := p.draw(entries, entries); got != "" {
 		t.Errorf("one point makes no plot: %s", got)
 	}
-	got := p.draw(append(entries, at("1 x 40, 1 cameras, tile", 9, 7, 8)))
+	entries = append(entries, at("1 x 40, 1 camera, tile", 9, 7, 8))
+	got := p.draw(entries, entries)
 	for _, want := range []string{"[10, 40]", "    bar [30.0, 8.00]\n    line [30.0, 8.00]\n", "0 --> 36.0", "%%{init: {"} {
 		if !strings.Contains(got, want) {
 			t.Errorf("no %s in\n%s", want, got)
@@ -186,5 +187,29 @@ func TestCollectionsMatter(t *testing.T) {
 	without.Commit = "another"
 	if text := collectionsMatter([]entry{with, without}); text != "" {
 		t.Error(text)
+	}
+}
+
+// TestCell: of two runs there is no range to tell.
+func TestCell(t *testing.T) {
+	for want, values := range map[string][]float64{"-": nil, "1.00": {1}, "1.00, 3.00": {3, 1}, "2.00": {2, 2.0001}, "2.00 (1.00-3.00)": {3, 1, 2}} {
+		var runs []figures
+		for _, v := range values {
+			runs = append(runs, figures{"a": v})
+		}
+		if got := cell(runs, "a"); got != want {
+			t.Errorf("%v: %s, want %s", values, got, want)
+		}
+	}
+}
+
+// TestLine: a run begins with what its table shows, in that order.
+func TestLine(t *testing.T) {
+	f := figures{"aa": 1, "zz": 2, "KB each": 3, "us per packet": 4, "failed": 0}
+	if got, want := f.line(mediaSection), "us per packet 4.00, KB each 3.00, failed 0, aa 1.00, zz 2.00"; got != want {
+		t.Errorf("%s, want %s", got, want)
+	}
+	if got, want := f.line(restSection), "KB each 3.00, failed 0, aa 1.00, us per packet 4.00, zz 2.00"; got != want {
+		t.Errorf("%s, want %s", got, want)
 	}
 }

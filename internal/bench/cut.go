@@ -1,0 +1,56 @@
+package main
+
+import (
+	"fmt"
+	"strings"
+)
+
+const (
+	// wholeVideo is the part of the video that was asked for, with which it
+	// counts as not cut; somewhat less comes by chance.
+	wholeVideo = 0.95
+	// pictureRate is how many pictures a second the load's cameras send; each is
+	// a packet at the least.
+	pictureRate = 30
+	// mostTiles is how many cameras somebody in tile view looks at.
+	mostTiles = 25
+)
+
+// cut says whether the server left out video: it has told so of more than a
+// few, or less came of each camera than in another row of the same shape (the
+// same cameras in a room, seen in the same way), or less than a camera sends.
+// Fewer packets, and more of them audio, are not to be compared with others.
+func (e *entry) cut(all []entry) bool {
+	if short, ok := median(e.Runs, shortOfVideo); ok && short > 100*tolerated {
+		return true
+	}
+	_, shape, _ := strings.Cut(e.Name, ", ")
+	own, ok := e.perCamera()
+	if !ok {
+		return false
+	}
+	most := 0.0
+	if strings.HasSuffix(shape, ", tile") { // on a stage not every camera is asked for
+		most = pictureRate
+	}
+	for i := range all {
+		if _, other, _ := strings.Cut(all[i].Name, ", "); other == shape {
+			rate, _ := all[i].perCamera()
+			most = max(most, rate)
+		}
+	}
+	return own < wholeVideo*most
+}
+
+// perCamera is how many packets a second came of each camera that somebody
+// looked at.
+func (e *entry) perCamera() (float64, bool) {
+	var rooms, people, cameras int
+	_, err := fmt.Sscanf(e.Name, "%d x %d, %d camera", &rooms, &people, &cameras)
+	rate, ok := median(e.Runs, videoEach)
+	if err != nil || !ok || cameras <= 0 || people <= 1 {
+		return 0, false
+	}
+	others := float64(cameras) * float64(people-1) / float64(people) // on average: one's own camera is none of them
+	return rate / min(others, mostTiles), true
+}

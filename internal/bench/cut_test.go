@@ -1,0 +1,70 @@
+package main
+
+import (
+	"strings"
+	"testing"
+)
+
+// seen is a row of which so much video came to each, and what the server told
+// of those who got less than they asked for.
+func seen(section, name string, each float64, short ...float64) entry {
+	f := figures{videoEach: each, "us per packet": 10, "server cores": 0.35, "Mbit/s": 50, "live KB each": 64}
+	for _, s := range short {
+		f[shortOfVideo] = s
+	}
+	return entry{Section: section, Name: name, Runs: []figures{f}}
+}
+
+// TestCut: by what the server says, by rows of the same shape, and by what a
+// camera sends.
+func TestCut(t *testing.T) {
+	small := seen(roomsSection, "1 x 5, 1 camera, tile", 57.6)
+	for _, tc := range []struct {
+		row entry
+		cut bool
+	}{
+		{small, false},
+		{seen(roomsSection, "100 x 5, 1 camera, tile", 56), false},
+		{seen(roomsSection, "100 x 5, 1 camera, tile", 56, 0), false},
+		{seen(roomsSection, "100 x 5, 1 camera, tile", 56, 2), false},
+		{seen(roomsSection, "100 x 5, 1 camera, tile", 56, 40), true},
+		{seen(roomsSection, "300 x 5, 1 camera, tile", 50), true},
+		{seen(roomsSection, "300 x 5, 1 camera, tile", 0, 0), true},
+		{seen(roomSection, "1 x 300, 1 camera, tile", 71), false}, // nobody is a fifth of the room
+		{seen(roomSection, "1 x 300, 1 camera, tile", 66), true},
+		{seen(costSection, "1 x 40, 1 camera, large", 20), false}, // another shape
+		{seen(mediaSection, "1 x 300, 20 cameras, tile", 590), false},
+		{seen(mediaSection, "1 x 300, 20 cameras, tile", 500), true},
+		{seen(mediaSection, "1 x 300, 30 cameras, tile", 748), false}, // of 25 at most
+		{seen(mediaSection, "1 x 300, 30 cameras, tile", 640), true},
+		{seen(mediaSection, "1 x 300, 30 cameras, stage", 349), false}, // of those who are looked at
+		{seen(costSection, "8 x 40, 4 microphones, audio only", 0), false},
+		{seen(roomSection, "1 x 10, muted", 0), false},
+		{entry{Section: mediaSection, Name: "1 x 40, 4 cameras, tile: another", Runs: []figures{{"packets/s": 10}}}, false},
+	} {
+		if got := tc.row.cut([]entry{small, tc.row}); got != tc.cut {
+			t.Errorf("%+v: %v", tc.row, got)
+		}
+	}
+}
+
+// TestCutRows: rows whose video was cut are not in the plot, say so in the
+// table, and tell nothing of what a core holds.
+func TestCutRows(t *testing.T) {
+	text := string(render(&book{Rows: []entry{
+		seen(roomsSection, "1 x 5, 1 camera, tile", 57.6), seen(roomsSection, "10 x 5, 1 camera, tile", 57.6),
+		seen(roomsSection, "100 x 5, 1 camera, tile", 10), seen(roomsSection, "300 x 5, 1 camera, tile", 0),
+		seen(delaySection, "10 x 40, 4 cameras, tile", 130),
+	}}))
+	for _, want := range []string{
+		"x-axis \"rooms\" [1, 10]\n", "```\n\nNot in it: 100 and 300 rooms. ", "| 57.6 |", "| 10.0, cut |", "| 0, cut |",
+		"| rooms of 40, four cameras | 800 |", "Measured, but with video cut: rooms of 5, one camera.\n",
+	} {
+		if !strings.Contains(text, want) {
+			t.Errorf("no %q in\n%s", want, text[len(head):])
+		}
+	}
+	if strings.Contains(text, "| rooms of 5, one camera |") {
+		t.Errorf("what a core holds is told of a row that was cut:\n%s", text[len(head):])
+	}
+}

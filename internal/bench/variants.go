@@ -1,0 +1,92 @@
+package main
+
+import (
+	"fmt"
+	"slices"
+	"strings"
+)
+
+// together says whether two rows were measured on the same machine at the same
+// commit. Others are not compared: the load may have changed between them.
+func (e *entry) together(other *entry) bool {
+	return e.Machine == other.Machine && e.Commit == other.Commit
+}
+
+// variantOf is the row of which this one is a variant: of its name, with what
+// was changed after it. It is nil for rows that are no variants.
+func (e *entry) variantOf(all []entry) *entry {
+	at := strings.LastIndex(e.Name, ", ")
+	if at < 0 {
+		return nil
+	}
+	is := func(o entry) bool { return o.Name == e.Name[:at] && len(o.Runs) > 0 }
+	i := slices.IndexFunc(all, func(o entry) bool { return is(o) && o.Section == e.Section })
+	if i < 0 {
+		i = slices.IndexFunc(all, is)
+	}
+	if i < 0 {
+		return nil
+	}
+	return &all[i]
+}
+
+// variants says what changing one thing costs a packet.
+func variants(out *strings.Builder, entries, all []entry) {
+	const column = "us per packet"
+	var lines []string
+	for i := range entries {
+		e := &entries[i]
+		base := e.variantOf(all)
+		if base == nil || len(e.Runs) == 0 {
+			continue
+		}
+		what := e.Name[len(base.Name)+len(", "):]
+		switch {
+		case !e.together(base):
+			lines = append(lines, fmt.Sprintf("- %s: %s was measured at %s and the same without it at %s, which is not compared.", base.Name, what, e.Commit, base.Commit))
+		case e.cut(all) || base.cut(all):
+			lines = append(lines, fmt.Sprintf("- %s: %s is not compared, as video was cut and the packets are not the same.", base.Name, what))
+		default:
+			lines = append(lines, fmt.Sprintf("- %s: %s takes %s times the CPU time for a packet.", base.Name, what, ratio(e.Runs, base.Runs, column)))
+		}
+	}
+	if len(lines) > 0 {
+		fmt.Fprintf(out, "\nBeside the same without it:\n\n%s\n", strings.Join(lines, "\n"))
+	}
+}
+
+// inBursts are commits whose load sent all that was due every five
+// milliseconds at once, which made packets cheaper to forward.
+var inBursts = []string{"d3a50cc", "17c528c+", "1ee2389", "1bac596", "3c69f99"}
+
+// steps shows what rows took at earlier commits.
+func steps(out *strings.Builder, entries []entry) {
+	const column = "us per packet"
+	var lines []string
+	burst := false
+	for _, e := range entries {
+		if e.Section == profileSection {
+			continue // its table has them
+		}
+		var was []string
+		for _, old := range e.Earlier {
+			if v, ok := old.Medians[column]; ok {
+				mark := ""
+				if slices.Contains(inBursts, old.Commit) {
+					mark, burst = `\*`, true
+				}
+				was = append(was, fmt.Sprintf("%s at %s (%s)%s", number(v), old.Commit, old.Date, mark))
+			}
+		}
+		if len(was) > 0 {
+			lines = append(lines, fmt.Sprintf("- %s: %s.", e.Name, strings.Join(was, ", ")))
+		}
+	}
+	if len(lines) == 0 {
+		return
+	}
+	fmt.Fprintf(out, "\nBefore that, %s, to be compared with others of the same commit only:\n\n%s\n", column, strings.Join(lines, "\n"))
+	if burst {
+		out.WriteString("\n\\* The load sent in bursts then, which are cheaper to forward.\n")
+	}
+}
