@@ -102,12 +102,16 @@ type checkCmd struct {
 	File string `arg:"" type:"path" help:"The file to check."`
 }
 
-// Run checks one file.
+// Run checks one file, and the files that it names.
 func (c checkCmd) Run(out io.Writer) error {
-	if _, err := config.Load(c.File); err != nil {
+	cfg, err := config.Load(c.File)
+	if err != nil {
 		return err
 	}
-	_, err := fmt.Fprintf(out, "%s is fine.\n", c.File)
+	if _, err := cfg.HTTP.Pair(); err != nil {
+		return fmt.Errorf("%s: %w", c.File, err)
+	}
+	_, err = fmt.Fprintf(out, "%s is fine.\n", c.File)
 	return err
 }
 

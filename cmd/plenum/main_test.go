@@ -19,6 +19,10 @@ func TestRun(t *testing.T) {
 	if err := os.WriteFile(good, []byte(config.Example()), 0o600); err != nil {
 		t.Fatal(err)
 	}
+	keyless := filepath.Join(dir, "keyless.yaml")
+	if err := os.WriteFile(keyless, []byte("http: {certificate: "+dir+"/none.pem, key: "+dir+"/none.key}\n"), 0o600); err != nil {
+		t.Fatal(err)
+	}
 	for _, tc := range []struct {
 		name, args string
 		status     int
@@ -40,6 +44,8 @@ func TestRun(t *testing.T) {
 		{"describe nothing", "config describe nosuchkey", 1, "", "nosuchkey"},
 		{"check good", "config check " + good, 0, "is fine", ""},
 		{"check bad names the line", "config check " + bad, 1, "", "[2:1]"},
+		{"check a certificate that is missing", "config check " + keyless, 1, "", "none.pem: no such file"},
+		{"serve with a certificate that is missing", "serve --http 127.0.0.1:0 --media 127.0.0.1:0 --config " + keyless, 1, "", "none.pem: no such file"},
 		{"check missing", "config check " + dir + "/none.yaml", 1, "", "cannot open"},
 		{"serve with a bad flag value", "serve --http nonsense", 1, "", "http.listen"},
 		{"serve with some roles", "serve --roles signal,focus", 1, "", "one process"},

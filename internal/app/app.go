@@ -78,12 +78,12 @@ func (a *App) listen() (err error) {
 	if a.httpLn, err = net.Listen("tcp", a.cfg.HTTP.Listen); err != nil {
 		return fmt.Errorf("cannot open the public listener (http.listen): %w%s", err, hint(err, "--http ADDR:PORT"))
 	}
-	if a.cfg.HTTP.Certificate != "" {
-		cert, err := tls.LoadX509KeyPair(a.cfg.HTTP.Certificate, a.cfg.HTTP.Key)
-		if err != nil {
-			return fmt.Errorf("cannot use the TLS certificate (http.certificate, http.key): %w", err)
-		}
-		a.httpLn = tls.NewListener(a.httpLn, &tls.Config{Certificates: []tls.Certificate{cert}, MinVersion: tls.VersionTLS12, NextProtos: []string{"http/1.1"}})
+	pair, err := a.cfg.HTTP.Pair()
+	if err != nil {
+		return err
+	}
+	if pair != nil {
+		a.httpLn = tls.NewListener(a.httpLn, &tls.Config{Certificates: []tls.Certificate{*pair}, MinVersion: tls.VersionTLS12, NextProtos: []string{"http/1.1"}})
 	}
 	a.public = publicURL(a.cfg, a.httpLn.Addr())
 	if a.cfg.Admin.Listen == "" {

@@ -1,6 +1,10 @@
 package config
 
-import "time"
+import (
+	"crypto/tls"
+	"fmt"
+	"time"
+)
 
 // Config is everything an operator can set. The yaml tag is the key, the doc
 // tag is its documentation (the first sentence says what it is; units and
@@ -25,6 +29,19 @@ type HTTP struct {
 	Certificate    string   `yaml:"certificate" doc:"File with the TLS certificate chain in PEM. With it and the key the listener speaks HTTPS; without, plain HTTP for localhost or behind a proxy that terminates TLS."`
 	Key            string   `yaml:"key" doc:"File with the private key of the certificate, in PEM."`
 	TrustedProxies []string `yaml:"trusted-proxies" doc:"Address ranges whose X-Forwarded-Proto and X-Forwarded-For headers are believed."`
+}
+
+// Pair loads the certificate with its key, nil if there is none. The error
+// names the settings and the file.
+func (h *HTTP) Pair() (*tls.Certificate, error) {
+	if h.Certificate == "" {
+		return nil, nil
+	}
+	pair, err := tls.LoadX509KeyPair(h.Certificate, h.Key)
+	if err != nil {
+		return nil, fmt.Errorf("cannot use the TLS certificate (http.certificate, http.key): %w", err)
+	}
+	return &pair, nil
 }
 
 // Media configures the UDP side.

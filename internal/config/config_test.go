@@ -1,7 +1,13 @@
 package config
 
 import (
+	"bytes"
+	"crypto/x509"
+	"encoding/pem"
+	"math/rand/v2"
+	"net/http/httptest"
 	"os"
+	"path/filepath"
 	"reflect"
 	"strings"
 	"testing"
@@ -53,7 +59,19 @@ func TestParse(t *testing.T) {
 		}},
 		{name: "bad limits", yaml: "media:\n  conference-last-n-limits: {20: -2}\n  loudest: {speakers: -1}\n", errHas: []string{"conference-last-n-limits: 20: -2", "media.loudest.speakers"}},
 		{name: "unknown key names its line", yaml: "domain: a.example\nmedai:\n  listen: :1\n", errHas: []string{"[2:1]", "medai"}},
-		{name: "unknown nested key", yaml: "domain: a.example\nmedia:\n  lisen: :1\n", errHas: []string{"[3:3]", "lisen"}},
+		{name: "unknown nested key", yaml: "domain: a.example\nmedia:\n  lisen: :1\n", errHas: []string{"[3:3]", `"lisen" here; did you mean listen?`}},
+		{name: "nearly a section", yaml: "htpp:\n  listen: :1\n", errHas: []string{"[1:1]", "did you mean http?"}},
+		{name: "nearer than the first that is near", yaml: "admain: {}\n", errHas: []string{"mean admin?"}},
+		{name: "short and not alike", yaml: "tap: 1\n", errHas: []string{"plenum config describe"}},
+		{name: "key of another section", yaml: "domain: a.example\nmax-occupants: 5\n", errHas: []string{"[2:1]", "it belongs to signal"}},
+		{name: "key of no section", yaml: "http: {domain: a.example}\n", errHas: []string{"[1:8]", "it belongs to the top level"}},
+		{name: "nothing alike", yaml: "visitors: 5\n", errHas: []string{"[1:1]", "plenum config describe"}},
+		{name: "text for list", yaml: "roles: signal\n", errHas: []string{"[1:8]", "this must be a list: write roles: [signal]"}},
+		{name: "texts for list", yaml: "focus:\n  codecs: VP8, VP9\n", errHas: []string{"[2:", "write codecs: [VP8, VP9]"}},
+		{name: "keys for list", yaml: "roles:\n  signal: true\n", errHas: []string{"[2:", "a list in brackets"}},
+		{name: "block for list", yaml: "roles: |\n  signal\n", errHas: []string{"[1:", "a list in brackets"}},
+		{name: "text for section", yaml: "media: :10000\n", errHas: []string{"[1:8]", `media must have keys with values below it: "plenum config describe media"`}},
+		{name: "list for all", yaml: "- domain\n", errHas: []string{"[1:1]", "such as domain: meet.example"}},
 		{name: "wrong type", yaml: "signal:\n  max-frame: lots\n", errHas: []string{"[2:", "whole number"}},
 		{name: "duration without unit", yaml: "signal:\n  hibernation: 45\n", errHas: []string{"[2:", "500ms"}},
 		{name: "yes for true", yaml: "web: {p2p: yes}\n", errHas: []string{"[1:", "true or false"}},
@@ -93,6 +111,68 @@ func TestParse(t *testing.T) {
 	}
 }
 
+// TestTypos compares with trying all ways to make one text of the other.
+func TestTypos(t *testing.T) {
+	var obvious func(a, b string) int
+	obvious = func(a, b string) int {
+		if a == "" || b == "" {
+			return len(a) + len(b)
+		}
+		if a[0] == b[0] {
+			return obvious(a[1:], b[1:])
+		}
+		return 1 + min(obvious(a[1:], b), obvious(a, b[1:]), obvious(a[1:], b[1:]))
+	}
+	rnd := rand.New(rand.NewPCG(1, 2))
+	word := func() string {
+		b := make([]byte, rnd.IntN(7))
+		for i := range b {
+			b[i] = "abc"[rnd.IntN(3)]
+		}
+		return string(b)
+	}
+	for range 2000 {
+		a, b := word(), word()
+		if got, want := min(typos(a, b), maxTypos+1), min(obvious(a, b), maxTypos+1); got != want {
+			t.Fatalf("%q, %q: %d, want %d", a, b, got, want)
+		}
+	}
+}
+
+// TestPair: a certificate that is named can be used, or the error says which
+// setting is at fault.
+func TestPair(t *testing.T) {
+	if pair, err := (&HTTP{}).Pair(); pair != nil || err != nil {
+		t.Errorf("without a certificate: %v, %v", pair, err)
+	}
+	dir := t.TempDir()
+	server := httptest.NewTLSServer(nil)
+	server.Close()
+	cert := server.TLS.Certificates[0]
+	key, err := x509.MarshalPKCS8PrivateKey(cert.PrivateKey)
+	if err != nil {
+		t.Fatal(err)
+	}
+	good := HTTP{Certificate: filepath.Join(dir, "cert.pem"), Key: filepath.Join(dir, "key.pem")}
+	for file, block := range map[string]*pem.Block{good.Certificate: {Type: "CERTIFICATE", Bytes: cert.Certificate[0]}, good.Key: {Type: "PRIVATE KEY", Bytes: key}} {
+		if err := os.WriteFile(file, pem.EncodeToMemory(block), 0o600); err != nil {
+			t.Fatal(err)
+		}
+	}
+	if pair, err := good.Pair(); err != nil || !bytes.Equal(pair.Certificate[0], cert.Certificate[0]) {
+		t.Errorf("with a certificate: %v, %v", pair, err)
+	}
+	none, empty := filepath.Join(dir, "none.pem"), filepath.Join(dir, "empty.pem")
+	if err := os.WriteFile(empty, nil, 0o600); err != nil {
+		t.Fatal(err)
+	}
+	for file, want := range map[string]string{none: "no such file", empty: "failed to find"} {
+		if _, err := (&HTTP{Certificate: file, Key: file}).Pair(); err == nil || !strings.Contains(err.Error(), want) || !strings.Contains(err.Error(), "http.certificate") {
+			t.Errorf("%s: %v, want %q", file, err, want)
+		}
+	}
+}
+
 func TestLoadMissingFile(t *testing.T) {
 	if _, err := Load(t.TempDir() + "/none.yaml"); err == nil || !strings.Contains(err.Error(), "cannot open") {
 		t.Errorf("got %v", err)
@@ -102,6 +182,9 @@ func TestLoadMissingFile(t *testing.T) {
 func FuzzParse(f *testing.F) {
 	f.Add([]byte(Example()))
 	f.Add([]byte("a: [b"))
+	f.Add([]byte("roles: signal"))
+	f.Add([]byte("a: &a x\nroles: *a"))
+	f.Add([]byte("http: {lisen: |\n"))
 	f.Fuzz(func(t *testing.T, b []byte) {
 		if len(b) > 4096 {
 			return

@@ -6,9 +6,6 @@ import (
 	"fmt"
 	"io"
 	"os"
-	"regexp"
-	"strconv"
-	"strings"
 
 	"github.com/goccy/go-yaml"
 )
@@ -61,46 +58,4 @@ func Parse(b []byte, c *Config) error {
 		c.Focus.SourceSignalingDelays = delays
 	}
 	return c.Validate()
-}
-
-// explain makes the decoder's error one that names a line, in words that need
-// no Go.
-func explain(err error, file []byte) error {
-	text := yaml.FormatError(err, false, true)
-	if _, quoted, ok := strings.Cut(text, "duration "); ok && strings.HasPrefix(text, "time: ") {
-		return fmt.Errorf("%s%s: %s", lineOf(quoted, file), quoted, wanted["time.Duration"])
-	}
-	return errors.New(wrongType.ReplaceAllStringFunc(text, func(s string) string {
-		if w := wanted[wrongType.FindStringSubmatch(s)[1]]; w != "" {
-			return w
-		}
-		return "this has the wrong form"
-	}))
-}
-
-// wrongType is how the decoder says that a value does not fit its key.
-var wrongType = regexp.MustCompile(`cannot unmarshal .* into Go struct field \S+ of type (.+)`)
-
-// wanted says what a key of a Go type takes.
-var wanted = map[string]string{
-	"time.Duration": "this must be a duration, like 45s, 500ms or 2m",
-	"int":           "this must be a whole number",
-	"bool":          "this must be true or false",
-	"string":        "this must be a text",
-}
-
-// lineOf finds the value that is no duration: for those the decoder's error has
-// no position.
-func lineOf(quoted string, file []byte) string {
-	value, err := strconv.Unquote(quoted)
-	if err != nil {
-		return ""
-	}
-	is := regexp.MustCompile(`:\s*["']?` + regexp.QuoteMeta(value) + `["']?\s*([,}#]|$)`)
-	for i, line := range strings.Split(string(file), "\n") {
-		if is.MatchString(line) {
-			return fmt.Sprintf("[%d] ", i+1)
-		}
-	}
-	return ""
 }
