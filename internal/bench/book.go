@@ -38,6 +38,14 @@ type entry struct {
 	Earlier       []past `json:",omitempty"` // what it was at other commits, the oldest first
 }
 
+// find returns the row of a name in a section, or a row of which nothing is known.
+func find(entries []entry, section, name string) entry {
+	if at := slices.IndexFunc(entries, func(e entry) bool { return e.Section == section && e.Name == name }); at >= 0 {
+		return entries[at]
+	}
+	return entry{}
+}
+
 // past is what is kept of figures that were measured again.
 type past struct {
 	Commit, Date string

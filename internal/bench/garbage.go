@@ -26,11 +26,12 @@ func collecting() row {
 
 // collectEvery makes the server collect its garbage each second for so long.
 func collectEvery(ctx context.Context, admin string, long time.Duration) error {
-	for until := time.Now().Add(long); time.Now().Before(until); {
+	begun := time.Now()
+	for at := time.Second; at <= long; at += time.Second {
 		if err := collect(ctx, admin); err != nil {
 			return err
 		}
-		if err := pause(ctx, min(time.Second, time.Until(until))); err != nil {
+		if err := pause(ctx, time.Until(begun.Add(at))); err != nil {
 			return err
 		}
 	}
@@ -115,17 +116,11 @@ func (f figures) pauses(before, after garbage, wall float64) {
 // collectionsMatter says in a sentence whether delays are longer if garbage is
 // collected each second, "" if that is not known of one commit.
 func collectionsMatter(entries []entry) string {
-	find := func(name string) *entry {
-		if at := slices.IndexFunc(entries, func(e entry) bool { return e.Name == name }); at >= 0 {
-			return &entries[at]
-		}
-		return &entry{}
-	}
-	with, without := find(collectingRow.name), find(collectingRow.plain)
+	with, without := find(entries, delaySection, collectingRow.name), find(entries, delaySection, collectingRow.plain)
 	often, known := median(with.Runs, "collections/s")
 	seldom, also := median(without.Runs, "collections/s")
 	longest := sorted(with.Runs, "GC pause max ms")
-	if !known || !also || len(longest) == 0 || !with.together(without) {
+	if !known || !also || len(longest) == 0 || !with.together(&without) {
 		return ""
 	}
 	text := fmt.Sprintf("Does garbage collection matter? With %s collections a second, the longest pause of all %s ms, and with %s a second:",

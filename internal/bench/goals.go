@@ -2,7 +2,6 @@ package main
 
 import (
 	"fmt"
-	"slices"
 	"strings"
 )
 
@@ -12,15 +11,13 @@ type goal struct {
 	section, row, column string
 	must, goal           float64
 	because              string // what the bound stands for, "" if the column says it
-	obstacle             string // what is known to be in the way, said if the goal is missed
+	obstacle             string // what is known to be in the way and no profile in shownBy can show, said if the goal is missed
 }
 
 // What is in the way of more than one goal.
 const (
-	kernelsShare  = "Most of it is the kernel's, sending and on loopback receiving: see the profile."
 	sharedSeconds = "Seconds of two programs: the load has one core too, to come in with."
 	fanOut        = "A turn's copies leave together, and most of it is the system call: the first of them waits for the last."
-	wakings       = "Wakings, system calls and timers: see the text above."
 )
 
 var goals = []goal{
@@ -32,8 +29,8 @@ var goals = []goal{
 	{mediaSection, "1 x 300, 30 cameras, tile", "load cores", 1, 0.3, "300 or 1,000 participants a core of the load, from these 300", "The load opens, counts and times each packet, on its own core: see loadtest.md."},
 	{mediaSection, "1 x 300, 20 cameras, tile", "failed", 0, 0, "all are in the call to the end", ""},
 	{mediaSection, "1 x 1000, 20 cameras, tile", "failed", 0, 0, "all are in the call to the end; how much video they get is said by video/s each", ""},
-	{costSection, "10 x 40, 1 camera, large", "us per packet", 6.7, 3.3, "150,000 or 300,000 packets a second and core", kernelsShare},
-	{costSection, "8 x 40, 4 microphones, audio only", "us per packet", 10, 5, "100,000 or 200,000 packets a second and core", kernelsShare},
+	{costSection, "10 x 40, 1 camera, large", "us per packet", 6.7, 3.3, "150,000 or 300,000 packets a second and core", ""},
+	{costSection, "8 x 40, 4 microphones, audio only", "us per packet", 10, 5, "100,000 or 200,000 packets a second and core", ""},
 	{delaySection, "66 x 10, 2 cameras, tile", "added p50 ms", 1, 0.1, "", fanOut},
 	{delaySection, "66 x 10, 2 cameras, tile", "added p99 ms", 5, 1, "", fanOut},
 	{delaySection, "10 x 40, 4 cameras, tile", "added p50 ms", 1, 0.1, "", fanOut},
@@ -45,16 +42,17 @@ var goals = []goal{
 	{crowdSection, "81 x 40, muted, all come at once", "accepted last s", 6, 1.5, "", sharedSeconds},
 	{crowdSection, "81 x 40, muted, all come at once", "DTLS last s", 10, 3, "", sharedSeconds},
 	{roomSection, "1 x 1000, 1 camera, tile", "KB each", 256, 64, "999 of whom only receive video", "Room for garbage is shared by all, and is part of it: live KB are what is in use."},
-	{restSection, "at rest: 25 x 40, muted", "CPU %", 3, 1, "", wakings},
-	{restSection, "at rest: 1 x 1000, muted", "CPU %", 3, 1, "", wakings},
+	{restSection, "at rest: 25 x 40, muted", "CPU %", 3, 1, "", ""},
+	{restSection, "at rest: 1 x 1000, muted", "CPU %", 3, 1, "", ""},
 }
 
-// judge writes a line for each goal of a section that was measured.
-func judge(out *strings.Builder, title string, entries []entry) {
+// judge writes a line for each goal of a section that was measured, of all
+// rows there are.
+func judge(out *strings.Builder, title string, all []entry) {
 	var lines []string
 	for _, g := range goals {
 		if g.section == title {
-			lines = append(lines, g.line(entries))
+			lines = append(lines, g.line(all))
 		}
 	}
 	if len(lines) > 0 {
@@ -64,10 +62,7 @@ func judge(out *strings.Builder, title string, entries []entry) {
 
 // line is the verdict; a row that came to nothing has one as well.
 func (g *goal) line(entries []entry) string {
-	var e entry
-	if at := slices.IndexFunc(entries, func(e entry) bool { return e.Name == g.row }); at >= 0 {
-		e = entries[at]
-	}
+	e := find(entries, g.section, g.row)
 	all := sorted(e.Runs, g.column)
 	if len(e.Runs) == 0 && e.Failed > 0 {
 		return fmt.Sprintf("- %s: no run came to its end. %s must be at most %g, goal at most %g: missed.", g.row, g.column, g.must, g.goal)
@@ -82,8 +77,8 @@ func (g *goal) line(entries []entry) string {
 	if busy, ok := median(e.Runs, "server cores"); ok && g.section == delaySection {
 		why = fmt.Sprintf(" (the server's core was %.0f %% busy)", 100*busy)
 	}
-	if g.obstacle != "" && middle(all) > min(g.must, g.goal) {
-		why += " " + g.obstacle
+	if middle(all) > min(g.must, g.goal) {
+		why += " " + strings.TrimSpace(g.obstacle+" "+inTheWay(entries, g.row))
 	}
 	return fmt.Sprintf("- %s: %s %s. Must be at most %g: %s. Goal at most %g: %s.%s", g.row, g.column, number(middle(all)),
 		g.must, verdict(all, g.must), g.goal, verdict(all, g.goal), why)

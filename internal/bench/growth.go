@@ -57,10 +57,13 @@ func restRows() []row {
 	return all
 }
 
+// untilCalm is how long after everybody is in nothing happens any more.
+const untilCalm = 12 * time.Second
+
 // muted is a call in which people announce what they have, and send none of it.
 func muted(section string, c call) row {
 	m := c.meeting()
-	m.args, m.calm = append(m.args, "--muted"), 12*time.Second
+	m.args, m.calm = append(m.args, "--muted"), untilCalm
 	return row{section: section, name: fmt.Sprintf("%d x %d, muted", c.rooms, c.people), takes: m.takes(), once: m.run}
 }
 

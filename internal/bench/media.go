@@ -66,6 +66,7 @@ type meeting struct {
 	server       []string      // more in the server's environment
 	both         bool          // the server may use the load's core as well
 	collects     bool          // the server is made to collect its garbage each second while it is measured
+	coming       bool          // a profile is taken while people come, not when all are in
 	calm         time.Duration // how much longer than settled nothing is measured
 	late         time.Duration // how much longer than the ramp it takes until everybody is in, if there is too much for the server
 	people       int

@@ -1,10 +1,13 @@
 package main
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"fmt"
 	"io"
+	"path/filepath"
+	"slices"
 	"strings"
 	"time"
 
@@ -13,18 +16,73 @@ import (
 
 const profileSection = "What the profile shows"
 
+// Profiles that say what is in the way of goals.
+const (
+	largeProfile = "profile: 10 x 40, 1 camera, large"
+	audioProfile = "profile: 16 x 40, 4 microphones, audio only"
+	restProfile  = "profile: at rest, 25 x 40 muted"
+	joinProfile  = "profile: 81 x 40, muted, all come"
+)
+
+// shownBy is which profile shows what is in the way of a goal, by the goal's row.
+var shownBy = map[string]string{
+	"10 x 40, 1 camera, large":          largeProfile,
+	"8 x 40, 4 microphones, audio only": audioProfile,
+	"81 x 40, muted, all come at once":  joinProfile,
+	"at rest: 25 x 40, muted":           restProfile,
+	"at rest: 1 x 1000, muted":          restProfile,
+}
+
+// mostShares is how many shares of a profile are named beside a missed goal.
+const mostShares = 3
+
+// inTheWay is the largest shares of the profile that shows what a row's CPU time
+// goes to, "" if there is none of the kind.
+func inTheWay(entries []entry, row string) string {
+	name, ok := shownBy[row]
+	if !ok {
+		return ""
+	}
+	shown := find(entries, profileSection, name)
+	type part struct {
+		column string
+		value  float64
+	}
+	var parts []part
+	for _, column := range shareColumns() {
+		if v, ok := median(shown.Runs, column); ok {
+			parts = append(parts, part{column, v})
+		}
+	}
+	if len(parts) == 0 {
+		return fmt.Sprintf("What its CPU time goes to was not measured (%s).", name)
+	}
+	slices.SortStableFunc(parts, func(a, b part) int { return cmp.Compare(b.value, a.value) })
+	var words []string
+	for _, p := range parts[:min(len(parts), mostShares)] {
+		words = append(words, fmt.Sprintf("%s %s %%", strings.TrimSuffix(p.column, " %"), number(p.value)))
+	}
+	return fmt.Sprintf("Most of the server's CPU time is %s (%s, at %s).", strings.Join(words, ", "), name, shown.Commit)
+}
+
 // profileRows are calls that use the server's core in different ways.
 func profileRows() []row {
 	var all []row
-	add := func(name string, c call, flags ...string) {
+	add := func(name string, c call, change func(*meeting), flags ...string) {
 		m := c.meeting()
 		m.args = append(m.args, flags...)
-		all = append(all, row{section: profileSection, name: "profile: " + name, most: 1, takes: m.takes(), once: m.profile})
+		change(m)
+		all = append(all, row{section: profileSection, name: name, most: 1, takes: m.takes(), once: m.profile})
 	}
+	asIs := func(*meeting) {}
 	const steady = 30 * time.Second // a hundred samples for each second of CPU
-	add("1 x 300, 30 cameras, tile", call{1, 300, 30, "tile", 10 * time.Second, steady})
-	add("10 x 40, 1 camera, large", call{10, 40, 1, "stage", 8 * time.Second, steady}, "--full-bitrate")
-	add("16 x 40, 4 microphones, audio only", call{16, 40, 4, "tile", 14 * time.Second, steady}, "--video", "0")
+	add("profile: 1 x 300, 30 cameras, tile", call{1, 300, 30, "tile", 10 * time.Second, steady}, asIs)
+	add(largeProfile, call{10, 40, 1, "stage", 8 * time.Second, steady}, asIs, "--full-bitrate")
+	add(audioProfile, call{16, 40, 4, "tile", 14 * time.Second, steady}, asIs, "--video", "0")
+	quiet := growing(25, 40, 40)
+	quiet.steady = time.Minute // of a server that does next to nothing
+	add(restProfile, quiet, func(m *meeting) { m.calm = untilCalm }, "--muted")
+	add(joinProfile, call{81, 40, 40, "tile", 0, 20 * time.Second}, func(m *meeting) { m.coming = true }, "--muted", "--ramp", "all")
 	return all
 }
 
@@ -64,45 +122,61 @@ func shareColumns() []string {
 const otherShare = "other %"
 
 // profile lets synthetic participants call against a fresh server as run does,
-// and takes a profile of its CPU while all of them are in.
+// and takes a profile of its CPU while all of them are in, or while they come.
 func (c *meeting) profile(ctx context.Context, s *settings, dir string) (figures, error) {
 	p, public, admin, err := startAll(ctx, s, dir, c.server...)
 	if err != nil {
 		return nil, err
 	}
 	defer p.stop()
-	return s.underLoad(ctx, dir, c.ramp+c.steady+patience, func() (figures, error) {
-		if _, err := c.awaitEverybody(ctx, admin); err != nil {
-			return nil, err
+	file := filepath.Join(dir, "report.json")
+	var w window
+	f, err := s.underLoad(ctx, dir, c.ramp+c.steady+patience, func() (f figures, err error) {
+		if !c.coming {
+			if _, err := c.awaitEverybody(ctx, admin); err != nil {
+				return nil, err
+			}
+			if err := pause(ctx, settled+c.calm); err != nil {
+				return nil, err
+			}
 		}
-		if err := pause(ctx, settled); err != nil {
-			return nil, err
-		}
-		return c.sample(ctx, admin)
-	}, append([]string{public}, c.args...)...)
-}
-
-func (c *meeting) sample(ctx context.Context, admin string) (figures, error) {
-	before, err := scrape(ctx, admin)
+		f, w, err = c.sample(ctx, admin)
+		return f, err
+	}, append([]string{public, "--json", file}, c.args...)...)
 	if err != nil {
 		return nil, err
 	}
+	return f, f.readReport(file, w)
+}
+
+// sample takes a profile, and counts what was forwarded in the meantime.
+func (c *meeting) sample(ctx context.Context, admin string) (figures, window, error) {
+	before, err := scrape(ctx, admin)
+	w := window{from: time.Now()}
+	if err != nil {
+		return nil, w, err
+	}
 	body, err := get(ctx, fmt.Sprintf("%s/debug/pprof/profile?seconds=%.0f", admin, c.steady.Seconds()))
 	if err != nil {
-		return nil, err
+		return nil, w, err
 	}
 	defer body.Close()
 	f, used, err := readProfile(body)
 	if err != nil {
-		return nil, err
+		return nil, w, err
 	}
 	after, err := scrape(ctx, admin)
-	if err == nil {
-		_, err = c.here(after)
+	w.to = time.Now()
+	if err != nil {
+		return nil, w, err
 	}
-	f.packets(change{before, after}, used.Seconds(), c.steady.Seconds())
-	f.batches(change{before, after}, c.steady.Seconds())
-	return f, err
+	in, err := c.here(after)
+	f.packets(change{before, after}, used.Seconds(), w.to.Sub(w.from).Seconds())
+	f.batches(change{before, after}, w.to.Sub(w.from).Seconds())
+	if c.coming && in > 0 {
+		f["CPU-ms a join"] = 1000 * used.Seconds() / float64(in)
+	}
+	return f, w, err
 }
 
 // batches adds how often the workers look for something to do, and how much

@@ -22,7 +22,7 @@ var sections = []section{
 	{signallingSection, signallingIntro, [][]string{{"connect CPU-s", "join CPU-s", "join s", "change CPU-s", "idle CPU %", "MB", "peak MB", "KB each", "load CPU-s"}}},
 	{mediaSection, mediaIntro, [][]string{{"packets/s", "us per packet", "server cores", "video share %", videoEach, "mean run", "loss %", "delay p50 ms", "p99 ms", "added p99 ms", "KB each", "live KB each", "lent %", "load cores", "failed"}}},
 	{costSection, costIntro, [][]string{{"packets/s", "us per packet", "server cores", "video share %", videoEach, "mean run", "loss %", "KB each", "live KB each", "load cores", "failed"}}},
-	{profileSection, profileIntro, [][]string{append(shareColumns(), "us per packet", "packets/s", "mean run", "packets a flush", "turns/s")}},
+	{profileSection, profileIntro, [][]string{append(shareColumns(), "us per packet", "CPU-ms a join", "server cores", "packets/s", "mean run", "packets a flush", "turns/s", "load cores")}},
 	{delaySection, delayIntro, [][]string{{"server cores", "packets/s", videoEach, "mean run", "loss %", "added p50 ms", "added p99 ms", "added p99.9 ms", "collections/s", "GC pause p50 ms", "GC pause p99 ms", "GC pause max ms", "load cores", "failed"}}},
 	{crowdSection, crowdIntro, [][]string{
 		{"accepted p50 s", "accepted last s", "DTLS p50 s", "DTLS last s", "audio p50 s", "audio last s", "picture p50 s", "picture last s", "audio loss %", "video loss %", "failed"},
@@ -84,7 +84,8 @@ rows are compared, below the table, only with those of the same.
 `
 
 const profileIntro = `CPU profiles of the server (` + "`/debug/pprof/profile`" + `) while everybody is in, in percent of its CPU time: where the
-innermost function with a share of its own has it.
+innermost function with a share of its own has it. One is of a server in whose rooms nothing happens any more, and one
+is of people who all come at once, from the first to the last and until they have settled.
 
 - sendmmsg, recvmmsg: the two system calls of media. On loopback the receivers' side of the kernel is in the first one.
 - wait: the poller and the runtime's scheduler.
@@ -168,7 +169,7 @@ func render(b *book) []byte {
 			}
 		}
 		s.show(&out, entries, b.Rows)
-		judge(&out, s.title, entries)
+		judge(&out, s.title, b.Rows)
 		if say := remarks[s.title]; say != nil {
 			if text := say(entries); text != "" {
 				fmt.Fprintf(&out, "\n%s\n", text)
