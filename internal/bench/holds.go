@@ -29,7 +29,7 @@ const holdsIntro = `
 
 How many people one core of this machine carries when it is 70 % busy, in proportion from what was measured below; what
 the network takes then, both ways together, and the memory, with its room for garbage. The load's cameras send few bits:
-people who look at a large picture of a real one take some two megabits a second each. On other machines the proportions
+people who look at a large picture of a real one take one to two megabits a second each. On other machines the proportions
 hold better than the numbers. With more than a core can carry the server lets people in later and sends less video; audio
 suffers last. Nothing is told from rows whose video was cut so.
 
