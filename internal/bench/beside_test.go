@@ -78,7 +78,7 @@ func TestPeersRow(t *testing.T) {
 		row *row
 		us  float64
 	}{{&all[2], 5}, {&foreign, 40}, {&all[1], 8}} {
-		b.enter(e.row, []figures{{"us per packet": e.us}}, 0)
+		b.enter(e.row, time.Now(), []figures{{"us per packet": e.us}}, 0)
 	}
 	if err := b.write(); err != nil {
 		t.Fatal(err)
@@ -96,7 +96,7 @@ func TestPeersRow(t *testing.T) {
 	if got, want := strings.Join(names, "; "), all[1].name+"; "+foreign.name+"; "+all[2].name; got != want {
 		t.Errorf("%s, want %s", got, want)
 	}
-	if want := "1 x 40, 4 cameras, tile: another 1.0 takes 5.00 times the CPU time of plenum for a packet."; !strings.Contains(string(text), want) {
+	if want := "1 x 40, 4 cameras, tile: another 1.0 takes 5.00 times the CPU time of plenum for a packet, both measured within 1 minute."; !strings.Contains(string(text), want) {
 		t.Errorf("no %q in\n%s", want, text)
 	}
 }

@@ -32,10 +32,11 @@ type entry struct {
 	Machine       string
 	Commit        string // of the measured source
 	Date          string
+	Began, Ended  time.Time `json:",omitzero"` // of the first run and the last
 	Runs          []figures
 	Failed        int    `json:",omitempty"` // runs that came to nothing
 	Version       string `json:",omitempty"` // of the program, if it is not plenum
-	Earlier       []past `json:",omitempty"` // what it was at other commits, the oldest first
+	Earlier       []past `json:",omitempty"` // what it was before, the oldest first; of each commit the last time
 }
 
 // find returns the row of a name in a section, or a row of which nothing is known.
@@ -70,29 +71,34 @@ func openBook(dir string) (*book, error) {
 	return b, json.Unmarshal(data, b)
 }
 
-// enter takes the runs of a row, and how many more came to nothing.
-func (b *book) enter(r *row, runs []figures, failed int) {
-	e := entry{Section: r.section, Name: r.name, Machine: machine(), Commit: b.commit, Date: time.Now().Format(time.DateOnly), Runs: runs, Failed: failed}
+// enter takes the runs of a row, the first of which began then, and how many
+// more came to nothing. It returns the row as it stands now.
+func (b *book) enter(r *row, began time.Time, runs []figures, failed int) *entry {
+	now := time.Now().Truncate(time.Second)
+	e := entry{Section: r.section, Name: r.name, Machine: machine(), Commit: b.commit, Date: now.Format(time.DateOnly),
+		Began: began.Truncate(time.Second), Ended: now, Runs: runs, Failed: failed}
 	if r.version != nil {
 		e.Version = r.version()
 	}
 	b.Rows = slices.DeleteFunc(b.Rows, func(o entry) bool {
 		same := o.Section == e.Section && o.Name == e.Name
-		if same {
-			e.Earlier = o.past(e.Commit)
-		}
-		if same && b.more && o.Commit == e.Commit && o.Machine == e.Machine {
-			e.Runs, e.Failed = append(o.Runs, e.Runs...), o.Failed+e.Failed
+		switch {
+		case same && b.more && o.together(&e):
+			e.Runs, e.Failed, e.Began, e.Earlier = append(o.Runs, e.Runs...), o.Failed+e.Failed, o.Began, o.Earlier
+		case same:
+			e.Earlier = o.past()
 		}
 		return same
 	})
 	b.Rows = append(b.Rows, e)
+	return &b.Rows[len(b.Rows)-1]
 }
 
-// past is what is kept of an entry when the row is measured at a commit.
-func (e *entry) past(commit string) []past {
+// past is what is kept of an entry when the row is measured again.
+func (e *entry) past() []past {
 	all := e.Earlier
-	if e.Commit != commit && len(e.Runs) > 0 {
+	if len(e.Runs) > 0 {
+		all = slices.DeleteFunc(slices.Clone(all), func(p past) bool { return p.Commit == e.Commit })
 		medians := figures{}
 		for column := range e.Runs[0] {
 			medians[column], _ = median(e.Runs, column)

@@ -112,7 +112,7 @@ type atLeast struct{ must, goal float64 }
 var comparisons = map[string]comparison{
 	signallingSection: {"join CPU-s", "CPU time of plenum to join", ": " + ours, "Prosody: not measured.",
 		map[string]atLeast{"81 x 40: Prosody, gc generational": {60, 150}}},
-	mediaSection: {"us per packet", "CPU time of plenum for a packet", "", "", nil},
+	mediaSection: {"us per packet", "CPU time of plenum for a packet", "", "No media server of another make was measured.", nil},
 }
 
 // ratio is that of the medians, and between what it lies by the spread of both.
@@ -158,7 +158,14 @@ func (c *comparison) compare(out *strings.Builder, entries []entry) {
 			lines = append(lines, fmt.Sprintf("- %s: %s was not measured together with plenum, and is not compared.", shape, who))
 			continue
 		}
-		lines = append(lines, fmt.Sprintf("- %s: %s takes %s times the %s.", shape, who, ratio(e.Runs, base.Runs, c.column), c.what)+c.verdict(e, base))
+		when, soon := e.within(&base)
+		line := fmt.Sprintf("- %s: %s takes %s times the %s, both measured %s.", shape, who, ratio(e.Runs, base.Runs, c.column), c.what, when)
+		if soon {
+			line += c.verdict(e, base)
+		} else {
+			line += " That is not judged."
+		}
+		lines = append(lines, line)
 	}
 	if len(lines) == 0 && c.without != "" {
 		lines = []string{c.without}

@@ -38,9 +38,16 @@ func TestGoalsExist(t *testing.T) {
 	}
 }
 
+// later is a row as if it had been measured later.
+func later(e entry, d time.Duration) entry {
+	e.Began, e.Ended = e.Began.Add(d), e.Ended.Add(d)
+	return e
+}
+
 func TestGoalLines(t *testing.T) {
+	noon := time.Date(2026, 1, 2, 12, 0, 0, 0, time.UTC)
 	at := func(name string, values ...float64) entry {
-		e := entry{Section: signallingSection, Name: name}
+		e := entry{Section: signallingSection, Name: name, Began: noon, Ended: noon.Add(100 * time.Second)}
 		for _, v := range values {
 			e.Runs = append(e.Runs, figures{"join CPU-s": v})
 		}
@@ -54,8 +61,13 @@ func TestGoalLines(t *testing.T) {
 		{all, []string{
 			"81 x 40: plenum: join CPU-s 0.500. Must be at most 1.5: met. Goal at most 0.4: missed, 1.25 times that.",
 			"1 x 321: plenum: join CPU-s 0.300. Must be at most 1.2: met. Goal at most 0.3: met.",
-			"81 x 40: Prosody, gc generational takes 76.0 times the CPU time of plenum to join. Must be at least 60: met. Goal at least 150: missed.",
+			"81 x 40: Prosody, gc generational takes 76.0 times the CPU time of plenum to join, both measured within 2 minutes. Must be at least 60: met. Goal at least 150: missed.",
 		}},
+		{[]entry{all[0], later(all[1], 2*time.Hour)}, []string{"takes 76.0 times the CPU time of plenum to join, both measured within 122 minutes. That is not judged."}},
+		{[]entry{later(all[1], time.Hour), all[0]}, []string{"both measured within 62 minutes. Must be at least 60: met."}},
+		{[]entry{{Section: signallingSection, Name: all[0].Name, Runs: all[0].Runs}, all[1]}, []string{"both measured at times that are not known. That is not judged."}},
+		{all[:1], []string{"Not measured: 81 x 40: Prosody, gc generational; 81 x 40: Prosody, gc incremental 105/250; 1 x 321: plenum;", "## Delay\n\nNot measured: 66 x 10, 2 cameras, tile;"}},
+		{[]entry{{Section: mediaSection, Name: "1 x 40, 4 cameras, tile", Runs: []figures{{"us per packet": 5}}}}, []string{"No media server of another make was measured."}},
 		{all[:1], []string{"Prosody: not measured.", "1 x 321: plenum: join CPU-s was not measured. Must be at most 1.2, goal at most 0.3."}},
 		{[]entry{{Section: signallingSection, Name: "1 x 321: plenum", Failed: 2}}, []string{
 			"1 x 321: plenum: no run came to its end. join CPU-s must be at most 1.2, goal at most 0.3: missed.",

@@ -86,14 +86,15 @@ func table(ctx context.Context, args []string) error {
 	var s settings
 	f := flag.NewFlagSet("bench", flag.ExitOnError)
 	f.Usage = func() {
-		fmt.Fprint(f.Output(), "bench measures plenum and its peers, all rows or some.\n\n"+
+		fmt.Fprint(f.Output(), "bench measures plenum and its peers, all rows or some. What was measured before of a row is shown beside it\n"+
+			"and kept, of each commit the last time; -more adds runs instead.\n\n"+
 			"  bench churn -h    an hour of joining and leaving: does memory grow?\n"+
 			"  bench beside -h   a server of another make, beside plenum's figures\n"+
 			"  bench storm -h    XMPP clients alone, against any server on this machine: the load of the table of signalling\n"+
 			"  bench render      writes performance.md anew from performance.json\n\nFlags:\n")
 		f.PrintDefaults()
 	}
-	s.addTo(f, 5, "how often each row is measured; those that take long or decide no goal at most as often as -list says")
+	s.addTo(f, 5, "how often each row is measured; unless this is given those that take long or decide no goal less often, as -list says")
 	only := f.String("only", ".", "rows to measure, a regular `expression` on their names")
 	list := f.Bool("list", false, "list the rows and end")
 	_ = f.Parse(args) // ends the process on mistakes
@@ -105,11 +106,24 @@ func table(ctx context.Context, args []string) error {
 	if f.NArg() > 0 || len(all) == 0 {
 		return fmt.Errorf("there is no row to measure: -only %q %s (bench -list shows them)", *only, strings.Join(f.Args(), " "))
 	}
+	f.Visit(func(given *flag.Flag) {
+		if given.Name == "runs" {
+			all = uncapped(all)
+		}
+	})
 	if *list {
 		printRows(all, s.runs)
 		return nil
 	}
 	return s.measure(ctx, all)
+}
+
+// uncapped are rows that are run as often as is asked for.
+func uncapped(all []row) []row {
+	for i := range all {
+		all[i].most = 0
+	}
+	return all
 }
 
 // printRows lists rows below the titles of their tables, with how often and how

@@ -114,6 +114,7 @@ func (r *row) measure(ctx context.Context, s *settings, parent string, book *boo
 	want := r.times(s.runs)
 	var runs []figures
 	var failed []error
+	began := time.Now()
 	for i := 0; i < want && len(failed) < failures && ctx.Err() == nil; i++ {
 		start := time.Now()
 		f, err := r.run(ctx, s, parent)
@@ -128,7 +129,10 @@ func (r *row) measure(ctx context.Context, s *settings, parent string, book *boo
 	if ctx.Err() != nil { // a row that was not finished keeps the figures it had
 		return errors.Join(append(failed, ctx.Err())...)
 	}
-	book.enter(r, runs, len(failed))
+	e := book.enter(r, began, runs, len(failed))
+	if n := len(e.Earlier); n > 0 {
+		fmt.Printf("  the time before, at %s, medians: %s\n", e.Earlier[n-1].Commit, e.Earlier[n-1].Medians.line(r.section))
+	}
 	return errors.Join(append(failed, book.write())...)
 }
 

@@ -26,6 +26,15 @@ func TestLasts(t *testing.T) {
 	}
 }
 
+// TestUncapped: how often is asked for is how often all are run.
+func TestUncapped(t *testing.T) {
+	for _, r := range uncapped(rows()) {
+		if r.times(7) != 7 {
+			t.Errorf("%s is run %d times", r.name, r.times(7))
+		}
+	}
+}
+
 // TestReady: what is missing is said in plain words before anything is run.
 func TestReady(t *testing.T) {
 	good := func() *place {

@@ -159,7 +159,11 @@ func render(b *book) []byte {
 	holds(&out, b.Rows)
 	for _, s := range sections {
 		entries := slices.DeleteFunc(slices.Clone(b.Rows), func(e entry) bool { return e.Section != s.title })
+		absent := missing(s.title, b.Rows)
 		if len(entries) == 0 {
+			if absent != "" {
+				fmt.Fprintf(&out, "\n## %s\n%s", s.title, absent)
+			}
 			continue
 		}
 		fmt.Fprintf(&out, "\n## %s\n\n%s\n", s.title, s.intro)
@@ -181,8 +185,23 @@ func render(b *book) []byte {
 		variants(&out, entries, b.Rows)
 		steps(&out, entries)
 		notes(&out, entries)
+		out.WriteString(absent)
 	}
 	return []byte(out.String())
+}
+
+// missing says which rows of a section were never measured, "" for none.
+func missing(title string, all []entry) string {
+	var names []string
+	for _, r := range rows() {
+		if r.section == title && find(all, title, r.name).Name == "" {
+			names = append(names, r.name)
+		}
+	}
+	if len(names) == 0 {
+		return ""
+	}
+	return fmt.Sprintf("\nNot measured: %s.\n", strings.Join(names, "; "))
 }
 
 // show writes the tables: medians, with the spread where it is wide enough to be seen.

@@ -8,6 +8,7 @@ import (
 	"path/filepath"
 	"strings"
 	"testing"
+	"time"
 )
 
 func TestNumber(t *testing.T) {
@@ -35,7 +36,7 @@ func TestBook(t *testing.T) {
 		for _, v := range step.cpus {
 			runs = append(runs, figures{"join CPU-s": v})
 		}
-		b.enter(&all[step.row], runs, 0)
+		b.enter(&all[step.row], time.Now(), runs, 0)
 		if err := b.write(); err != nil {
 			t.Fatal(err)
 		}
@@ -74,7 +75,7 @@ func TestRendered(t *testing.T) {
 }
 
 // TestMore: runs add up only when that is wanted, and only those of one
-// commit; what was measured at another is kept as past.
+// commit; what was measured before is kept as past, of each commit the last.
 func TestMore(t *testing.T) {
 	b := &book{dir: t.TempDir(), commit: "a"}
 	r := &rows()[0]
@@ -82,9 +83,9 @@ func TestMore(t *testing.T) {
 		commit        string
 		more          bool
 		runs, earlier int
-	}{{"a", true, 1, 0}, {"a", true, 2, 0}, {"a", false, 1, 0}, {"b", true, 1, 1}, {"b", true, 2, 1}} {
+	}{{"a", true, 1, 0}, {"a", true, 2, 0}, {"a", false, 1, 1}, {"a", false, 1, 1}, {"b", true, 1, 1}, {"b", true, 2, 1}, {"b", false, 1, 2}} {
 		b.commit, b.more = step.commit, step.more
-		b.enter(r, []figures{{"join CPU-s": 1}}, 0)
+		b.enter(r, time.Now(), []figures{{"join CPU-s": 1}}, 0)
 		if e := b.Rows[0]; len(b.Rows) != 1 || len(e.Runs) != step.runs || len(e.Earlier) != step.earlier {
 			t.Errorf("%+v: %+v", step, b.Rows)
 		}

@@ -2,14 +2,37 @@ package main
 
 import (
 	"fmt"
+	"math"
 	"slices"
 	"strings"
+	"time"
 )
 
 // together says whether two rows were measured on the same machine at the same
 // commit. Others are not compared: the load may have changed between them.
 func (e *entry) together(other *entry) bool {
 	return e.Machine == other.Machine && e.Commit == other.Commit
+}
+
+// sameRun is within how long two rows have to be measured for their ratio to be
+// judged: about what all rows take. A shared machine is another one hours later.
+const sameRun = 2 * time.Hour
+
+// within says within which time two rows were measured, from the first run of
+// one to the last of the other, and whether that counts as the same run.
+func (e *entry) within(other *entry) (when string, soon bool) {
+	if e.Began.IsZero() || other.Began.IsZero() {
+		return "at times that are not known", false
+	}
+	first, last := e.Began, e.Ended
+	if other.Began.Before(first) {
+		first = other.Began
+	}
+	if other.Ended.After(last) {
+		last = other.Ended
+	}
+	d := last.Sub(first)
+	return "within " + count(max(1, int(math.Ceil(d.Minutes()))), "minute"), d <= sameRun
 }
 
 // variantOf is the row of which this one is a variant: of its name, with what
