@@ -21,10 +21,13 @@ type Limits struct {
 	Forget time.Duration
 }
 
-// DefaultLimits suit a server of a few cores.
+// DefaultLimits suit a server of a few cores. Least is what a core does within
+// Delay, at more than a millisecond for an invitation: if requests take longer
+// with as few as that under way they wait for something else, media most of all,
+// and people who had to come one by one would have waited for nothing.
 func DefaultLimits() Limits {
 	return Limits{
-		First: 32, Least: 8, Most: 1000,
+		First: 32, Least: 32, Most: 1000,
 		Patience: 500 * time.Millisecond, Delay: 50 * time.Millisecond, Forget: 5 * time.Second,
 	}
 }

@@ -17,7 +17,8 @@ type server struct {
 	think func(who string) time.Duration // negative: never answers
 
 	queue   []request
-	free    time.Time // when the server is done with what it works on
+	lag     time.Duration // that each request waits for something else
+	free    time.Time     // when the server is done with what it works on
 	answers []answer
 	invited []string
 	done    map[string]time.Duration // when somebody had answered, since began
@@ -53,7 +54,7 @@ func (s *server) ask(room string, from, to int) {
 // step lets a millisecond pass.
 func (s *server) step() {
 	s.now = s.now.Add(time.Millisecond)
-	for len(s.queue) > 0 && !s.free.After(s.now) {
+	for len(s.queue) > 0 && !s.free.After(s.now) && s.now.Sub(s.queue[0].at) >= s.lag {
 		r := s.queue[0]
 		s.queue = s.queue[1:]
 		s.free = s.free.Add(s.work())
@@ -230,8 +231,19 @@ func TestPressureRisesAndFalls(t *testing.T) {
 		s.step()
 	}
 	again := s.gate.State().Window
-	if wide < 100 || narrow > 16 || queue > 16 || again < 100 {
+	if wide < 100 || narrow > DefaultLimits().Least || queue > DefaultLimits().Least/2 || again < 100 {
 		t.Errorf("window %d, under pressure %d with a queue of %d, then %d", wide, narrow, queue, again)
+	}
+}
+
+// TestWhatOthersDelay: where media, and not invitations, makes each request wait,
+// people do not come in one by one.
+func TestWhatOthersDelay(t *testing.T) {
+	s := newServer(DefaultLimits(), time.Millisecond)
+	s.lag = 4 * DefaultLimits().Delay
+	s.ask("big", 0, 1000)
+	if took := s.run(1000); took > 15*time.Second {
+		t.Errorf("%d are in after %v", len(s.done), took)
 	}
 }
 
