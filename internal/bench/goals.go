@@ -17,7 +17,7 @@ type goal struct {
 // What is in the way of more than one goal.
 const (
 	sharedSeconds = "Seconds of two programs: the load has one core too, to come in with."
-	fanOut        = "A turn's copies leave together, and most of it is the system call: the first of them waits for the last."
+	fanOut        = "A packet's copies leave together, and most of it is the system call: the first waits for the last, and other rooms' packets for both."
 )
 
 var goals = []goal{

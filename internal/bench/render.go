@@ -97,7 +97,7 @@ is of people who all come at once, from the first to the last and until they hav
 - signalling: XMPP, focus, web. memory: allocation and collection.
 - other: the clock, address tables, timers, and what belongs to nobody.
 
-What a turn of a worker has to send leaves together, in system calls of up to a thousand datagrams (packets a flush). How
+What a turn of a worker has to send for a room leaves together, in system calls of up to a thousand datagrams (packets a flush). How
 many datagrams leave with one message of such a call (mean run) decides most. Thumbnails are pictures of one packet, of
 different sizes and from different senders, and few of them leave for one receiver in one turn. Waiting for
 more would have to last longer than a packet may be delayed: at a hundred packets a second for one receiver, forty

@@ -37,6 +37,7 @@ type conference struct {
 	lastN  int // conference-last-n-limits for this size, alloc.Unlimited for none
 	timer  mono.Timer
 	gone   bool
+	thread thread
 }
 
 func newConference(w *worker, meetingID, room string) *conference {

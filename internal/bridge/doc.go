@@ -12,7 +12,8 @@
 // one worker, the least loaded one when it was made: whatever happens in it
 // happens on one goroutine, so that forwarding takes no lock. A turn of a
 // worker reads a batch of datagrams, handles them, its letters and its
-// timers, and sends everything that came of it in one flush.
+// timers. What comes of the datagrams of one conference is sent together, in
+// one flush with that of others if it is little (intake.go).
 //
 // The kernel knows nothing of owners, so a datagram may arrive at any
 // worker's socket. A peer's first STUN message names its worker in the user

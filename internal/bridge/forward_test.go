@@ -23,6 +23,7 @@ type bench struct {
 	sender *endpoint
 	sealer *srtp.Sealer // the sender's
 	addr   netip.AddrPort
+	sink   netip.AddrPort // where all receivers are
 	seq    uint16
 	pkt    []byte
 }
@@ -48,8 +49,24 @@ func newBenches(t testing.TB, workers, receivers int, profile srtp.Profile, offe
 	t.Cleanup(func() { b.closeSockets(); sink.Close() })
 	w := b.workers[0]
 	w.now = mono.Now()
-	n := &bench{w: w, addr: netip.MustParseAddrPort("127.0.0.1:9"), pkt: make([]byte, 1500)}
-	req := &colibri.ConferenceModify{MeetingID: meeting, Create: true}
+	to := sink.LocalAddr().(*net.UDPAddr).AddrPort()
+	n := &bench{w: w, addr: netip.MustParseAddrPort("127.0.0.1:9"), sink: netip.AddrPortFrom(to.Addr(), to.Port())}
+	n.meet(t, meeting, receivers, profile, offered...)
+	return n
+}
+
+// beside is another conference of the same worker, whose sender has another port.
+func (n *bench) beside(t testing.TB, name string, port uint16, receivers int, profile srtp.Profile) *bench {
+	t.Helper()
+	o := &bench{w: n.w, addr: netip.AddrPortFrom(n.addr.Addr(), port), sink: n.sink}
+	o.meet(t, name, receivers, profile)
+	return o
+}
+
+func (n *bench) meet(t testing.TB, name string, receivers int, profile srtp.Profile, offered ...media.Description) {
+	t.Helper()
+	n.pkt = make([]byte, 1500)
+	req := &colibri.ConferenceModify{MeetingID: name, Create: true}
 	for i := range receivers + 1 {
 		m := colibri.EndpointModify{ID: fmt.Sprintf("%08x", i), Create: true, WantTransport: true, Media: offer()}
 		if i == 0 {
@@ -60,15 +77,13 @@ func newBenches(t testing.TB, workers, receivers int, profile srtp.Profile, offe
 		}
 		req.Endpoints = append(req.Endpoints, m)
 	}
-	if _, err := w.modify(req); err != nil {
+	if _, err := n.w.modify(req); err != nil {
 		t.Fatal(err)
 	}
-	to := sink.LocalAddr().(*net.UDPAddr).AddrPort()
-	for i, ep := range w.conferences[meeting].order {
-		n.connect(t, ep, profile, i, netip.AddrPortFrom(to.Addr(), to.Port()))
+	for i, ep := range n.w.conferences[name].order {
+		n.connect(t, ep, profile, i, n.sink)
 	}
-	w.turnOver()
-	return n
+	n.w.turnOver()
 }
 
 // turnOver is the end of a turn.

@@ -33,6 +33,7 @@ type worker struct {
 	stress    governing
 	useless   ages
 	gathering gathering
+	intake    intake
 
 	random mrand.Source // cryptographic, for transaction ids
 
@@ -127,15 +128,7 @@ func (w *worker) turn() {
 	// Letters first: whose address is whose is told by letter before anything
 	// is sent there, and what comes back may be among these packets.
 	w.readMail()
-	for i := range n {
-		p := &w.in.Packets[i]
-		if i%packetsPerClock == packetsPerClock-1 {
-			w.now = mono.Now()
-		}
-		w.count.inc(cPacketsIn)
-		w.count.add(cBytesIn, uint64(len(p.Data)))
-		w.arrive(p.Addr, p.Data, false, read.Add(-p.Waited))
-	}
+	w.takeIn(n, read)
 	w.wheel.Advance(w.now, w.fire)
 	w.govern()
 	w.reallocate()
@@ -212,13 +205,20 @@ func (w *worker) readMail() {
 
 func (w *worker) flush() {
 	w.sendParcels()
+	w.busy.ended = w.sendOut()
+	w.sendBatches()
+}
+
+// sendOut hands what is in the arena to the kernel, and returns when that was
+// done.
+func (w *worker) sendOut() mono.Time {
 	sent, dropped, err := w.sock.Flush()
 	w.count.add(cPacketsOut, uint64(sent))
 	w.count.add(dropSend, uint64(dropped))
 	_ = err // counted; the path is best effort, as the network is
-	w.busy.ended = mono.Now()
-	w.delays.sent(w.busy.ended)
-	w.sendBatches()
+	now := mono.Now()
+	w.delays.sent(now)
+	return now
 }
 
 // packet is the demultiplexer (RFC 7983 §7). pkt may be changed in place.

@@ -203,6 +203,10 @@ func (s *Socket) Buffer(n int, to netip.AddrPort) []byte {
 // was asked for then; 0 takes it back.
 func (s *Socket) Commit(n int) { s.out.commit(n) }
 
+// Pending is how many datagrams were committed since they were last handed to
+// the kernel, by Flush or by Buffer to make room. It is for the owner.
+func (s *Socket) Pending() int { return len(s.out.grams) }
+
 // Flush sends what was committed. It never blocks. It returns how many
 // datagrams were sent and dropped since the last Flush, including those that
 // Buffer had to send to make room. The error is not nil only when the socket

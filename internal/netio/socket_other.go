@@ -128,6 +128,9 @@ func (s *Socket) Buffer(n int, to netip.AddrPort) []byte {
 // Commit fixes the length of the datagram of the last Buffer.
 func (s *Socket) Commit(n int) { s.out.commit(n) }
 
+// Pending is how many datagrams were committed since the last flush.
+func (s *Socket) Pending() int { return len(s.out.grams) }
+
 // Flush sends what was committed.
 func (s *Socket) Flush() (sent, dropped int, err error) {
 	err = s.flush()
