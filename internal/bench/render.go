@@ -166,6 +166,7 @@ func render(b *book) []byte {
 			}
 			continue
 		}
+		begun := out.Len()
 		fmt.Fprintf(&out, "\n## %s\n\n%s\n", s.title, s.intro)
 		for _, p := range plots[s.title] {
 			if chart := p.draw(entries, b.Rows); chart != "" {
@@ -184,6 +185,7 @@ func render(b *book) []byte {
 		}
 		variants(&out, entries, b.Rows)
 		steps(&out, entries)
+		explainBursts(&out, out.String()[begun:])
 		notes(&out, entries)
 		out.WriteString(absent)
 	}
@@ -224,13 +226,17 @@ func (s *section) show(out *strings.Builder, entries, all []entry) {
 	}
 }
 
-// title is the row's name, with a mark if it cannot be compared with the row of
-// which it is a variant.
+// title is the row's name, with a mark if the load was another when it was
+// measured, and one if it cannot be compared with the row of which it is a variant.
 func (e *entry) title(all []entry) string {
-	if base := e.variantOf(all); base != nil && !e.together(base) {
-		return fmt.Sprintf("%s (at %s: see below)", e.Name, e.Commit)
+	name := e.Name
+	if len(e.Runs) > 0 {
+		name += burst(e.Commit, e.Runs[0])
 	}
-	return e.Name
+	if base := e.variantOf(all); base != nil && !e.together(base) {
+		name += fmt.Sprintf(" (at %s: see below)", e.Commit)
+	}
+	return name
 }
 
 // cell is a figure of the row. Where it is that of the video that came, it says
@@ -246,7 +252,7 @@ func (e *entry) cell(column string, all []entry) string {
 // before shows a row as it was at earlier commits, as rows below it.
 func before(out *strings.Builder, columns []string, e entry) {
 	for _, old := range e.Earlier {
-		fmt.Fprintf(out, "| - at %s, %s |", old.Commit, old.Date)
+		fmt.Fprintf(out, "| - at %s, %s%s |", old.Commit, old.Date, burst(old.Commit, old.Medians))
 		for _, c := range columns {
 			fmt.Fprintf(out, " %s |", cell([]figures{old.Medians}, c))
 		}

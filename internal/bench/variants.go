@@ -55,7 +55,6 @@ func (e *entry) variantOf(all []entry) *entry {
 
 // variants says what changing one thing costs a packet.
 func variants(out *strings.Builder, entries, all []entry) {
-	const column = "us per packet"
 	var lines []string
 	for i := range entries {
 		e := &entries[i]
@@ -70,7 +69,7 @@ func variants(out *strings.Builder, entries, all []entry) {
 		case e.cut(all) || base.cut(all):
 			lines = append(lines, fmt.Sprintf("- %s: %s is not compared, as video was cut and the packets are not the same.", base.Name, what))
 		default:
-			lines = append(lines, fmt.Sprintf("- %s: %s takes %s times the CPU time for a packet.", base.Name, what, ratio(e.Runs, base.Runs, column)))
+			lines = append(lines, fmt.Sprintf("- %s: %s takes %s times the CPU time for a packet.", base.Name, what, ratio(e.Runs, base.Runs, forwardingCost)))
 		}
 	}
 	if len(lines) > 0 {
@@ -82,34 +81,41 @@ func variants(out *strings.Builder, entries, all []entry) {
 // milliseconds at once, which made packets cheaper to forward.
 var inBursts = []string{"d3a50cc", "17c528c+", "1ee2389", "1bac596", "3c69f99"}
 
+// burstMark is put behind figures of packets that are of such a commit.
+const burstMark = `\*`
+
+func burst(commit string, f figures) string {
+	if _, media := f[forwardingCost]; media && slices.Contains(inBursts, commit) {
+		return burstMark
+	}
+	return ""
+}
+
+// forwardingCost is the figure that is kept an eye on over commits.
+const forwardingCost = "us per packet"
+
 // steps shows what rows took at earlier commits.
 func steps(out *strings.Builder, entries []entry) {
-	const column = "us per packet"
 	var lines []string
-	burst := false
 	for _, e := range entries {
-		if e.Section == profileSection {
-			continue // its table has them
-		}
 		var was []string
 		for _, old := range e.Earlier {
-			if v, ok := old.Medians[column]; ok {
-				mark := ""
-				if slices.Contains(inBursts, old.Commit) {
-					mark, burst = `\*`, true
-				}
-				was = append(was, fmt.Sprintf("%s at %s (%s)%s", number(v), old.Commit, old.Date, mark))
+			if v, ok := old.Medians[forwardingCost]; ok {
+				was = append(was, fmt.Sprintf("%s at %s (%s)%s", number(v), old.Commit, old.Date, burst(old.Commit, old.Medians)))
 			}
 		}
-		if len(was) > 0 {
+		if len(was) > 0 && e.Section != profileSection { // whose table has them
 			lines = append(lines, fmt.Sprintf("- %s: %s.", e.Name, strings.Join(was, ", ")))
 		}
 	}
-	if len(lines) == 0 {
-		return
+	if len(lines) > 0 {
+		fmt.Fprintf(out, "\nBefore that, %s, to be compared with others of the same commit only:\n\n%s\n", forwardingCost, strings.Join(lines, "\n"))
 	}
-	fmt.Fprintf(out, "\nBefore that, %s, to be compared with others of the same commit only:\n\n%s\n", column, strings.Join(lines, "\n"))
-	if burst {
-		out.WriteString("\n\\* The load sent in bursts then, which are cheaper to forward.\n")
+}
+
+// explainBursts says what the mark means, if there is one.
+func explainBursts(out *strings.Builder, written string) {
+	if strings.Contains(written, burstMark) {
+		out.WriteString("\n" + burstMark + " The load sent in bursts then, which are cheaper to forward.\n")
 	}
 }

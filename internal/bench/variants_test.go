@@ -18,6 +18,7 @@ func TestVariants(t *testing.T) {
 	large.Earlier = []past{{"1bac596", "2026-11-23", figures{"us per packet": 5}}, {"abb", "2026-11-24", figures{"us per packet": 7}}}
 	text := string(render(&book{Rows: []entry{
 		at("abc", mediaSection, "1 x 300, 30 cameras, tile", 6, 600), large,
+		at("3c69f99", mediaSection, "1 x 3, 3 cameras, stage", 6, 60),
 		at("abc", costSection, "1 x 40, 1 camera, large, without offload", 9, 150),
 		at("abb", costSection, "1 x 40, 1 camera, large, HMAC-SHA1", 9, 150),
 		at("abc", costSection, "1 x 300, 30 cameras, tile, HMAC-SHA1", 9, 750),
@@ -28,9 +29,13 @@ func TestVariants(t *testing.T) {
 		"| 1 x 40, 1 camera, large, without offload |", "| 1 x 40, 1 camera, large, HMAC-SHA1 (at abb: see below) |",
 		"- 1 x 300, 30 cameras, tile: HMAC-SHA1 is not compared, as video was cut and the packets are not the same.",
 		`- 1 x 40, 1 camera, large: 5.00 at 1bac596 (2026-11-23)\*, 7.00 at abb (2026-11-24).`, "\n\\* The load sent in bursts",
+		`| 1 x 3, 3 cameras, stage\* |`,
 	} {
 		if !strings.Contains(text, want) {
 			t.Errorf("no %q in\n%s", want, text[len(head):])
 		}
+	}
+	if n := strings.Count(text, "The load sent in bursts"); n != 2 {
+		t.Errorf("bursts are explained %d times, in two sections that have them", n)
 	}
 }
