@@ -44,6 +44,9 @@ func (ep *endpoint) channelReceived(l *wsLink, raw []byte) {
 	}
 	m := channelMessage{ep: ep, link: l, size: len(raw)}
 	m.msg, m.err = colibri.ParseMessage(raw)
+	if _, ok := m.msg.(*colibri.EndpointStats); !ok && l != nil { // clients send these all the time
+		l.hurry()
+	}
 	if !ep.w.mail.postCalmly(m) {
 		ep.channel.waiting.Add(-1)
 	}

@@ -90,6 +90,13 @@ func (l *wsLink) park() bool {
 // Readable implements readable.Waiter.
 func (l *wsLink) Readable() { l.rouse() }
 
+// hurry notes that something was read that somebody waits for.
+func (l *wsLink) hurry() {
+	if l.watch != nil {
+		l.watch.Hurry(mono.Time(l.heard.Load()))
+	}
+}
+
 // rouse starts the reading goroutine unless there is one.
 func (l *wsLink) rouse() {
 	if l.parked.CompareAndSwap(true, false) {

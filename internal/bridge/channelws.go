@@ -13,6 +13,7 @@ import (
 	"github.com/gobwas/ws"
 
 	"github.com/plenum-conf/plenum/internal/mono"
+	"github.com/plenum-conf/plenum/internal/netio/nowait"
 	"github.com/plenum-conf/plenum/internal/netio/readable"
 )
 
@@ -24,7 +25,7 @@ const channelPath = "/colibri-ws/"
 
 // What the original bridge does, and clients are known to expect.
 const (
-	wsPingEvery    = 15 * time.Second
+	wsPingEvery    = 30 * time.Second // the original: 15 s; proxies close sockets that are silent for 60 s
 	wsIdle         = 60 * time.Second
 	wsWriteTimeout = 20 * time.Second
 	wsCloseTimeout = time.Second
@@ -80,6 +81,7 @@ func (b *Bridge) serveChannel(rw http.ResponseWriter, r *http.Request) {
 	if err != nil {
 		return // Upgrade has answered
 	}
+	conn = nowait.Wrap(conn)
 	l := newWSLink(b, conn, ownReader(conn, buf.Reader), ep)
 	if !b.trackSocket(l) {
 		l.close(ws.StatusGoingAway, "the bridge stops")
@@ -159,7 +161,7 @@ func (l *wsLink) begin() {
 	l.writing = false
 	l.wake()
 	if !l.closed {
-		l.ping = time.AfterFunc(wsPingEvery, l.pingNow)
+		l.ping = time.AfterFunc(untilPing(), l.pingNow)
 	}
 }
 
@@ -175,8 +177,14 @@ func (l *wsLink) pingNow() {
 		return
 	}
 	l.due = true
-	l.ping.Reset(wsPingEvery)
+	l.ping.Reset(untilPing())
 	l.wake()
+}
+
+// untilPing is wsPingEvery to the next grain.
+func untilPing() time.Duration {
+	now := mono.Now()
+	return now.Add(wsPingEvery).RoundUp().Sub(now)
 }
 
 // send queues a message. It reports false when the message cannot be taken;
@@ -224,69 +232,72 @@ func (l *wsLink) wake() {
 	}
 }
 
-// take returns all frames to write now, and whether they are the last. If there
-// are none, the writing goroutine is to end. It sets the deadline of the write,
-// in one step with looking whether the link is being closed.
-func (l *wsLink) take(out *net.Buffers) (last bool) {
+// take appends all frames to write now to out, and reports whether they are the
+// last. If there are none, the writing goroutine is to end. It sets the deadline
+// of the write, in one step with looking whether the link is being closed.
+func (l *wsLink) take(out []byte) (_ []byte, last bool) {
 	l.mu.Lock()
 	defer l.mu.Unlock()
 	if !l.closed {
 		l.conn.SetWriteDeadline(time.Now().Add(wsWriteTimeout))
 	}
 	for _, msg := range l.queue {
-		appendFrame(out, ws.OpText, msg)
+		out = appendFrame(out, ws.OpText, msg)
 	}
 	l.queue, l.bytes = nil, 0
 	if l.ponged {
 		l.ponged = false
-		appendFrame(out, ws.OpPong, l.pong)
+		out = appendFrame(out, ws.OpPong, l.pong)
 	}
 	if l.due {
 		l.due = false
-		appendFrame(out, ws.OpPing, nil)
+		out = appendFrame(out, ws.OpPing, nil)
 	}
 	if l.closed {
-		appendFrame(out, ws.OpClose, l.ending)
+		out = appendFrame(out, ws.OpClose, l.ending)
 	}
-	l.writing = len(*out) > 0
-	return l.closed
+	l.writing = len(out) > 0
+	return out, l.closed
 }
 
-func appendFrame(out *net.Buffers, op ws.OpCode, payload []byte) {
-	var head frameHead
+func appendFrame(out []byte, op ws.OpCode, payload []byte) []byte {
+	head := frameHead{b: out}
 	_ = ws.WriteHeader(&head, ws.Header{Fin: true, OpCode: op, Length: int64(len(payload))})
-	*out = append(*out, head.b[:head.n])
-	if len(payload) > 0 {
-		*out = append(*out, payload)
-	}
+	return append(head.b, payload...)
 }
 
 // frameHead collects the few bytes of a frame header.
-type frameHead struct {
-	b [ws.MaxHeaderSize]byte
-	n int
-}
+type frameHead struct{ b []byte }
 
 func (h *frameHead) Write(p []byte) (int, error) {
-	n := copy(h.b[h.n:], p)
-	h.n += n
-	return n, nil
+	h.b = append(h.b, p...)
+	return len(p), nil
 }
+
+// written are buffers of what is being written.
+var written = sync.Pool{New: func() any { return new([]byte) }}
+
+// keepWritten is how large a buffer may be that is kept, in bytes.
+const keepWritten = 64 << 10
 
 // write is the writing goroutine. Whoever writes last, or in vain, owns the end
 // of the connection: nobody writes after it.
 func (l *wsLink) write() {
+	buf := written.Get().(*[]byte)
 	for {
-		var out net.Buffers
-		last := l.take(&out)
-		if len(out) == 0 {
-			return
+		out, last := l.take((*buf)[:0])
+		if cap(out) <= keepWritten {
+			*buf = out
 		}
-		if _, err := out.WriteTo(l.conn); err != nil || last {
+		if len(out) == 0 {
+			break
+		}
+		if _, err := l.conn.Write(out); err != nil || last {
 			l.conn.Close()
 			l.rouse()
 			l.b.channels.Done()
-			return
+			break
 		}
 	}
+	written.Put(buf)
 }

@@ -111,6 +111,7 @@ func (ep *endpoint) secured(now mono.Time) {
 
 // everySecond is what is due each second, unless nothing happens (rest.go).
 func (ep *endpoint) everySecond(now mono.Time) {
+	rested := ep.resting
 	ep.scheduleSecond(now)
 	lim := &ep.w.b.opt.Limits
 	switch {
@@ -127,6 +128,9 @@ func (ep *endpoint) everySecond(now mono.Time) {
 	ep.checkConnectivity(now)
 	ep.checkChannelless(now)
 	ep.catchUp()
+	if rested && ep.resting {
+		return // nothing has come in the meantime
+	}
 	ep.rollRates()
 	ep.rollBandwidth(now)
 	ep.idleAudio(now)

@@ -17,7 +17,8 @@ import (
 // What comes then may be late by a grain: the first packet of media after a
 // second without any, the first check from an address nobody knows, timers, and,
 // by what is measured, a path's round trip. So may what clients say on bridge
-// channels; other letters wake the worker at once. A grain of all that 10,000
+// channels, for which the sockets' Set waits in the same way (package readable);
+// other letters wake the worker at once. A grain of all that 10,000
 // people send at rest takes some 300 KB of a socket's queue, which has 10 MB
 // ([Options.ReadBuffer]).
 
@@ -54,7 +55,7 @@ func (g *gathering) settle(now mono.Time, came uint64) {
 // until when.
 func (g *gathering) begin(now mono.Time) (d time.Duration, ok bool) {
 	g.now = g.calm.Load()
-	return grain - time.Duration(now)%grain, g.now
+	return now.Add(1).RoundUp().Sub(now), g.now
 }
 
 // end is told of the end of a wait.

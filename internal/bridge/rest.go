@@ -10,8 +10,8 @@ import (
 // people are there, but no media come from anyone, and nobody changes anything.
 // All that is done again and again, by the conference for its sources and by
 // each endpoint every second, would find nothing to do then, so that it is done
-// seldom. What is due at a certain time still is: the end of a silent endpoint,
-// and that others are told of its silence.
+// seldom, and so are checks for consent. What is due at a certain time still is:
+// the end of a silent endpoint, and that others are told of its silence.
 
 const (
 	// restAfter is how long nothing must have happened. Whatever looks back at
@@ -38,7 +38,7 @@ func (c *conference) wake() {
 	c.w.nearly(&c.timer, c.w.now.Add(conferenceTick))
 	for i, ep := range c.order {
 		if ep.resting {
-			ep.resting = false
+			ep.rest(false)
 			c.w.nearly(&ep.secondTimer, c.w.now.Add(time.Duration(1+i%int(time.Second/grain))*grain))
 		}
 	}
@@ -58,7 +58,7 @@ func (c *conference) tickPeriod(now mono.Time) time.Duration {
 // endpoint will have been silent for too long unless it is heard before.
 func (ep *endpoint) scheduleSecond(now mono.Time) {
 	silent := ep.heard.Add(silentAfter)
-	ep.resting = ep.c.resting && ep.heard != 0 && ep.securedAt != 0 && silent > now
+	ep.rest(ep.c.resting && ep.heard != 0 && ep.securedAt != 0 && silent > now)
 	if ep.resting {
 		ep.w.notBefore(&ep.secondTimer, silent)
 		return
@@ -69,7 +69,12 @@ func (ep *endpoint) scheduleSecond(now mono.Time) {
 // lookSoon is for an endpoint that has something to do within a second.
 func (ep *endpoint) lookSoon() {
 	if ep.resting {
-		ep.resting = false
+		ep.rest(false)
 		ep.w.nearly(&ep.secondTimer, ep.w.now.Add(time.Second))
 	}
+}
+
+func (ep *endpoint) rest(resting bool) {
+	ep.resting = resting
+	ep.agent.Rest(resting)
 }

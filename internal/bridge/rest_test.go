@@ -85,8 +85,17 @@ func TestRest(t *testing.T) {
 		if ticks, seconds := q.count(time.Minute); ticks > 21 || seconds > 12 {
 			t.Fatalf("before %s the conference looks after itself %d times a minute, an endpoint %d times", name, ticks, seconds)
 		}
+		if ep.resent = 1; !ep.agent.Stats().Resting {
+			t.Errorf("before %s consent is asked for as ever", name)
+		}
+		if q.run(silentAfter + time.Second); ep.resent == 0 {
+			t.Errorf("before %s an endpoint at rest looks after media", name)
+		}
 		happens()
 		awake("after " + name)
+		if ep.agent.Stats().Resting || ep.resent != 0 {
+			t.Errorf("after %s consent is asked for seldom, or nobody looks after media", name)
+		}
 	}
 }
 

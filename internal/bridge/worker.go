@@ -144,7 +144,7 @@ func (w *worker) turn() {
 // that a worker with a thousand silent endpoints wakes fifty times a second and
 // not a thousand times. The grain bounds how many fire in one turn as well: a
 // turn in which all did would keep media waiting.
-const grain = 20 * time.Millisecond
+const grain = mono.Grain
 
 // nearly schedules a timer at a time, up to half a grain sooner or later.
 func (w *worker) nearly(t *mono.Timer, at mono.Time) {
@@ -154,7 +154,7 @@ func (w *worker) nearly(t *mono.Timer, at mono.Time) {
 // notBefore schedules a timer at a time, up to a grain later if it is not soon.
 func (w *worker) notBefore(t *mono.Timer, at mono.Time) {
 	if at.Sub(w.now) > 10*grain {
-		at = (at + mono.Time(grain) - 1) / mono.Time(grain) * mono.Time(grain)
+		at = at.RoundUp()
 	}
 	w.wheel.Schedule(t, at)
 }

@@ -51,6 +51,7 @@ const (
 	// Without a response for so long the agent is disconnected, and failed
 	// (RFC 7675 §5.1).
 	disconnectAfter = 8 * time.Second
+	disconnectOwing = 2 * time.Second // of that, at least, it was asked for one
 	failAfter       = 30 * time.Second
 )
 
@@ -136,6 +137,7 @@ type Agent struct {
 	role       Role
 	tieBreaker uint64
 	consent    time.Duration // Config.Consent
+	resting    bool
 	rnd        mrand.Source
 
 	remoteUfrag, remotePwd string

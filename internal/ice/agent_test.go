@@ -210,6 +210,36 @@ func TestConsentPeriod(t *testing.T) {
 	}
 }
 
+// TestRestingConsent: an agent that has nothing to send asks seldom, and is not
+// disconnected for it; who is gone loses the consent as ever.
+func TestRestingConsent(t *testing.T) {
+	s := newSession(t, 1)
+	s.startServer(t)
+	s.startClient(t)
+	s.Run(5 * time.Second)
+	checks := func(d time.Duration) uint64 {
+		before := s.server.Counters().Checks
+		s.Run(d)
+		return s.server.Counters().Checks - before
+	}
+	s.server.Rest(true)
+	before := len(s.server.log)
+	if n := checks(150 * time.Second); n < 8 || n > 13 || len(s.server.log) != before {
+		t.Errorf("checked %d times in 150 s at rest, not about 10 times; %q", n, s.server.log)
+	}
+	s.server.Rest(false)
+	s.Run(20 * time.Second)
+	if n := checks(150 * time.Second); n < 26 || n > 34 || len(s.server.log) != before {
+		t.Errorf("checked %d times in 150 s afterwards, not about 30 times; %q", n, s.server.log)
+	}
+	s.server.Rest(true)
+	s.Run(20 * time.Second)
+	s.clientPort.Down.Loss = 1
+	if s.Run(31 * time.Second); s.server.State() != Failed {
+		t.Errorf("%v half a minute after the last answer; %q", s.server.State(), s.server.log)
+	}
+}
+
 func TestConnectWithLoss(t *testing.T) {
 	var took []time.Duration
 	for seed := range uint64(100) {

@@ -146,9 +146,22 @@ func (a *Agent) bestWaiting() (best *pair) {
 	return best
 }
 
+// restingConsent is how many times as long an agent at rest waits between two
+// consent checks: with the longest of them, and the peer's answer to the first
+// lost, there is time for another before the consent has run out.
+const restingConsent = 3
+
+// Rest says that nothing but checks is sent to the peer for now, or that it is
+// again. Who sends nothing needs no consent (RFC 7675 §5.1), and checks only as
+// often as is needed to have it when there is something to send.
+func (a *Agent) Rest(resting bool) { a.resting = resting }
+
 // consentTime is when the selected pair is checked next.
 func (a *Agent) consentTime() mono.Time {
 	fifth := a.consent / 5
+	if a.resting {
+		fifth *= restingConsent
+	}
 	return a.now.Add(4*fifth + mono.Duration(a.rnd.Uint64()%uint64(2*fifth)))
 }
 

@@ -160,15 +160,21 @@ func (a *Agent) updateState() {
 			a.fail()
 		}
 	default:
-		switch silence := a.now.Sub(a.selected.answered); {
-		case silence >= failAfter:
+		switch p := a.selected; {
+		case a.now.Sub(p.answered) >= failAfter:
 			a.fail()
-		case silence >= disconnectAfter:
+		case p.owing != 0 && a.now >= p.disconnectAt():
 			a.state = Disconnected
 		default:
 			a.state = Connected
 		}
 	}
+}
+
+// disconnectAt is when a pair that owes a response has not worked for too long.
+// One of an agent at rest may have been asked a moment ago.
+func (p *pair) disconnectAt() mono.Time {
+	return max(p.answered.Add(disconnectAfter), p.owing.Add(disconnectOwing))
 }
 
 // fail ends the agent: nothing is sent any more (RFC 7675 §5.1).
@@ -208,9 +214,9 @@ func (a *Agent) limits() [3]mono.Time {
 	if p == nil {
 		return [3]mono.Time{a.started.Add(failAfter), a.started.Add(relayPatience)}
 	}
-	limits := [3]mono.Time{p.answered.Add(failAfter), p.answered.Add(disconnectAfter)}
+	limits := [3]mono.Time{p.answered.Add(failAfter)}
 	if p.owing != 0 {
-		limits[2] = a.suspectAt(p)
+		limits[1], limits[2] = p.disconnectAt(), a.suspectAt(p)
 	}
 	return limits
 }

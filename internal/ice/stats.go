@@ -35,6 +35,7 @@ type Stats struct {
 	Nominated bool           `json:"nominated"`
 	RTT       time.Duration  `json:"rtt"`     // of the selected pair, smoothed; 0 if unknown
 	Silence   time.Duration  `json:"silence"` // since the last response on the selected pair
+	Resting   bool           `json:"resting"` // consent is asked for seldom
 	Pairs     []PairStats    `json:"pairs"`
 	Counters
 }
@@ -67,7 +68,7 @@ func (a *Agent) Counters() Counters { return a.count }
 // Stats describes the agent; it allocates and is not for the media path.
 func (a *Agent) Stats() Stats {
 	s := Stats{
-		Ufrag: a.ufrag, State: a.state.String(), Role: a.role.String(), RTT: a.RTT(), Counters: a.count,
+		Ufrag: a.ufrag, State: a.state.String(), Role: a.role.String(), RTT: a.RTT(), Resting: a.resting, Counters: a.count,
 	}
 	if p := a.selected; p != nil {
 		s.Selected, s.Nominated, s.Silence = p.addr, p.nominated || p.nominatedAt != 0, a.age(p.answered)

@@ -23,6 +23,14 @@ func (t Time) Add(d Duration) Time { return t + Time(d) }
 // Sub returns the time from u to t.
 func (t Time) Sub(u Time) Duration { return Duration(t - u) }
 
+// Grain is what all of a process rounds times to at which something is due that
+// need not be exact. To be woken costs more than most of what is done then; what
+// is rounded is due together.
+const Grain = 20 * time.Millisecond
+
+// RoundUp returns the first whole Grain at t or after it.
+func (t Time) RoundUp() Time { return (t + Time(Grain) - 1) / Time(Grain) * Time(Grain) }
+
 // Earliest returns the earlier of two deadlines, where zero means "never".
 func Earliest(a, b Time) Time {
 	if a == 0 || (b != 0 && b < a) {

@@ -38,9 +38,8 @@
 //
 // A reader that waits is woken by the runtime's poller, for which a datagram
 // that comes alone costs some 20 us: more than anything a server that is at
-// rest does with it. So the poller watches a socket through an epoll instance of
-// its own, from which the socket is taken while [Socket.Gather] lets datagrams
-// wait for a timer. What waits has to fit into the kernel's queue.
+// rest does with it. So there is a gate between the poller and a socket (package
+// gate), which is shut while [Socket.Gather] lets datagrams wait for a timer. What waits has to fit into the kernel's queue.
 //
 // Elsewhere a plain implementation with the same contract is built, for
 // development only.

@@ -11,6 +11,8 @@ import (
 	"time"
 
 	"golang.org/x/sys/unix"
+
+	"github.com/plenum-conf/plenum/internal/netio/gate"
 )
 
 // Socket is one UDP socket of a worker. See the package comment for who may
@@ -19,8 +21,8 @@ type Socket struct {
 	family int
 	local  netip.AddrPort
 	fd     int // used within calls of raw only, so that Close waits for it
-	watch  watch
-	file   *os.File        // the watch, with the runtime's poller
+	gate   gate.Gate
+	file   *os.File        // of the gate, with the runtime's poller
 	raw    syscall.RawConn // of file
 	closed atomic.Bool
 	count  counters
@@ -36,7 +38,7 @@ type Socket struct {
 // adopt lets the runtime's poller watch the descriptor, which is the socket's
 // from then on if there is no error.
 func (s *Socket) adopt(fd int) (err error) {
-	if s.file, err = s.watch.open(fd); err != nil {
+	if s.file, err = s.gate.Open(fd, "udp"); err != nil {
 		return fmt.Errorf("watch udp socket: %w", err)
 	}
 	if s.raw, err = s.file.SyscallConn(); err == nil {
@@ -132,7 +134,7 @@ func (s *Socket) Read(b *Batch) (int, error) {
 // looked at, so that a wake that comes between is either seen here or moves
 // the deadline into the past.
 func (s *Socket) readWait() error {
-	if err := s.watch.set(s.raw, !s.gather); err != nil {
+	if err := s.gate.Set(s.raw, !s.gather); err != nil {
 		return err
 	}
 	if err := s.arm(); err != nil {

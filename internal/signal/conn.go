@@ -174,9 +174,10 @@ func (c *conn) tick() {
 	c.again(min(opt.PingEvery, opt.ReadTimeout-silence))
 }
 
-// again lets the timer tick after d.
+// again lets the timer tick after d, to the next grain.
 func (c *conn) again(d time.Duration) {
-	c.timer.Reset(d)
+	now := mono.Now()
+	c.timer.Reset(now.Add(d).RoundUp().Sub(now))
 	if c.over.Load() {
 		c.timer.Stop()
 	}
@@ -188,7 +189,27 @@ func (c *conn) handle(frame []byte) error {
 	if err != nil {
 		return err
 	}
+	if c.watch != nil && !isSignOfLife(ev) {
+		c.watch.Hurry(mono.Time(c.sock.heard.Load()))
+	}
 	return c.act(ev)
+}
+
+// isSignOfLife tells what clients send all the time to show that they are
+// there: pings, answers, and acknowledgements.
+func isSignOfLife(ev xmpp.Event) bool {
+	switch ev.Action {
+	case xmpp.Acked, xmpp.AckWanted:
+		return true
+	case xmpp.Deliver:
+		return ev.Stanza.Kind == xmpp.IQ && (ev.Stanza.Type == "result" || isPing(ev.Stanza))
+	}
+	return false
+}
+
+func isPing(st xmpp.Stanza) bool {
+	child, ok := st.First()
+	return ok && st.Type == "get" && child.NS == xmpp.NSPing
 }
 
 // throttle returns what holds the client to its rate: it is called with the

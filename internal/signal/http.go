@@ -10,6 +10,7 @@ import (
 
 	"github.com/gobwas/ws"
 
+	"github.com/plenum-conf/plenum/internal/netio/nowait"
 	"github.com/plenum-conf/plenum/internal/netio/readable"
 	"github.com/plenum-conf/plenum/internal/quota"
 	"github.com/plenum-conf/plenum/internal/xmpp"
@@ -107,6 +108,7 @@ func (s *Server) upgrade(w http.ResponseWriter, r *http.Request) {
 // accept serves an upgraded connection, of which early has been read. It
 // returns at once, which lets net/http free what it keeps for the request.
 func (s *Server) accept(nc net.Conn, early []byte, q query, remote string) {
+	nc = nowait.Wrap(nc)
 	c := &conn{
 		srv: s, query: q, remote: remote, client: quota.Client(remote),
 		sock:    newSocket(nc, min(s.opt.MaxFrame, maxEarlyFrame), s.opt.WriteTimeout),

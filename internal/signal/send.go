@@ -2,8 +2,9 @@ package signal
 
 import (
 	"net"
-	"sync"
 	"time"
+
+	"github.com/plenum-conf/plenum/internal/netio/nowait"
 )
 
 // write sends framed bytes, and waits until they are with the kernel.
@@ -52,30 +53,5 @@ func (s *socket) tryLocked(b []byte) (int, error) {
 	if s.raw == nil {
 		return 0, nil
 	}
-	a := attempts.Get().(*attempt)
-	defer attempts.Put(a)
-	a.b, a.n, a.err = b, 0, nil
-	err := s.raw.Write(a.do)
-	a.b = nil
-	if err == nil {
-		err = a.err
-	}
-	return a.n, err
+	return nowait.TryWrite(s.raw, b)
 }
-
-// attempt is one write without waiting.
-type attempt struct {
-	b   []byte
-	n   int
-	err error
-	do  func(fd uintptr) bool // made once
-}
-
-var attempts = sync.Pool{New: func() any {
-	a := new(attempt)
-	a.do = func(fd uintptr) bool {
-		a.n, a.err = writeNow(fd, a.b)
-		return true
-	}
-	return a
-}}

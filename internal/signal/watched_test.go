@@ -9,6 +9,8 @@ import (
 	"time"
 
 	"github.com/gobwas/ws"
+
+	"github.com/plenum-conf/plenum/internal/xmpp"
 )
 
 // connectTCP is connectTest over a real socket, which can be watched.
@@ -170,4 +172,31 @@ func (s *session) connNow() *conn {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	return s.conn
+}
+
+// TestSignsOfLife: what clients say all the time ends nobody's rest, all else
+// does.
+func TestSignsOfLife(t *testing.T) {
+	for raw, want := range map[string]bool{
+		`<iq xmlns="jabber:client" type="get" id="1" to="meet.example"><ping xmlns="urn:xmpp:ping"/></iq>`: true,
+		`<iq xmlns="jabber:client" type="result" id="1"/>`:                                                 true,
+		`<iq xmlns="jabber:client" type="set" id="1"><ping xmlns="urn:xmpp:ping"/></iq>`:                   false,
+		`<iq xmlns="jabber:client" type="get" id="1"><query xmlns="urn:xmpp:other"/></iq>`:                 false,
+		`<iq xmlns="jabber:client" type="get" id="1"/>`:                                                    false,
+		`<message xmlns="jabber:client" to="a@b"><body>hello</body></message>`:                             false,
+		`<presence xmlns="jabber:client" to="a@b/c"/>`:                                                     false,
+	} {
+		st, err := xmpp.Scan([]byte(raw))
+		if err != nil {
+			t.Fatal(err)
+		}
+		if got := isSignOfLife(xmpp.Event{Action: xmpp.Deliver, Stanza: st}); got != want {
+			t.Errorf("%s is a sign of life: %v", raw, got)
+		}
+	}
+	for action, want := range map[xmpp.Action]bool{xmpp.Acked: true, xmpp.AckWanted: true, xmpp.Bind: false, xmpp.Resume: false} {
+		if got := isSignOfLife(xmpp.Event{Action: action}); got != want {
+			t.Errorf("action %v is a sign of life: %v", action, got)
+		}
+	}
 }

@@ -8,6 +8,9 @@
 // that there is something to read, and the user starts to read in the ordinary
 // way, in a goroutine of its own.
 //
+// A Set of which many are told that nobody is in a hurry to hear ([Watch.Hurry])
+// lets them wait for the next [mono.Grain], and tells of all of them together.
+//
 // The package must never read from a connection, nor close one. It exists on
 // Linux (epoll) and for connections that stand for a descriptor; elsewhere, and
 // for all others such as TLS, Add says no, and the user reads the ordinary way

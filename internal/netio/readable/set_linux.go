@@ -6,17 +6,24 @@ import (
 	"sync"
 	"sync/atomic"
 	"syscall"
+	"unsafe"
 
 	"golang.org/x/sys/unix"
+
+	"github.com/plenum-conf/plenum/internal/mono"
+	"github.com/plenum-conf/plenum/internal/netio/gate"
 )
 
 // Set is the connections of one server. It may be used by any goroutine.
 //
 // The runtime's own poller waits for the epoll descriptor as it does for every
-// other, so that no thread is held.
+// other, so that no thread is held, unless the set is calm (see calm.go).
 type Set struct {
+	fd   int // of epoll
 	file *os.File
-	fd   int // of file
+	raw  syscall.RawConn // of file
+	gate gate.Gate       // between the two
+	calm calm
 
 	mu     sync.Mutex
 	byFD   []*Watch // those that were armed and are not forgotten
@@ -44,13 +51,18 @@ func New() (*Set, error) {
 		_ = unix.Close(fd)
 		return nil, os.NewSyscallError("fcntl", err)
 	}
-	s := &Set{file: os.NewFile(uintptr(fd), "epoll"), fd: fd, done: make(chan struct{})}
-	raw, err := s.file.SyscallConn()
-	if err != nil {
-		_ = s.file.Close()
+	s := &Set{fd: fd, done: make(chan struct{})}
+	s.calm.init()
+	if s.file, err = s.gate.Open(fd, "epoll"); err != nil {
+		_ = unix.Close(fd)
 		return nil, err
 	}
-	go s.run(raw)
+	if s.raw, err = s.file.SyscallConn(); err != nil {
+		_ = s.file.Close()
+		_ = unix.Close(fd)
+		return nil, err
+	}
+	go s.run()
 	return s, nil
 }
 
@@ -60,7 +72,9 @@ func (s *Set) Close() {
 	s.closed = true
 	s.mu.Unlock()
 	_ = s.file.Close()
+	s.calm.stir()
 	<-s.done
+	_ = unix.Close(s.fd) // nobody arms any more
 }
 
 // Add prepares to watch nc, which must belong to waiter alone and is not armed
@@ -117,6 +131,10 @@ func (s *Set) arm(w *Watch, fd int) error {
 	return unix.EpollCtl(s.fd, op, fd, &ev)
 }
 
+// Hurry notes that what was read was something that somebody waits for, at the
+// time given: more is likely to follow.
+func (w *Watch) Hurry(now mono.Time) { w.set.calm.hurry(now) }
+
 // Forget lets go of the waiter, whose connection is closed or about to be.
 // Arm is not to be called any more.
 func (w *Watch) Forget() {
@@ -130,26 +148,55 @@ func (w *Watch) Forget() {
 // batch is how many connections are told of between two looks.
 const batch = 128
 
-func (s *Set) run(raw syscall.RawConn) {
+func (s *Set) run() {
 	defer close(s.done)
-	var events [batch]unix.EpollEvent
+	var l look
 	var ready [batch]Waiter
-	var n int
-	look := func(fd uintptr) bool {
-		var err error
-		n, err = unix.EpollWait(int(fd), events[:], 0)
-		return n > 0 || err != nil && err != unix.EINTR
-	}
-	for {
-		n = 0
-		if err := raw.Read(look); err != nil || n <= 0 {
-			return
-		}
-		for _, w := range s.waiters(events[:n], ready[:0]) {
+	wait := func(uintptr) bool { return l.at(s.fd) }
+	for s.wait(&l, wait) {
+		for _, w := range s.waiters(l.events[:l.n], ready[:0]) {
 			w.Readable()
 		}
 		clear(ready[:])
 	}
+}
+
+// wait looks until there is something, or the time of a set that is calm has
+// come. It reports whether the set is still open.
+func (s *Set) wait(l *look, untilSome func(uintptr) bool) bool {
+	full, calm := l.n == batch, s.calm.settle(mono.Now(), l.n)
+	if l.n = 0; s.gate.Set(s.raw, !calm) != nil {
+		return false
+	}
+	if !calm {
+		return s.raw.Read(untilSome) == nil && l.n >= 0
+	}
+	if !full {
+		s.calm.sleep()
+	}
+	return s.raw.Control(func(uintptr) { l.at(s.fd) }) == nil && l.n >= 0
+}
+
+// look is what was found to be readable.
+type look struct {
+	events [batch]unix.EpollEvent
+	n      int // below 0 after an error
+}
+
+// at looks at an epoll instance, and reports whether there is something, or an
+// error. It does not tell the scheduler, since the call never waits: see
+// netio's receiver.
+func (l *look) at(epoll int) bool {
+	n, _, errno := unix.RawSyscall6(unix.SYS_EPOLL_PWAIT, uintptr(epoll), uintptr(unsafe.Pointer(&l.events[0])), batch, 0, 0, 0)
+	switch errno {
+	case 0:
+		l.n = int(n)
+	case unix.EINTR:
+		l.n = 0
+	default:
+		l.n = -1
+	}
+	return l.n != 0
 }
 
 // waiters finds out who is meant. A descriptor that was closed meanwhile may

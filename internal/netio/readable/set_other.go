@@ -2,7 +2,11 @@
 
 package readable
 
-import "net"
+import (
+	"net"
+
+	"github.com/plenum-conf/plenum/internal/mono"
+)
 
 // Set is the connections of one server: of none, on this system.
 type Set struct{}
@@ -21,6 +25,9 @@ func (s *Set) Add(net.Conn, Waiter) (*Watch, error) { return nil, ErrUnsupported
 
 // Arm is never called: there is no Watch.
 func (w *Watch) Arm() error { return ErrUnsupported }
+
+// Hurry is never called either.
+func (w *Watch) Hurry(mono.Time) {}
 
 // Forget is never called either.
 func (w *Watch) Forget() {}
