@@ -94,28 +94,53 @@ func burst(commit string, f figures) string {
 // forwardingCost is the figure that is kept an eye on over commits.
 const forwardingCost = "us per packet"
 
-// steps shows what rows took at earlier commits.
+// steps shows what rows took the times before: a packet, and what is a goal's.
 func steps(out *strings.Builder, entries []entry) {
 	var lines []string
 	for _, e := range entries {
 		var was []string
-		for _, old := range e.Earlier {
-			if v, ok := old.Medians[forwardingCost]; ok {
-				was = append(was, fmt.Sprintf("%s at %s (%s)%s", number(v), old.Commit, old.Date, burst(old.Commit, old.Medians)))
+		for _, column := range e.judged() {
+			if text := e.then(column); text != "" {
+				was = append(was, column+" "+text)
 			}
 		}
 		if len(was) > 0 && e.Section != profileSection { // whose table has them
-			lines = append(lines, fmt.Sprintf("- %s: %s.", e.Name, strings.Join(was, ", ")))
+			lines = append(lines, fmt.Sprintf("- %s: %s.", e.Name, strings.Join(was, "; ")))
 		}
 	}
 	if len(lines) > 0 {
-		fmt.Fprintf(out, "\nBefore that, %s, to be compared with others of the same commit only:\n\n%s\n", forwardingCost, strings.Join(lines, "\n"))
+		fmt.Fprintf(out, "\nBefore that (medians), to be compared with others of the same commit only:\n\n%s\n", strings.Join(lines, "\n"))
 	}
 }
 
 // explainBursts says what the mark means, if there is one.
 func explainBursts(out *strings.Builder, written string) {
 	if strings.Contains(written, burstMark) {
-		out.WriteString("\n" + burstMark + " The load sent in bursts then, which are cheaper to forward.\n")
+		out.WriteString("\n" + burstMark + " The load sent in bursts then, which are cheaper to forward and wait for one another.\n")
 	}
+}
+
+// then is a column at the times before.
+func (e *entry) then(column string) string {
+	var all []string
+	for _, old := range e.Earlier {
+		if v, ok := old.Medians[column]; ok {
+			all = append(all, fmt.Sprintf("%s at %s (%s)%s", number(v), old.Commit, old.Date, burst(old.Commit, old.Medians)))
+		}
+	}
+	return strings.Join(all, ", ")
+}
+
+// judged are the columns of a row that are shown of the times before.
+func (e *entry) judged() []string {
+	columns := []string{forwardingCost}
+	if c := comparisons[e.Section].column; c != "" {
+		columns[0] = c // peers have it too
+	}
+	for _, g := range goals {
+		if g.section == e.Section && g.row == e.Name && g.must > 0 && !slices.Contains(columns, g.column) {
+			columns = append(columns, g.column)
+		}
+	}
+	return columns
 }
