@@ -183,6 +183,7 @@ func (ep *endpoint) sendReportBlocks(now mono.Time) {
 			}
 		}
 	}
+	ep.w.blocks = blocks
 	if len(blocks) == 0 {
 		return
 	}

@@ -87,7 +87,9 @@ func describe(known map[[32]uintptr]int64) string {
 	slices.SortFunc(places, func(a, b place) int { return cmp.Compare(b.count, a.count) })
 	var text strings.Builder
 	for _, p := range places[:min(named, len(places))] {
-		fmt.Fprintf(&text, "\n%6d %s", p.count, p.trace())
+		if at := p.trace(); !strings.HasPrefix(at, "allocs.go:") { // which is the profile itself
+			fmt.Fprintf(&text, "\n%6d %s", p.count, at)
+		}
 	}
 	return text.String()
 }
