@@ -5,6 +5,7 @@ import (
 	"errors"
 	"flag"
 	"fmt"
+	"path/filepath"
 	"time"
 
 	"github.com/plenum-conf/plenum/internal/bench/storm"
@@ -91,13 +92,20 @@ func runChurn(ctx context.Context, s *settings, dir string, length time.Duration
 		name string
 		long time.Duration
 	}{{"warm", fifth}, {"end", length - fifth}} {
+		file, w := filepath.Join(dir, part.name+".json"), window{from: time.Now()}
 		_, err := s.underLoad(ctx, dir, part.long+patience, func() (figures, error) {
+			defer func() { w.to = time.Now() }()
 			return nil, f.watchChurn(ctx, p, admin, part.name, part.long, length/10)
-		}, public, "--rooms", fmt.Sprint(churnRooms), "--participants", fmt.Sprint(churnPeople), "--video", fmt.Sprint(churnCameras),
+		}, public, "--json", file, "--rooms", fmt.Sprint(churnRooms), "--participants", fmt.Sprint(churnPeople), "--video", fmt.Sprint(churnCameras),
 			"--audio", fmt.Sprint(churnCameras), "--churn", churnShare, "--ramp", "10/s")
 		if err != nil {
 			return nil, err
 		}
+		seen := figures{}
+		if err := seen.readReport(file, w); err != nil {
+			return nil, err
+		}
+		f["load cores"] = seen["load cores"] // of the longer part
 		if err := f.sampleEmpty(ctx, admin, part.name); err != nil {
 			return nil, err
 		}

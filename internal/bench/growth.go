@@ -2,6 +2,7 @@ package main
 
 import (
 	"fmt"
+	"math"
 	"slices"
 	"strings"
 	"time"
@@ -77,28 +78,30 @@ func growing(rooms, people, cameras int) call {
 type plot struct {
 	title, axis, column string
 	names               string // pattern with %d for the size
+	further             string // one more of what grows, if it takes CPU time for as long as it is there
 }
 
 var plots = map[string][]plot{
 	roomSection: {
-		{"Forwarding a packet, one room", "people in the room", "us per packet", "1 x %d, 1 camera, tile"},
-		{"Joining one room, all muted", "people in the room", "CPU-ms a join", "1 x %d, muted"},
+		{"Forwarding a packet, one room", "people in the room", "us per packet", "1 x %d, 1 camera, tile", "A further person"},
+		{"Joining one room, all muted", "people in the room", "CPU-ms a join", "1 x %d, muted", ""},
 	},
 	roomsSection: {
-		{"Forwarding a packet, rooms of 5", "rooms", "us per packet", "%d x 5, 1 camera, tile"},
-		{"Joining rooms of 5, all muted", "rooms", "CPU-ms a join", "%d x 5, muted"},
+		{"Forwarding a packet, rooms of 5", "rooms", "us per packet", "%d x 5, 1 camera, tile", "A further room"},
+		{"Joining rooms of 5, all muted", "rooms", "CPU-ms a join", "%d x 5, muted", ""},
 	},
 }
 
-// draw writes the plot as a Mermaid chart, which the usual forges show as a
-// picture and everybody else as its figures. It is empty with fewer than two
-// points. Rows whose video was cut, as all the book tells, are left out and
-// named below it: their packets are others than those of the rest.
-//
-// Mermaid's own colour of a line is next to invisible on white.
-func (p *plot) draw(entries, all []entry) string {
-	var sizes, values, left []string
-	top := 0.0
+// point is one row of a plot.
+type point struct {
+	size         int
+	value, cores float64 // of the plot's column, and of the server
+}
+
+// points are the rows of the plot in their order, and which sizes are left out:
+// those whose video was cut, as all the book tells, since their packets are others
+// than those of the rest.
+func (p *plot) points(entries, all []entry) (points []point, left []string) {
 	for _, e := range entries {
 		var size int
 		if n, err := fmt.Sscanf(e.Name, p.names, &size); n != 1 || err != nil || e.Name != fmt.Sprintf(p.names, size) {
@@ -109,17 +112,58 @@ func (p *plot) draw(entries, all []entry) string {
 			continue
 		}
 		if v, ok := median(e.Runs, p.column); ok {
-			sizes, values = append(sizes, fmt.Sprint(size)), append(values, number(v))
-			top = max(top, v)
+			cores, _ := median(e.Runs, "server cores")
+			points = append(points, point{size, v, cores})
 		}
 	}
-	if len(values) < 2 {
+	return points, left
+}
+
+// read says in words what the plot shows. It is empty with fewer than two points.
+func (p *plot) read(points []point) string {
+	if len(points) < 2 {
 		return ""
+	}
+	first, last := points[0], points[len(points)-1]
+	text := fmt.Sprintf("\n%s: %s %s at %d and %s at %d, %s times as much for %s times as many %s.\n", p.title, number(first.value), p.column,
+		first.size, number(last.value), last.size, number(last.value/first.value), number(float64(last.size)/float64(first.size)), p.axis)
+	if p.further == "" {
+		return text
+	}
+	var steps []string
+	verdict, before := "less and less", math.Inf(1)
+	for i, to := range points[1:] {
+		from := points[i]
+		each := 1000 * (to.cores - from.cores) / float64(to.size-from.size)
+		if each >= before {
+			verdict = "not always less than before"
+		}
+		before = each
+		steps = append(steps, fmt.Sprintf("%s from %d to %d", number(each), from.size, to.size))
+	}
+	return text + fmt.Sprintf("%s takes, in milliseconds of CPU time a second: %s; %s.\n", p.further, strings.Join(steps, ", "), verdict)
+}
+
+// draw writes the plot as a Mermaid chart, which the usual forges show as a
+// picture and everybody else as its figures. It is empty with fewer than two
+// points. What is left out is named below it.
+//
+// Mermaid's own colour of a line is next to invisible on white.
+func (p *plot) draw(entries, all []entry) string {
+	points, left := p.points(entries, all)
+	if len(points) < 2 {
+		return ""
+	}
+	var sizes, values []string
+	top := 0.0
+	for _, at := range points {
+		sizes, values = append(sizes, fmt.Sprint(at.size)), append(values, number(at.value))
+		top = max(top, at.value)
 	}
 	below := ""
 	if len(left) > 0 {
 		below = fmt.Sprintf("\nNot in it: %s %s. The server left out video there, and the packets are not the same.\n", strings.Join(left, " and "), p.axis)
 	}
 	return fmt.Sprintf("```mermaid\n%%%%{init: {\"themeVariables\": {\"xyChart\": {\"plotColorPalette\": \"#c7d7f2, #1f4fbf\"}}}}%%%%\nxychart-beta\n    title %q\n    x-axis %q [%s]\n    y-axis %q 0 --> %s\n    bar [%[6]s]\n    line [%[6]s]\n```\n%[7]s",
-		p.title, p.axis, strings.Join(sizes, ", "), p.column, number(1.2*top), strings.Join(values, ", "), below)
+		p.title, p.axis, strings.Join(sizes, ", "), p.column, number(1.2*top), strings.Join(values, ", "), below+p.read(points))
 }

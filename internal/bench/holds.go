@@ -14,7 +14,6 @@ var held = []struct{ section, row, what string }{
 	{costSection, "8 x 40, 4 microphones, audio only", "rooms of 40, audio only"},
 	{roomSection, "1 x 300, 1 camera, tile", "rooms of 300, one camera"},
 	{mediaSection, "1 x 300, 30 cameras, tile", "rooms of 300, thirty cameras"},
-	{restSection, "at rest: 25 x 40, muted", "rooms of 40, all muted"},
 }
 
 const (

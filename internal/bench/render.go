@@ -31,7 +31,7 @@ var sections = []section{
 	{roomSection, roomIntro, growthColumns},
 	{roomsSection, roomsIntro, growthColumns},
 	{restSection, restIntro, [][]string{{"CPU %", "packets/s", "CPU-ms a join", "KB each", "live KB each", "load CPU %", "failed"}}},
-	{churnSection, churnIntro, [][]string{{"minutes", "joins", "warm live MB", "end live MB", "warm empty MB", "end empty MB", "warm outside MB", "end outside MB", "warm MB", "end MB", "warm goroutines", "end goroutines"}}},
+	{churnSection, churnIntro, [][]string{{"minutes", "joins", "warm live MB", "end live MB", "warm empty MB", "end empty MB", "warm outside MB", "end outside MB", "warm MB", "end MB", "warm goroutines", "end goroutines", "load cores"}}},
 }
 
 var growthColumns = [][]string{{"packets/s", "us per packet", "video share %", videoEach, "mean run", "CPU-ms a join", "server cores", "KB each", "live KB each", "added p99 ms", "load cores", "failed"}}
@@ -46,6 +46,7 @@ everybody has everybody's presence (join), all change their presence at once (ch
 (idle). The server is pinned to one core, the load to another. plenum runs as ` + "`plenum serve --roles signal`" + `,
 Prosody with ` + "`internal/bench/peers/prosody.cfg.lua`" + `. "KB each" is the memory a participant adds to the server's, at the end
 of the silence: plenum gives back what it does not use after ten quiet seconds; "peak MB" is the most it ever had.
+"load CPU-s" is the load's of joining alone.
 `
 
 const mediaIntro = `Synthetic participants (` + "`plenum loadtest`" + `) with VP8 in three layers and Opus call through one server on one core, the
@@ -142,7 +143,7 @@ woken for one datagram costs far more than what is done with it, and was most of
 waits for gathers for a while.
 `
 
-const churnIntro = `What ` + "`./bench churn`" + ` finds, which is run by night: participants leave and come back all the time. "Warm" is after
+const churnIntro = `What ` + "`./bench churn`" + ` finds, which is meant for the night: participants leave and come back all the time. "Warm" is after
 a fifth of the time and "end" at the end of it; "live" is what is left right after collections of garbage, heap and stacks, and
 MB the resident size, of which up to 128 MB are room for garbage (memory.md), and "outside" what of it is not the Go
 runtime's: means of a look each second in the last part, which makes the server collect its garbage. Each time everybody

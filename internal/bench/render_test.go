@@ -6,6 +6,7 @@ import (
 	"net/http/httptest"
 	"os"
 	"path/filepath"
+	"slices"
 	"strings"
 	"testing"
 	"time"
@@ -110,7 +111,7 @@ func TestPlot(t *testing.T) {
 	at := func(name string, v ...float64) entry {
 		e := entry{Section: roomSection, Name: name}
 		for _, v := range v {
-			e.Runs = append(e.Runs, figures{"us per packet": v})
+			e.Runs = append(e.Runs, figures{"us per packet": v, "server cores": v / 100})
 		}
 		return e
 	}
@@ -123,6 +124,16 @@ func TestPlot(t *testing.T) {
 	got := p.draw(entries, entries)
 	for _, want := range []string{"[10, 40]", "    bar [30.0, 8.00]\n    line [30.0, 8.00]\n", "0 --> 36.0", "%%{init: {"} {
 		if !strings.Contains(got, want) {
+			t.Errorf("no %s in\n%s", want, got)
+		}
+	}
+	for last, want := range map[float64]string{
+		9.2: "30.0 us per packet at 10 and 9.20 at 100, 0.307 times as much for 10.0 times as many people in the room.\n" +
+			"A further person takes, in milliseconds of CPU time a second: -7.33 from 10 to 40, 0.200 from 40 to 100; not always less than before.",
+		0.5: "-1.25 from 40 to 100; not always less than before.", -45: "-8.83 from 40 to 100; less and less.",
+	} {
+		all := append(slices.Clone(entries), at("1 x 100, 1 camera, tile", last))
+		if got := p.draw(all, all); !strings.Contains(got, want) {
 			t.Errorf("no %s in\n%s", want, got)
 		}
 	}
