@@ -77,11 +77,8 @@ func newRooms(t testing.TB, count, receivers int) *rooms {
 	for i := 1; i < count; i++ {
 		r.all = append(r.all, r.beside(t, fmt.Sprint(meeting, i), uint16(1000+i), receivers, profile))
 	}
-	for k, room := range r.all {
-		room.sender.formats.ext.tcc = 0          // no feedback, which goes by the clock
-		for i, ep := range room.sender.c.order { // each at an address of its own, or runs would be everybody's
-			ep.to = netip.AddrPortFrom(netip.AddrFrom4([4]byte{127, 0, 1, byte(i)}), uint16(9+k))
-		}
+	for _, room := range r.all {
+		room.sender.formats.ext.tcc = 0 // no feedback, which goes by the clock
 	}
 	for range 8 { // until the arena has grown
 		r.read(t, 4)
@@ -92,6 +89,15 @@ func newRooms(t testing.TB, count, receivers int) *rooms {
 }
 
 func (r *rooms) flush() { r.w.flush() }
+
+// spread gives each receiver an address of its own, or runs would be everybody's.
+func (r *rooms) spread() {
+	for k, room := range r.all {
+		for i, ep := range room.sender.c.order {
+			ep.to = netip.AddrPortFrom(netip.AddrFrom4([4]byte{127, 0, 1, byte(i)}), uint16(9+k))
+		}
+	}
+}
 
 // read lets so many packets of each room come.
 func (r *rooms) read(t testing.TB, each int) {
@@ -129,6 +135,7 @@ func TestNoConferenceWaitsForAnother(t *testing.T) {
 	} {
 		t.Run(fmt.Sprintf("%d x %d, %d each", tc.rooms, tc.receivers, tc.each), func(t *testing.T) {
 			r := newRooms(t, tc.rooms, tc.receivers)
+			r.spread()
 			before := r.w.sock.Stats()
 			r.read(t, tc.each)
 			if early, _, _ := r.w.measured(); early != tc.early {
