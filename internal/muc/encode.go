@@ -17,7 +17,12 @@ const (
 
 // head starts a stanza from an escaped address, through `to="`.
 func head(name, from string) []byte {
-	b := make([]byte, 0, len(name)+len(from)+40)
+	return appendHead(make([]byte, 0, headLen(name, from)), name, from)
+}
+
+func headLen(name, from string) int { return len(name) + len(from) + 40 }
+
+func appendHead(b []byte, name, from string) []byte {
 	b = append(b, '<')
 	b = append(b, name...)
 	b = append(b, ` xmlns="`+xmpp.NSClient+`" from="`...)
@@ -141,18 +146,20 @@ func appendElem(b []byte, name, text string) []byte {
 // stanza encodes a stanza for one or many out of a complete body. from is
 // escaped; attrs, if any, are complete attributes with a leading blank.
 func stanza(name, from, typ, id string, attrs, body []byte) *xmpp.Shared {
-	tail := make([]byte, 0, len(typ)+len(id)+len(attrs)+len(body)+len(name)+24)
-	tail = append(tail, '"')
-	tail = appendAttr(tail, "type", typ)
-	tail = appendAttr(tail, "id", id)
-	tail = append(tail, attrs...)
+	b := make([]byte, 0, headLen(name, from)+len(typ)+len(id)+len(attrs)+len(body)+len(name)+24)
+	b = appendHead(b, name, from)
+	tail := len(b)
+	b = append(b, '"')
+	b = appendAttr(b, "type", typ)
+	b = appendAttr(b, "id", id)
+	b = append(b, attrs...)
 	if len(body) == 0 {
-		tail = append(tail, "/>"...)
+		b = append(b, "/>"...)
 	} else {
-		tail = append(append(tail, '>'), body...)
-		tail = append(append(append(tail, "</"...), name...), '>')
+		b = append(append(b, '>'), body...)
+		b = append(append(append(b, "</"...), name...), '>')
 	}
-	return &xmpp.Shared{Head: head(name, from), Tail: tail}
+	return &xmpp.Shared{Head: b[:tail:tail], Tail: b[tail:]}
 }
 
 // presenceError reports to somebody that it is not let in, or not like this.

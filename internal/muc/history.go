@@ -38,10 +38,10 @@ func historyMark(room string, o *Occupant, now time.Time) []byte {
 
 // add keeps a message that was just relayed, with the mark in it.
 func (h *history) add(now time.Time, live *xmpp.Shared, mark []byte) {
-	end := bytes.LastIndex(live.Tail, []byte("</"))
-	tail := make([]byte, 0, len(live.Tail)+len(mark))
-	tail = append(append(append(tail, live.Tail[:end]...), mark...), live.Tail[end:]...)
-	e := historyEntry{now, &xmpp.Shared{Head: live.Head, Tail: tail}}
+	end, head := bytes.LastIndex(live.Tail, []byte("</")), len(live.Head)
+	b := make([]byte, 0, live.Size("")+len(mark)) // of its own: Head and Tail of what is live share theirs
+	b = append(append(append(append(b, live.Head...), live.Tail[:end]...), mark...), live.Tail[end:]...)
+	e := historyEntry{now, &xmpp.Shared{Head: b[:head:head], Tail: b[head:]}}
 	if h.max <= 0 || e.size() > h.maxBytes {
 		return
 	}

@@ -65,7 +65,8 @@ func hiddenInMessage(c xmpp.Element) bool {
 
 // appendChildren appends the children of a stanza that may pass.
 func appendChildren(b []byte, st *xmpp.Stanza, hidden func(xmpp.Element) bool) []byte {
-	for c := range st.Children() {
+	el := st.Element()
+	for c := range el.Children() {
 		if !hidden(c) {
 			b = appendChild(b, c)
 		}

@@ -219,5 +219,3 @@ func (e Element) ChildText(name, ns string) string {
 	c, _ := e.Child(name, ns)
 	return c.Text()
 }
-
-func (e *Element) headLen() int { return len(e.qname) + len(e.tag) + 1 }

@@ -111,13 +111,14 @@ func (s Stanza) IsRequest() bool { return s.Kind == IQ && (s.Type == "get" || s.
 
 // Share encodes the stanza for many recipients: with from as its sender, and
 // to left open. All other attributes and the content are kept as sent. The
-// result points into the frame where it can.
+// result does not point into the frame.
 func (s Stanza) Share(from string) *Shared {
 	el := s.Element()
-	b := make([]byte, 0, el.headLen()+len(from)+len(NSClient)+48)
-	b = s.appendHead(b, &el, from)
+	b := s.appendHead(make([]byte, 0, len(s.Raw)+len(from)+len(NSClient)+48), &el, from)
 	b = append(b, ` to="`...)
-	return &Shared{Head: b, Tail: s.tail(&el)}
+	head := len(b)
+	b = s.appendTail(b, &el)
+	return &Shared{Head: b[:head:head], Tail: b[head:]}
 }
 
 // Readdress returns the stanza with from and to replaced, everything else as
@@ -128,7 +129,7 @@ func (s Stanza) Readdress(from, to string) []byte {
 	b = s.appendHead(b, &el, from)
 	b = append(b, ` to="`...)
 	b = EscapeAttr(b, to)
-	return append(b, s.tail(&el)...)
+	return s.appendTail(b, &el)
 }
 
 // appendHead writes the start tag up to where the to attribute goes.
@@ -157,13 +158,11 @@ func (s Stanza) appendHead(b []byte, el *Element, from string) []byte {
 	return b
 }
 
-// tail returns everything after the value of the to attribute. Content keeps
-// its place in the frame only if a quote can stand before it, so it is copied.
-func (s Stanza) tail(el *Element) []byte {
+// appendTail writes everything after the value of the to attribute.
+func (s Stanza) appendTail(b []byte, el *Element) []byte {
 	if len(s.Inner) == 0 {
-		return []byte(`"/>`)
+		return append(b, `"/>`...)
 	}
-	b := make([]byte, 0, len(s.Inner)+len(el.qname)+5)
 	b = append(b, `">`...)
 	b = append(b, s.Inner...)
 	b = append(b, `</`...)

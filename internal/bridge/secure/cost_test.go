@@ -80,6 +80,7 @@ func abandoned(t *testing.T, channel bool) *Session {
 
 func BenchmarkHandshake(b *testing.B) {
 	identity(b)
+	b.ReportAllocs()
 	for b.Loop() {
 		p := newPair(b, false)
 		p.connect()
