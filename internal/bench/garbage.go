@@ -114,14 +114,17 @@ func (f figures) pauses(before, after garbage, wall float64) {
 }
 
 // collectionsMatter says in a sentence whether delays are longer if garbage is
-// collected each second, "" if that is not known of one commit.
+// collected each second, "" if that was never measured.
 func collectionsMatter(entries []entry) string {
 	with, without := find(entries, delaySection, collectingRow.name), find(entries, delaySection, collectingRow.plain)
 	often, known := median(with.Runs, "collections/s")
 	seldom, also := median(without.Runs, "collections/s")
 	longest := sorted(with.Runs, "GC pause max ms")
-	if !known || !also || len(longest) == 0 || !with.together(&without) {
+	if !known || !also || len(longest) == 0 {
 		return ""
+	}
+	if _, soon := with.within(&without); !soon || !with.together(&without) || with.cut(entries) || without.cut(entries) {
+		return "Does garbage collection matter? Unknown: the rows with and without were not measured together, or video was cut."
 	}
 	text := fmt.Sprintf("Does garbage collection matter? With %s collections a second, the longest pause of all %s ms, and with %s a second:",
 		number(often), number(longest[len(longest)-1]), number(seldom))

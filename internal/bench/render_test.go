@@ -187,7 +187,7 @@ func TestCollectionsMatter(t *testing.T) {
 		run := func(more float64) figures {
 			return figures{"collections/s": often, "GC pause max ms": 0.2, "added p50 ms": p50, "added p99 ms": p99 + more, "added p99.9 ms": 9}
 		}
-		return entry{Section: delaySection, Name: name, Runs: []figures{run(-1), run(0), run(1)}}
+		return entry{Section: delaySection, Name: name, Began: time.Unix(1e9, 0), Ended: time.Unix(1e9+60, 0), Runs: []figures{run(-1), run(0), run(1)}}
 	}
 	with, without := at(collectingRow.name, 1, 0.5, 8), at(collectingRow.plain, 0.05, 0.5, 4)
 	text := string(render(&book{Rows: []entry{with, without}}))
@@ -197,7 +197,12 @@ func TestCollectionsMatter(t *testing.T) {
 		t.Errorf("no %q in\n%s", want, text)
 	}
 	without.Commit = "another"
-	if text := collectionsMatter([]entry{with, without}); text != "" {
+	if text := collectionsMatter([]entry{with, without}); !strings.Contains(text, "Unknown: ") {
+		t.Error(text)
+	}
+	without.Commit = with.Commit
+	without.Runs[0][shortOfVideo], without.Runs[1][shortOfVideo] = 50, 50
+	if text := collectionsMatter([]entry{with, without}); !strings.Contains(text, "Unknown: ") {
 		t.Error(text)
 	}
 }
