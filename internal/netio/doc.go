@@ -4,7 +4,8 @@
 // The main type is [Socket]. A worker of the bridge (or of the load
 // generator) owns one: it alone calls Read, SetDeadline, Gather, Waited,
 // Buffer, Commit, Pending, Flush and Flushes, and so none of those takes a lock.
-// Wake, WriteTo, LocalAddr, Stats and Close may be called from any goroutine.
+// Wake, WriteTo (which takes one), LocalAddr, Stats and Close may be called from
+// any goroutine.
 //
 // # Ownership of memory
 //

@@ -281,6 +281,15 @@ func TestNoAllocations(t *testing.T) {
 		}
 	}
 	allocs.None(t, allocs.Many, idle)
+	data, before := make([]byte, 1200), s.Stats().Sent
+	n := allocs.None(t, allocs.Many, func() {
+		if err := s.WriteTo(data, to); err != nil {
+			t.Fatal(err)
+		}
+	})
+	if sent := s.Stats().Sent - before; sent != uint64(n) {
+		t.Errorf("%d of %d datagrams sent", sent, n)
+	}
 }
 
 // TestQuietReads: a reader that had to wait asks the kernel less often, and

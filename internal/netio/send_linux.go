@@ -2,6 +2,9 @@ package netio
 
 import (
 	"encoding/binary"
+	"net/netip"
+	"sync"
+	"syscall"
 	"unsafe"
 
 	"golang.org/x/sys/unix"
@@ -86,6 +89,39 @@ func (d *sender) all(fd uintptr) {
 		}
 		d.done, d.errno = int(n), errno
 		return
+	}
+}
+
+// single is the memory for a system call that sends one datagram. It belongs to
+// whoever holds mu.
+type single struct {
+	mu    sync.Mutex
+	call  func(fd uintptr) // send
+	name  sockaddr
+	len   uint32
+	data  []byte
+	errno unix.Errno
+}
+
+// write sends a datagram, or says what the kernel has against it. The error is
+// that of a closed socket.
+func (o *single) write(raw syscall.RawConn, family int, p []byte, to netip.AddrPort) (unix.Errno, error) {
+	o.mu.Lock()
+	defer o.mu.Unlock()
+	o.len, o.data = o.name.set(family, to), p
+	err := raw.Control(o.call)
+	o.data = nil
+	return o.errno, err
+}
+
+// send is the function that RawConn.Control calls.
+func (o *single) send(fd uintptr) {
+	for {
+		_, _, o.errno = unix.RawSyscall6(unix.SYS_SENDTO, fd, uintptr(unsafe.Pointer(unsafe.SliceData(o.data))), uintptr(len(o.data)),
+			unix.MSG_DONTWAIT, uintptr(unsafe.Pointer(&o.name)), uintptr(o.len))
+		if o.errno != unix.EINTR {
+			return
+		}
 	}
 }
 

@@ -31,6 +31,7 @@ type Socket struct {
 	recv receiver
 	out  *outbox
 	send sender
+	one  single
 
 	armed time.Time // the deadline in force, as far as the owner knows
 }
@@ -53,6 +54,7 @@ func (s *Socket) adopt(fd int) (err error) {
 	s.recv.try = func(uintptr) { s.recv.once(uintptr(fd)) }
 	s.recv.wait = func(uintptr) bool { return !s.gather && s.recv.orWait(uintptr(fd)) }
 	s.send.call = func(uintptr) { s.send.all(uintptr(fd)) }
+	s.one.call = func(uintptr) { s.one.send(uintptr(fd)) }
 	return nil
 }
 
@@ -230,18 +232,12 @@ func (s *Socket) WriteTo(p []byte, to netip.AddrPort) error {
 
 // write is WriteTo that also says whether the kernel took the datagram.
 func (s *Socket) write(p []byte, to netip.AddrPort) (sent bool, err error) {
-	var sa unix.Sockaddr = &unix.SockaddrInet6{Port: int(to.Port()), Addr: to.Addr().As16()}
-	if s.family == unix.AF_INET && to.Addr().Unmap().Is4() {
-		sa = &unix.SockaddrInet4{Port: int(to.Port()), Addr: to.Addr().Unmap().As4()}
-	}
-	var sendErr error
-	if err := s.raw.Control(func(uintptr) {
-		sendErr = unix.Sendto(s.fd, p, unix.MSG_DONTWAIT, sa)
-	}); err != nil {
+	errno, err := s.one.write(s.raw, s.family, p, to)
+	if err != nil {
 		return false, s.failed("write", err)
 	}
-	switch sendErr {
-	case nil:
+	switch errno {
+	case 0:
 		s.count.messages.Add(1)
 		s.count.sent.Add(1)
 		s.count.sentBytes.Add(uint64(len(p)))
@@ -250,7 +246,7 @@ func (s *Socket) write(p []byte, to netip.AddrPort) (sent bool, err error) {
 	default:
 		s.count.errorDrops.Add(1)
 	}
-	return sendErr == nil, nil
+	return errno == 0, nil
 }
 
 // Stats returns a snapshot of the counters. Any goroutine may call it.
