@@ -37,7 +37,7 @@ func None(t testing.TB, calls int, step func()) (called int) {
 	least, where := uint64(math.MaxUint64), ""
 	for range attempts {
 		n, at := Of(calls, step)
-		if called += calls; n < least {
+		if called += calls + pools(calls); n < least {
 			least, where = n, at
 		}
 		if least <= uint64(calls/perCalls) {
@@ -49,13 +49,17 @@ func None(t testing.TB, calls int, step func()) (called int) {
 }
 
 // Of returns how many objects are allocated, by whomever, while step is called
-// so many times, and where most of them are: a line for each place. The collector
-// is off and Go has one processor meanwhile. It is for tests whose step cannot be
+// so many times, after a hundredth of that which does not count, and where most of
+// them are: a line for each place. The collector is off and Go has one processor
+// meanwhile. It is for tests whose step cannot be
 // repeated often enough for [None]; under the race detector it counts nothing.
 func Of(calls int, step func()) (n uint64, where string) {
 	defer debug.SetGCPercent(debug.SetGCPercent(-1))
 	defer runtime.GOMAXPROCS(runtime.GOMAXPROCS(1))
 	known := profile()
+	for range pools(calls) {
+		step()
+	}
 	defer func(rate int) { runtime.MemProfileRate = rate }(runtime.MemProfileRate)
 	runtime.MemProfileRate = 1
 	var before, after runtime.MemStats
@@ -69,6 +73,10 @@ func Of(calls int, step func()) (n uint64, where string) {
 	}
 	return n, describe(known)
 }
+
+// pools is how often step is called before that counts: collections and the change
+// of processors have emptied each sync.Pool.
+func pools(calls int) int { return 1 + calls/100 }
 
 // place is a line that allocates, by way of its callers.
 type place struct {
