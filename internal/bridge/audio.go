@@ -143,7 +143,8 @@ func (s *mediaSource) forwardAudio(h *rtp.Header, l *audioList) {
 	w, from := s.owner.w, &s.owner.formats.ext
 	w.head.reset()
 	payload := h.Payload()
-	for _, sub := range l.subs {
+	for i, sub := range l.subs {
+		l.fetchAhead(i)
 		if !sub.to.takes(false) {
 			continue
 		}
