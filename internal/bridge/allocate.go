@@ -30,6 +30,12 @@ type allocation struct {
 	names   []string
 }
 
+// forget clears what decisions have left.
+func (a *allocation) forget() {
+	clear(a.sources[:cap(a.sources)])
+	clear(a.offered[:cap(a.offered)])
+}
+
 func (ep *endpoint) setConstraints(m *colibri.ReceiverVideoConstraints) {
 	ep.c.stir()
 	ep.settings.Update(m)

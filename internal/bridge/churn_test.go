@@ -5,9 +5,11 @@ import (
 	"errors"
 	"fmt"
 	"net"
+	"runtime"
 	"strings"
 	"testing"
 	"time"
+	"weak"
 
 	"github.com/plenum-conf/plenum/internal/colibri"
 	"github.com/plenum-conf/plenum/internal/media"
@@ -55,6 +57,44 @@ func TestChurnLeavesNothing(t *testing.T) {
 	if got := n.w.wheel.Len(); got > timers || len(n.w.byUfrag) != 3 || len(n.w.b.doors) != 3 {
 		t.Errorf("%d timers, before %d; %d user names, %d doors", got, timers, len(n.w.byUfrag), len(n.w.b.doors))
 	}
+}
+
+// TestWhoIsGoneIsForgotten: nothing that the worker keeps for its own use holds
+// on to a conference that has ended, or to its packets.
+func TestWhoIsGoneIsForgotten(t *testing.T) {
+	n := newBench(t, 2, srtp.AEADAES128GCM)
+	for range 5 {
+		n.frame(t, 0, true)
+		n.later(picture)
+		n.frame(t, 0, false)
+		n.later(picture)
+	}
+	n.sub().repeat(1)
+	c := n.w.conferences[meeting]
+	conference, source := weak.Make(c), weak.Make(c.ordered[1])
+	var people []weak.Pointer[endpoint]
+	expire := &colibri.ConferenceModify{MeetingID: meeting}
+	for _, ep := range c.order {
+		people = append(people, weak.Make(ep))
+		expire.Endpoints = append(expire.Endpoints, colibri.EndpointModify{ID: ep.id, Expire: true})
+	}
+	if _, err := n.w.modify(expire); err != nil {
+		t.Fatal(err)
+	}
+	n.later(time.Minute)
+	n.later(time.Minute)
+	delete(n.w.byAddr, n.addr) // which no check has bound
+	n.sender, c = nil, nil
+	runtime.GC()
+	if len(n.w.conferences) != 0 || conference.Value() != nil || source.Value() != nil {
+		t.Errorf("%d conferences; the one that has ended is kept: %v, its camera: %v", len(n.w.conferences), conference.Value() != nil, source.Value() != nil)
+	}
+	for i, p := range people {
+		if p.Value() != nil {
+			t.Errorf("endpoint %d is kept", i)
+		}
+	}
+	runtime.KeepAlive(n)
 }
 
 // header parses a packet that a test makes.

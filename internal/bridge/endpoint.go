@@ -89,6 +89,7 @@ func (ep *endpoint) expire(why string) {
 	ep.stopTimers()
 	ep.c.remove(ep)
 	ep.closeTransport()
+	ep.w.forget()
 }
 
 // fail is expire for reasons the focus does not know.

@@ -78,6 +78,14 @@ const dontWait = -1
 // tick is what timers of a worker do.
 type tick func(now mono.Time)
 
+// forget clears what the last packet and the last decisions have left in the
+// worker's memory: with it all that they were about would live on, people who
+// have left and their packets, half a megabyte for each encoding.
+func (w *worker) forget() {
+	w.alloc.forget()
+	w.video, w.repeat, w.repeatHeader = videoPacket{}, videoPacket{}, rtp.Header{}
+}
+
 func (w *worker) fire(t *mono.Timer) { t.Owner.(tick)(w.now) }
 
 func newWorker(b *Bridge, index int, sock *netio.Socket) *worker {
