@@ -423,7 +423,7 @@ func TestSilentChannelHasNoWriter(t *testing.T) {
 			if op, _ := next(); op != ws.OpPing {
 				t.Fatal(op)
 			}
-			if got := time.Since(start); got < wsPingEvery-mono.Grain || got > wsPingEvery+2*mono.Grain || writes() {
+			if got := time.Since(start); got < wsPingEvery-mono.PingGrain || got > wsPingEvery+2*mono.PingGrain || writes() {
 				t.Error(got)
 			}
 		}

@@ -181,10 +181,10 @@ func (l *wsLink) pingNow() {
 	l.wake()
 }
 
-// untilPing is wsPingEvery to the next grain.
+// untilPing is wsPingEvery, and a little more.
 func untilPing() time.Duration {
 	now := mono.Now()
-	return now.Add(wsPingEvery).RoundUp().Sub(now)
+	return now.Add(wsPingEvery).RoundUp(mono.PingGrain).Sub(now)
 }
 
 // send queues a message. It reports false when the message cannot be taken;

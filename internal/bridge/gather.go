@@ -12,14 +12,14 @@ import (
 // second to show that they are. Nobody waits for the answers, but each would wake
 // the worker, and waking up and falling asleep is most of what they cost. So a
 // worker to which nothing else comes lets them gather in its socket, and has a
-// turn once a grain ([netio.Socket.Gather]).
+// turn every [mono.RestGrain] ([netio.Socket.Gather]).
 //
-// What comes then may be late by a grain: the first packet of media after a
+// What comes then may be late by as much: the first packet of media after a
 // second without any, the first check from an address nobody knows, timers, and,
 // by what is measured, a path's round trip. So may what clients say on bridge
 // channels, for which the sockets' Set waits in the same way (package readable);
-// other letters wake the worker at once. A grain of all that 10,000
-// people send at rest takes some 300 KB of a socket's queue, which has 10 MB
+// other letters wake the worker at once. What 10,000 people
+// send at rest in that time takes some 600 KB of a socket's queue, which has 10 MB
 // ([Options.ReadBuffer]).
 
 const (
@@ -27,7 +27,7 @@ const (
 	gatherAfter = time.Second
 	// gatherFrom is how many datagrams must have come in the last second: to be
 	// woken by fewer costs less than to look for them.
-	gatherFrom = 2 * uint64(time.Second/grain)
+	gatherFrom = 4 * uint64(time.Second/mono.RestGrain)
 )
 
 // gathering is how a worker knows whether it may let datagrams wait.
@@ -55,7 +55,7 @@ func (g *gathering) settle(now mono.Time, came uint64) {
 // until when.
 func (g *gathering) begin(now mono.Time) (d time.Duration, ok bool) {
 	g.now = g.calm.Load()
-	return now.Add(1).RoundUp().Sub(now), g.now
+	return now.Add(1).RoundUp(mono.RestGrain).Sub(now), g.now
 }
 
 // end is told of the end of a wait.

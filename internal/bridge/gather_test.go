@@ -79,7 +79,7 @@ func TestGathering(t *testing.T) {
 	for i := range 10 {
 		before, came := c.w.now, c.w.count.own[cPacketsIn]
 		calm := c.turn(3, [][]byte{aCheck, aReport}[i%2])
-		if c.w.now/mono.Time(grain) == before/mono.Time(grain) {
+		if c.w.now/mono.Time(mono.RestGrain) == before/mono.Time(mono.RestGrain) {
 			t.Fatalf("two turns in one grain, at %v and %v", before, c.w.now)
 		}
 		if n := c.w.count.own[cPacketsIn] - came; n != 3 || !calm {
@@ -174,8 +174,8 @@ func TestSettling(t *testing.T) {
 		var g gathering
 		g.hurry(now.Add(-tc.ago))
 		g.settle(now, tc.came)
-		d, calm := g.begin(now.Add(grain / 4))
-		if calm != tc.calm || d != grain*3/4 {
+		d, calm := g.begin(now.Add(mono.RestGrain / 4))
+		if calm != tc.calm || d != mono.RestGrain*3/4 {
 			t.Errorf("%v after something urgent, with %d datagrams a second: calm %v, for %v", tc.ago, tc.came, calm, d)
 		}
 		g.end(now.Add(grain))

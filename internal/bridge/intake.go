@@ -71,13 +71,14 @@ func (in *intake) add(i int32, t *thread) {
 
 // arrange orders the first n packets of the last read by conference. Who comes
 // to an address while they are handled changes nothing: what comes from one
-// address stays in order.
+// address stays in order. What has gathered (gather.go) is in no hurry, and stays
+// as it came.
 func (w *worker) arrange(n int) {
 	w.intake.begin(len(w.in.Packets))
 	var from netip.AddrPort
 	t := &w.intake.nobody
 	for i := range n {
-		if addr := w.in.Packets[i].Addr; addr != from { // else one of a run that the kernel joined
+		if addr := w.in.Packets[i].Addr; addr != from && !w.gathering.now { // else one of a run that the kernel joined
 			from, t = addr, w.threadOf(addr)
 		}
 		w.intake.add(int32(i), t)

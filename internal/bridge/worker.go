@@ -162,7 +162,7 @@ func (w *worker) nearly(t *mono.Timer, at mono.Time) {
 // notBefore schedules a timer at a time, up to a grain later if it is not soon.
 func (w *worker) notBefore(t *mono.Timer, at mono.Time) {
 	if at.Sub(w.now) > 10*grain {
-		at = at.RoundUp()
+		at = at.RoundUp(grain)
 	}
 	w.wheel.Schedule(t, at)
 }

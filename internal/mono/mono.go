@@ -28,8 +28,19 @@ func (t Time) Sub(u Time) Duration { return Duration(t - u) }
 // is rounded is due together.
 const Grain = 20 * time.Millisecond
 
-// RoundUp returns the first whole Grain at t or after it.
-func (t Time) RoundUp() Time { return (t + Time(Grain) - 1) / Time(Grain) * Time(Grain) }
+// RestGrain is how often those look at what has come to whom only such things
+// come as nobody waits for.
+const RestGrain = 2 * Grain
+
+// PingGrain is what times are rounded to at which a peer is to be asked for a sign
+// of life: ten times as many of them fall together, but not so many that media
+// wait for them.
+const PingGrain = 10 * Grain
+
+// RoundUp returns the first whole grain, of a length above 0, at t or after it.
+func (t Time) RoundUp(grain Duration) Time {
+	return (t + Time(grain) - 1) / Time(grain) * Time(grain)
+}
 
 // Earliest returns the earlier of two deadlines, where zero means "never".
 func Earliest(a, b Time) Time {

@@ -253,3 +253,13 @@ func BenchmarkWheel(b *testing.B) {
 		}
 	}
 }
+
+// TestRoundUp: what is due at a grain stays there, all else comes after.
+func TestRoundUp(t *testing.T) {
+	const at = 50 * Time(Grain)
+	for from, want := range map[Time]Time{0: 0, 1: Time(Grain), at: at, at - 1: at, at + 1: at + Time(Grain)} {
+		if got := from.RoundUp(Grain); got != want {
+			t.Errorf("%d is rounded up to %d, want %d", from, got, want)
+		}
+	}
+}

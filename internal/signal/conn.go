@@ -174,10 +174,10 @@ func (c *conn) tick() {
 	c.again(min(opt.PingEvery, opt.ReadTimeout-silence))
 }
 
-// again lets the timer tick after d, to the next grain.
+// again lets the timer tick after d and a little more.
 func (c *conn) again(d time.Duration) {
 	now := mono.Now()
-	c.timer.Reset(now.Add(d).RoundUp().Sub(now))
+	c.timer.Reset(now.Add(d).RoundUp(mono.PingGrain).Sub(now))
 	if c.over.Load() {
 		c.timer.Stop()
 	}

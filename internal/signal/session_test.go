@@ -81,7 +81,7 @@ func TestHibernationIsBounded(t *testing.T) {
 // timer is set it may be late by a grain.
 func took(start time.Time, d time.Duration) bool {
 	late := time.Since(start) - d
-	return late >= 0 && late <= 5*mono.Grain
+	return late >= 0 && late <= 5*mono.PingGrain
 }
 
 // TestLife goes through the life of a session whose client falls silent.

@@ -10,15 +10,15 @@ import (
 // Calm. A thousand clients who are only there send some two hundred messages a
 // second to show that they are, and nobody waits for the answers. To be woken
 // for each is most of what they cost, so a set from which nothing else has come
-// for a while looks once a grain, and the poller hears of nothing meanwhile. The
-// first message that somebody waits for is late by a grain at most.
+// for a while looks every [mono.RestGrain], and the poller hears of nothing
+// meanwhile. The first message that somebody waits for is late by that at most.
 
 const (
 	// calmAfter is how long nothing must have been urgent.
 	calmAfter = time.Second
 	// calmFrom is how many times somebody must have been told in the last
 	// second: to be woken by fewer costs less than to look for them.
-	calmFrom = int(time.Second / mono.Grain)
+	calmFrom = 2 * int(time.Second/mono.RestGrain)
 )
 
 // calm is how a set knows whether it may wait. All but the atomics and the
@@ -67,10 +67,10 @@ func (c *calm) settle(now mono.Time, told int) bool {
 	return c.is.Load()
 }
 
-// sleep waits for the next grain, or that somebody is in a hurry.
+// sleep waits for the next look, or that somebody is in a hurry.
 func (c *calm) sleep() {
 	now := mono.Now()
-	c.timer.Reset(now.Add(1).RoundUp().Sub(now))
+	c.timer.Reset(now.Add(1).RoundUp(mono.RestGrain).Sub(now))
 	select {
 	case <-c.timer.C:
 	case <-c.hurried:
