@@ -369,8 +369,13 @@ func badFeedback(t *testing.T, c *call, x *intruder) {
 	c.counted(t, before, map[string]float64{"bridge_dropped_malformed_total": 50})
 	// As long as a key frame is on its way nobody is asked for another, and
 	// nothing is refused; from a busy browser that may take longer than a flood.
+	// By then the bridge has done as the last estimate of no bits at all said, and
+	// sends no video of which there could be key frames.
 	limited := 0.0
 	waitIfTime(t, "who asks for key frames without end is refused", func() bool {
+		if err := x.SendRTCP(rtp.AppendREMB(nil, x.ssrc, 1<<60, victims)); err != nil {
+			t.Error(err)
+		}
 		flood(2*floodAtOnce, []func([]byte) error{x.SendRTCP}, func(i int) []byte {
 			return rtp.AppendPLI(nil, x.ssrc, victims[i%len(victims)])
 		})
