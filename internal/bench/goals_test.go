@@ -186,16 +186,21 @@ func TestMissing(t *testing.T) {
 // resident size, of which most is room for garbage, and for what is live during
 // calls, of which half is video that came.
 func TestGrown(t *testing.T) {
-	f := figures{"minutes": 5, "joins": 500, "warm live MB": 10, "end live MB": 12, "warm empty MB": 5, "end empty MB": 5.4,
+	f := figures{"minutes": 5, "joins": 500, "warm live MB": 10, "end live MB": 12, "warm empty MB": 5, "end empty MB": 9.4, "warm empty objects": 15000, "end empty objects": 16000,
 		"warm outside MB": 20, "end outside MB": 23, "warm MB": 50, "end MB": 90, "warm goroutines": 40, "end goroutines": 49}
 	if err := f.grown(); err != nil {
 		t.Error(err)
 	}
-	for what, tooMuch := range map[string]float64{"goroutines": 50, "outside MB": 25, "live MB": 13, "empty MB": 5.6} {
+	for what, tooMuch := range map[string]float64{"goroutines": 50, "outside MB": 25, "live MB": 13, "empty MB": 9.6, "empty objects": 16600} {
 		f := maps.Clone(f)
 		f["end "+what] = tooMuch
 		if err := f.grown(); err == nil || !strings.Contains(err.Error(), "grew: "+what+" was") || strings.Count(err.Error(), "grew") != 1 {
 			t.Errorf("%s: %v", what, err)
+		}
+	}
+	for said, f := range map[string]figures{"- a: nothing grew.": f, "- a: only 1 times": {"minutes": 60, "joins": 1}} {
+		if got := verdictOfChurn([]entry{{Name: "a", Runs: []figures{{}, f}}}); !strings.HasPrefix(got, said) {
+			t.Errorf("%q, want %q", got, said)
 		}
 	}
 	idle := figures{"minutes": 60, "joins": 100}

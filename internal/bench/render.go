@@ -31,7 +31,7 @@ var sections = []section{
 	{roomSection, roomIntro, growthColumns},
 	{roomsSection, roomsIntro, growthColumns},
 	{restSection, restIntro, [][]string{{"CPU %", "packets/s", "CPU-ms a join", "KB each", "live KB each", "load CPU %", "failed"}}},
-	{churnSection, churnIntro, [][]string{{"minutes", "joins", "warm live MB", "end live MB", "warm empty MB", "end empty MB", "warm outside MB", "end outside MB", "warm MB", "end MB", "warm goroutines", "end goroutines", "load cores"}}},
+	{churnSection, churnIntro, [][]string{{"minutes", "joins", "warm live MB", "end live MB", "warm empty MB", "end empty MB", "warm empty objects", "end empty objects", "warm outside MB", "end outside MB", "warm MB", "end MB", "warm goroutines", "end goroutines", "load cores"}}},
 }
 
 var growthColumns = [][]string{{"packets/s", "us per packet", "video share %", videoEach, "mean run", "CPU-ms a join", "server cores", "KB each", "live KB each", "added p99 ms", "load cores", "failed"}}
@@ -39,6 +39,7 @@ var growthColumns = [][]string{{"packets/s", "us per packet", "video share %", v
 // remarks are what can be told from a table's figures, "" if they are missing.
 var remarks = map[string]func([]entry) string{
 	delaySection: collectionsMatter,
+	churnSection: verdictOfChurn,
 }
 
 const signallingIntro = `Clients log in over WebSocket without TLS (connect), all join their rooms at once with presences of 1.3 KB until
@@ -147,10 +148,11 @@ const churnIntro = `What ` + "`./bench churn`" + ` finds, which is meant for the
 a fifth of the time and "end" at the end of it; "live" is what is left right after collections of garbage, heap and stacks, and
 MB the resident size, of which up to 128 MB are room for garbage (memory.md), and "outside" what of it is not the Go
 runtime's: means of a look each second in the last part, which makes the server collect its garbage. Each time everybody
-leaves then, and "empty" is what still lives, and the goroutines that are still there. It fails if what is live is more
-than 25 % higher at the end than when the server was warm, or anything else more than 10 %, 2 MB outside and five
-goroutines being chance; and if fewer came back than should have. Half of what is live are packets kept to be sent again,
-and these are as many as come: where the machine does something else for a while, less video comes and less is live.
+leaves then, and "empty" is what still lives, in MB and in objects, and the goroutines that are still there. It fails if
+what is live is more than 25 % higher at the end than when the server was warm, or anything else more than 10 %, five
+goroutines and 2 MB outside being chance, and 4 MB what a socket's buffers grow by once; and if fewer came back than should
+have. Half of what is live are packets kept to be sent again, and these are as many as come: where the machine does something
+else for a while, less video comes and less is live.
 `
 
 // render writes performance.md.
