@@ -11,17 +11,18 @@ import (
 	"time"
 )
 
+// pair is the two ends of a connection, of which the first is wrapped.
 func pair(t *testing.T) (here, there net.Conn) {
 	t.Helper()
 	l, err := net.Listen("tcp", "127.0.0.1:0")
+	if err == nil {
+		defer l.Close()
+		there, err = net.Dial("tcp", l.Addr().String())
+	}
+	if err == nil {
+		here, err = l.Accept()
+	}
 	if err != nil {
-		t.Fatal(err)
-	}
-	defer l.Close()
-	if there, err = net.Dial("tcp", l.Addr().String()); err != nil {
-		t.Fatal(err)
-	}
-	if here, err = l.Accept(); err != nil {
 		t.Fatal(err)
 	}
 	t.Cleanup(func() { here.Close(); there.Close() })
