@@ -19,7 +19,7 @@ const churnSection = "Memory over time"
 const (
 	churnRooms, churnPeople, churnCameras = 10, 10, 3
 	churnShare                            = "200%/min"
-	// strayGoroutines may be more after everybody has left: of some forty, some
+	// strayGoroutines may be more after everybody has left: of some twenty, some
 	// come and go with the server's own tasks. Of one that each hundredth join
 	// leaves behind an hour makes more than this.
 	strayGoroutines = 5

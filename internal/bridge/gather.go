@@ -18,9 +18,8 @@ import (
 // second without any, the first check from an address nobody knows, timers, and,
 // by what is measured, a path's round trip. So may what clients say on bridge
 // channels, for which the sockets' Set waits in the same way (package readable);
-// other letters wake the worker at once. What 10,000 people
-// send at rest in that time takes some 600 KB of a socket's queue, which has 10 MB
-// ([Options.ReadBuffer]).
+// other letters wake the worker at once. What 10,000 people send at rest in that
+// time takes some 600 KB of a socket's queue, which has 10 MB ([Options.ReadBuffer]).
 
 const (
 	// gatherAfter is how long nothing must have been urgent.

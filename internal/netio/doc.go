@@ -40,7 +40,8 @@
 // A reader that waits is woken by the runtime's poller, for which a datagram
 // that comes alone costs some 20 us: more than anything a server that is at
 // rest does with it. So there is a gate between the poller and a socket (package
-// gate), which is shut while [Socket.Gather] lets datagrams wait for a timer. What waits has to fit into the kernel's queue.
+// gate), which is shut while [Socket.Gather] lets datagrams wait for a timer. What
+// waits has to fit into the kernel's queue.
 //
 // Elsewhere a plain implementation with the same contract is built, for
 // development only.
