@@ -15,6 +15,7 @@ import (
 	"github.com/plenum-conf/plenum/internal/mono"
 	"github.com/plenum-conf/plenum/internal/netio/nowait"
 	"github.com/plenum-conf/plenum/internal/netio/readable"
+	"github.com/plenum-conf/plenum/internal/netio/wsframe"
 )
 
 // The bridge channel over WebSocket: /colibri-ws/<server>/<conference>/<endpoint>?pwd=...
@@ -242,36 +243,22 @@ func (l *wsLink) take(out []byte) (_ []byte, last bool) {
 		l.conn.SetWriteDeadline(time.Now().Add(wsWriteTimeout))
 	}
 	for _, msg := range l.queue {
-		out = appendFrame(out, ws.OpText, msg)
+		out = wsframe.Append(out, ws.OpText, msg)
 	}
 	l.queue, l.bytes = nil, 0
 	if l.ponged {
 		l.ponged = false
-		out = appendFrame(out, ws.OpPong, l.pong)
+		out = wsframe.Append(out, ws.OpPong, l.pong)
 	}
 	if l.due {
 		l.due = false
-		out = appendFrame(out, ws.OpPing, nil)
+		out = wsframe.Append(out, ws.OpPing, nil)
 	}
 	if l.closed {
-		out = appendFrame(out, ws.OpClose, l.ending)
+		out = wsframe.Append(out, ws.OpClose, l.ending)
 	}
 	l.writing = len(out) > 0
 	return out, l.closed
-}
-
-func appendFrame(out []byte, op ws.OpCode, payload []byte) []byte {
-	head := frameHead{b: out}
-	_ = ws.WriteHeader(&head, ws.Header{Fin: true, OpCode: op, Length: int64(len(payload))})
-	return append(head.b, payload...)
-}
-
-// frameHead collects the few bytes of a frame header.
-type frameHead struct{ b []byte }
-
-func (h *frameHead) Write(p []byte) (int, error) {
-	h.b = append(h.b, p...)
-	return len(p), nil
 }
 
 // written are buffers of what is being written.

@@ -13,6 +13,7 @@ import (
 
 	"github.com/plenum-conf/plenum/internal/mono"
 	"github.com/plenum-conf/plenum/internal/netio/readable"
+	"github.com/plenum-conf/plenum/internal/netio/wsframe"
 	"github.com/plenum-conf/plenum/internal/xmpp"
 )
 
@@ -294,7 +295,7 @@ func (c *conn) flush() error {
 	var b []byte
 	for _, f := range c.stream.Take() {
 		c.srv.trace("out", c.name(), f)
-		b = appendFrame(b, ws.OpText, f)
+		b = wsframe.Append(b, ws.OpText, f)
 	}
 	if len(b) == 0 {
 		return nil

@@ -5,6 +5,8 @@ import (
 	"sync"
 
 	"github.com/gobwas/ws"
+
+	"github.com/plenum-conf/plenum/internal/netio/wsframe"
 )
 
 // maxBatch is how much is written at once, bytes.
@@ -136,7 +138,7 @@ func (c *conn) writeFailed(err error) {
 
 // ping asks a silent peer whether it is still there.
 func (c *conn) ping() {
-	if err := c.sock.write(appendFrame(nil, ws.OpPing, nil)); err != nil {
+	if err := c.sock.write(wsframe.Append(nil, ws.OpPing, nil)); err != nil {
 		c.writeFailed(err)
 	}
 }

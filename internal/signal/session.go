@@ -7,6 +7,7 @@ import (
 
 	"github.com/gobwas/ws"
 
+	"github.com/plenum-conf/plenum/internal/netio/wsframe"
 	"github.com/plenum-conf/plenum/internal/xmpp"
 )
 
@@ -128,7 +129,7 @@ func (s *session) nonza(frames ...[]byte) {
 // queueControl is nonza for those who hold mu.
 func (s *session) queueControl(frames [][]byte) {
 	for _, f := range frames {
-		s.control = appendFrame(s.control, ws.OpText, f)
+		s.control = wsframe.Append(s.control, ws.OpText, f)
 	}
 	s.wake()
 }
@@ -376,7 +377,7 @@ func (s *session) batch(c *conn, b []byte, max int) []byte {
 		if sh == nil {
 			break
 		}
-		b = appendFrameHeader(b, ws.OpText, sh.Size(s.to))
+		b = wsframe.AppendHeader(b, ws.OpText, sh.Size(s.to))
 		b = sh.AppendTo(b, s.to)
 		if tracing {
 			s.srv.trace("out", s.full, sh.AppendTo(nil, s.to))
@@ -432,7 +433,7 @@ func (s *session) askForAck(b []byte) []byte {
 		return b
 	}
 	s.asked = true
-	return appendFrame(b, ws.OpText, xmpp.AckRequest)
+	return wsframe.Append(b, ws.OpText, xmpp.AckRequest)
 }
 
 // countIn returns how many of the client's stanzas were handled. The caller

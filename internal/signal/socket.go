@@ -2,7 +2,6 @@ package signal
 
 import (
 	"bufio"
-	"encoding/binary"
 	"errors"
 	"fmt"
 	"io"
@@ -15,6 +14,7 @@ import (
 	"github.com/gobwas/ws"
 
 	"github.com/plenum-conf/plenum/internal/mono"
+	"github.com/plenum-conf/plenum/internal/netio/wsframe"
 )
 
 // socket is one WebSocket as the server sees it: whole messages in, bytes of
@@ -140,7 +140,7 @@ func (s *socket) control(h ws.Header) error {
 	}
 	switch h.OpCode {
 	case ws.OpPing:
-		return s.write(appendFrame(nil, ws.OpPong, payload))
+		return s.write(wsframe.Append(nil, ws.OpPong, payload))
 	case ws.OpClose:
 		return errPeerClose
 	}
@@ -180,7 +180,7 @@ func (s *socket) close(code ws.StatusCode, reason string) {
 	if s.closed.Swap(true) {
 		return
 	}
-	frame := appendFrame(nil, ws.OpClose, ws.NewCloseFrameBody(code, reason))
+	frame := wsframe.Append(nil, ws.OpClose, ws.NewCloseFrameBody(code, reason))
 	_ = s.nc.SetWriteDeadline(s.until)
 	_, _ = s.nc.Write(frame) // the peer may be gone already
 }
@@ -211,21 +211,4 @@ func (s *socket) cut() {
 	if !s.closed.Load() {
 		s.drop()
 	}
-}
-
-// appendFrame appends one unfragmented, unmasked frame (RFC 6455 §5.2).
-func appendFrame(b []byte, op ws.OpCode, payload []byte) []byte {
-	b = appendFrameHeader(b, op, len(payload))
-	return append(b, payload...)
-}
-
-func appendFrameHeader(b []byte, op ws.OpCode, n int) []byte {
-	b = append(b, 0x80|byte(op))
-	switch {
-	case n < 126:
-		return append(b, byte(n))
-	case n < 1<<16:
-		return binary.BigEndian.AppendUint16(append(b, 126), uint16(n))
-	}
-	return binary.BigEndian.AppendUint64(append(b, 127), uint64(n))
 }
