@@ -77,7 +77,7 @@
 // A conference in which nothing has happened for some seconds, no media and no
 // change, is looked after seldom, and so are its endpoints (rest.go). Who is
 // only there costs what its ICE checks, reports and pings cost. A worker to which
-// nothing but these comes for a second has a turn each 20 ms instead of one for
+// nothing but these comes for a second has a turn each 40 ms instead of one for
 // each of them (gather.go): the first packet of media, and the first check of
 // somebody new, may be late by that.
 //
