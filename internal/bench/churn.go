@@ -32,14 +32,21 @@ const (
 	buffers = 4
 )
 
-// maxGrowth is how much more the server may have at the end than when it was
-// warm, as a part of that. What is left when everybody has gone is nearly the
-// same each time, objects most of all. Half of what lives during calls are
-// packets kept to be sent again, which are as many as the load had time to send.
-var maxGrowth = map[string]float64{"live MB": 0.25, "empty MB": 0.1, "empty objects": 0.1, "outside MB": 0.1, "goroutines": 0.1}
-
-// chance may come on top of that.
-var chance = map[string]float64{"empty MB": buffers, "outside MB": strayOutside, "goroutines": strayGoroutines}
+// bounds are how much more the server may have at the end than when it was
+// warm: a part of that, and what is chance on top of it. What is left when
+// everybody has gone is nearly the same each time, objects most of all. Half of
+// what lives during calls are packets kept to be sent again, which are as many
+// as the load had time to send.
+var bounds = []struct {
+	what         string
+	more, chance float64
+}{
+	{"live MB", 0.25, 0},
+	{"empty MB", 0.1, buffers},
+	{"empty objects", 0.1, 0},
+	{"outside MB", 0.1, strayOutside},
+	{"goroutines", 0.1, strayGoroutines},
+}
 
 // verdictOfChurn says of the last run of the row whether the server grew.
 func verdictOfChurn(entries []entry) string {
@@ -48,13 +55,43 @@ func verdictOfChurn(entries []entry) string {
 		if len(e.Runs) == 0 {
 			continue
 		}
-		said := "nothing grew"
-		if err := e.Runs[len(e.Runs)-1].grown(); err != nil {
+		last := e.Runs[len(e.Runs)-1]
+		said := "within its bounds"
+		if err := last.grown(); err != nil {
 			said = strings.ReplaceAll(err.Error(), "\n", "; ")
 		}
-		lines = append(lines, fmt.Sprintf("- %s: %s.", e.Name, said))
+		lines = append(lines, fmt.Sprintf("- %s: %s: %s.", e.Name, said, last.growth()))
 	}
 	return strings.Join(lines, "\n")
+}
+
+// growth says how much more there was of everything, and how much was allowed;
+// of the resident size, too, which is not judged.
+func (f figures) growth() string {
+	var parts []string
+	for _, b := range bounds {
+		if warm, end, ok := f.change(b.what); ok {
+			parts = append(parts, fmt.Sprintf("%s %s of %s allowed", b.what, signed(end-warm), number(b.more*warm+b.chance)))
+		}
+	}
+	if warm, end, ok := f.change("MB"); ok {
+		parts = append(parts, fmt.Sprintf("resident MB %s, which are not judged", signed(end-warm)))
+	}
+	return strings.Join(parts, ", ")
+}
+
+// change is a figure when the server was warm and at the end, if there are both.
+func (f figures) change(what string) (warm, end float64, ok bool) {
+	warm, first := f["warm "+what]
+	end, last := f["end "+what]
+	return warm, end, first && last
+}
+
+func signed(v float64) string {
+	if v < 0 {
+		return "-" + number(-v)
+	}
+	return "+" + number(v)
 }
 
 // churnCommand lets participants leave and come back for a long time, enters
@@ -91,9 +128,12 @@ func (f figures) grown() error {
 	if least := churnPeople * churnRooms * f["minutes"]; f["joins"] < least { // half of what the load does
 		all = append(all, fmt.Errorf("only %.0f times did somebody come in; %.0f is the least that tells anything", f["joins"], least))
 	}
-	for what, more := range maxGrowth {
-		if warm, end := f["warm "+what], f["end "+what]; end > (1+more)*warm+chance[what] {
-			all = append(all, fmt.Errorf("the server grew: %s was %.1f when warm and %.1f at the end", what, warm, end))
+	for _, b := range bounds {
+		switch warm, end, ok := f.change(b.what); {
+		case !ok:
+			all = append(all, fmt.Errorf("%s were not measured", b.what))
+		case end > (1+b.more)*warm+b.chance:
+			all = append(all, fmt.Errorf("the server grew: %s was %.1f when warm and %.1f at the end", b.what, warm, end))
 		}
 	}
 	return errors.Join(all...)

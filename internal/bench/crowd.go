@@ -92,7 +92,7 @@ func (f figures) seconds(r *record.Report, w window) {
 	if n == 0 {
 		return
 	}
-	f["load cores"], f["load CPU %"] = cpu/n, 100*cpu/n
+	f["load cores"] = cpu / n
 	f["received/s"], f["Mbit/s"] = came/n, bits/n/1e6
 	if came > 0 {
 		lost = max(lost, 0) // repetitions of what was lost before may have come

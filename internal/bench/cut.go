@@ -46,7 +46,7 @@ func (e *entry) cut(all []entry) bool {
 // looked at.
 func (e *entry) perCamera() (float64, bool) {
 	var rooms, people, cameras int
-	_, err := fmt.Sscanf(e.Name, "%d x %d, %d camera", &rooms, &people, &cameras)
+	_, err := fmt.Sscanf(strings.TrimPrefix(e.Name, profiled), "%d x %d, %d camera", &rooms, &people, &cameras)
 	rate, ok := median(e.Runs, videoEach)
 	if err != nil || !ok || cameras <= 0 || people <= 1 {
 		return 0, false

@@ -38,6 +38,9 @@ func TestCut(t *testing.T) {
 		{seen(mediaSection, "1 x 300, 30 cameras, tile", 748), false}, // of 25 at most
 		{seen(mediaSection, "1 x 300, 30 cameras, tile", 640), true},
 		{seen(mediaSection, "1 x 300, 30 cameras, stage", 349), false}, // of those who are looked at
+		{seen(profileSection, "profile: 1 x 300, 30 cameras, tile", 748), false},
+		{seen(profileSection, "profile: 1 x 300, 30 cameras, tile", 460), true},
+		{seen(profileSection, joinProfile, 0), false},
 		{seen(costSection, "8 x 40, 4 microphones, audio only", 0), false},
 		{seen(roomSection, "1 x 10, muted", 0), false},
 		{entry{Section: mediaSection, Name: "1 x 40, 4 cameras, tile: another", Runs: []figures{{"packets/s": 10}}}, false},

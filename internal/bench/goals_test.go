@@ -198,10 +198,26 @@ func TestGrown(t *testing.T) {
 			t.Errorf("%s: %v", what, err)
 		}
 	}
-	for said, f := range map[string]figures{"- a: nothing grew.": f, "- a: only 1 times": {"minutes": 60, "joins": 1}} {
+	for _, b := range bounds {
+		f := maps.Clone(f)
+		delete(f, "end "+b.what)
+		if err := f.grown(); err == nil || err.Error() != b.what+" were not measured" {
+			t.Errorf("without %s: %v", b.what, err)
+		}
+	}
+	for said, f := range map[string]figures{
+		"- a: within its bounds: live MB +2.00 of 2.50 allowed, empty MB +4.40 of 4.50 allowed, empty objects +1000 of 1500 allowed, " +
+			"outside MB +3.00 of 4.00 allowed, goroutines +9.00 of 9.00 allowed, resident MB +40.0, which are not judged.": f,
+		"- a: only 1 times": {"minutes": 60, "joins": 1},
+	} {
 		if got := verdictOfChurn([]entry{{Name: "a", Runs: []figures{{}, f}}}); !strings.HasPrefix(got, said) {
 			t.Errorf("%q, want %q", got, said)
 		}
+	}
+	less := maps.Clone(f)
+	less["end live MB"], less["end goroutines"] = 8, 50
+	if got := verdictOfChurn([]entry{{Name: "a", Runs: []figures{less}}}); !strings.HasPrefix(got, "- a: the server grew: goroutines was 40.0 when warm and 50.0 at the end: live MB -2.00 of 2.50 allowed, ") {
+		t.Error(got)
 	}
 	idle := figures{"minutes": 60, "joins": 100}
 	if err := idle.grown(); err == nil || !strings.Contains(err.Error(), "did somebody come in") {

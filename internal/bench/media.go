@@ -156,18 +156,13 @@ const settled = 3 * time.Second
 // atRest is the server before anybody came.
 type atRest struct {
 	rss  int64   // bytes
-	heap float64 // bytes in use
 	live float64 // bytes
 	cpu  float64 // seconds
 }
 
 func measureAtRest(ctx context.Context, p *process, admin string) (atRest, error) {
-	m, err := scrape(ctx, admin)
-	if err != nil {
-		return atRest{}, err
-	}
 	kept, err := live(ctx, admin)
-	return atRest{storm.Memory(p.pid()), m[heapInUse], kept, storm.CPU(p.pid())}, err
+	return atRest{storm.Memory(p.pid()), kept, storm.CPU(p.pid())}, err
 }
 
 // live is what the server keeps after a collection of garbage, stacks included,
@@ -181,7 +176,6 @@ func live(ctx context.Context, admin string) (float64, error) {
 }
 
 const (
-	heapInUse = "go_memstats_heap_inuse_bytes"
 	ofRuntime = "go_memstats_sys_bytes" // all the runtime ever asked for
 	givenBack = "go_memstats_heap_released_bytes"
 )
@@ -226,10 +220,8 @@ func (c *meeting) watch(ctx context.Context, p *process, admin string, base atRe
 	}
 	f["failed"] = float64(c.people - in)
 	f.packets(change{before, after}, used, w.to.Sub(w.from).Seconds())
-	f[videoEach] = f["packets/s"] * f["video share %"] / 100 / float64(in)
-	f[shortOfVideo] = 100 * max(before[receiversShort], after[receiversShort]) / float64(in)
+	f.video(change{before, after}, in)
 	f["KB each"] = float64(storm.Memory(p.pid())-base.rss) / 1024 / float64(in)
-	f["heap KB each"] = (after[heapInUse] - base.heap) / 1024 / float64(in)
 	if err := f.readDelay(ctx, admin); err != nil {
 		return nil, w, err
 	}
@@ -280,6 +272,13 @@ func (f figures) packets(c change, used, wall float64) {
 	f["video share %"] = 100 * video / forwarded
 	f["mean run"] = c.of("plenum_bridge_socket_send_datagrams_total") / max(c.of("plenum_bridge_socket_send_messages_total"), 1)
 	f["lent %"] = 100 * c.of("plenum_bridge_packets_lent_total") / max(c.of("plenum_bridge_packets_sent_total"), 1)
+}
+
+// video adds how much of it came to each of those who were in, and how many of
+// them got less than they asked for.
+func (f figures) video(c change, in int) {
+	f[videoEach] = f["packets/s"] * f["video share %"] / 100 / float64(in)
+	f[shortOfVideo] = 100 * max(c.before[receiversShort], c.after[receiversShort]) / float64(in)
 }
 
 // readDelay adds how long packets were in the server, by its own histogram of

@@ -5,6 +5,7 @@ import (
 	"os"
 	"path/filepath"
 	"regexp"
+	"slices"
 	"strings"
 	"testing"
 	"time"
@@ -12,7 +13,7 @@ import (
 	"github.com/google/pprof/profile"
 )
 
-// TestShares divides a profile of four stacks, the innermost functions first.
+// TestShares divides a profile of six stacks, the innermost functions first.
 func TestShares(t *testing.T) {
 	const ours = "github.com/plenum-conf/plenum/internal/"
 	p := &profile.Profile{SampleType: []*profile.ValueType{{Type: "samples", Unit: "count"}, {Type: "cpu", Unit: "nanoseconds"}}}
@@ -29,7 +30,9 @@ func TestShares(t *testing.T) {
 	add(500, append([]string{"internal/runtime/syscall/linux.Syscall6", ours + "netio.(*sender).all", ours + "netio.(*Socket).flush"}, turn...)...)
 	add(200, append([]string{"crypto/internal/fips140/aes/gcm.seal", ours + "srtp.(*Sealer).SealRTP", ours + "bridge.(*worker).sealHere", ours + "bridge.(*videoSub).send"}, turn...)...)
 	add(200, append([]string{"runtime.memmove", ours + "bridge.(*outHeader).write", ours + "bridge.(*videoSub).send"}, turn...)...)
-	add(100, append([]string{"time.now"}, turn...)...)
+	add(70, append([]string{"time.now"}, turn...)...)
+	add(20, "crypto/internal/fips140/nistec.p256Mul", "crypto/ecdsa.Verify", "github.com/pion/dtls/v3.flight4Parse", "sync.(*WaitGroup).Go.func1")
+	add(10, "syscall.write", "internal/poll.(*FD).Write", "net.(*conn).Write", ours+"signal.(*conn).drain")
 	var file bytes.Buffer
 	if err := p.Write(&file); err != nil {
 		t.Fatal(err)
@@ -39,10 +42,45 @@ func TestShares(t *testing.T) {
 		t.Fatal(used, err)
 	}
 	for _, column := range shareColumns() {
-		want := map[string]float64{"sendmmsg %": 50, "seal %": 20, "forward %": 20, otherShare: 10}[column]
+		want := map[string]float64{"sendmmsg %": 50, "seal %": 20, "forward %": 20, "handshake %": 2, "streams %": 1, otherShare: 7}[column]
 		if f[column] != want {
 			t.Errorf("%s is %v, want %v", column, f[column], want)
 		}
+	}
+}
+
+// TestUnlike: what a profile shows is told of a row only if it is of the same
+// packets at about the same price.
+func TestUnlike(t *testing.T) {
+	const shape = "10 x 40, 1 camera, large"
+	at := func(section, name string, us, each float64) entry {
+		e := seen(section, name, each)
+		e.Commit, e.Runs[0][forwardingCost], e.Runs[0]["seal %"] = "abc", us, 12
+		return e
+	}
+	row, dearer := at(costSection, shape, 4, 159), at(costSection, shape, 5, 159)
+	row.Runs = append(row.Runs, dearer.Runs...)
+	for _, tc := range []struct {
+		us, each   float64
+		way, below string
+	}{
+		{4.8, 159, "Most of the server's CPU time is seal 12.0 % (" + largeProfile + ", at abc).", "1.07 (0.960-1.20) times what it takes in its row."},
+		{6.2, 159, "Most of", "row."},
+		{6.3, 159, "What its CPU time goes to is not known: a packet took 6.30 us in the profile and 4.00, 5.00 in the row (" + largeProfile + ", at abc).", "shows nothing of it: a packet took 6.30 us"},
+		{3.1, 159, "What its CPU time goes to is not known", "shows nothing"},
+		{4.8, 120, "What its CPU time goes to is not known: video was cut", "shows nothing of it: video was cut"},
+	} {
+		all := []entry{row, at(profileSection, largeProfile, tc.us, tc.each)}
+		if got := inTheWay(all, shape); !strings.HasPrefix(got, tc.way) {
+			t.Errorf("%+v: %s", tc, got)
+		}
+		if got := besideRows(all[1:], all); !strings.HasPrefix(got, "- "+largeProfile+": a packet takes ") || !strings.Contains(got, tc.below) {
+			t.Errorf("%+v: %s", tc, got)
+		}
+	}
+	alone := []entry{at(profileSection, largeProfile, 9, 159)}
+	if got := besideRows(alone, alone); got != "" || !strings.HasPrefix(inTheWay(alone, shape), "Most of") {
+		t.Errorf("without its row: %q", got)
 	}
 }
 
@@ -62,7 +100,7 @@ func TestSharesExist(t *testing.T) {
 	method := regexp.MustCompile(`^([a-z/]+)\.\(\*(\w+)\)(?:\.(\w+))?$`)
 	for _, s := range shares {
 		for _, name := range s.of {
-			if strings.HasPrefix(name, "runtime.") || strings.HasPrefix(name, "internal/") {
+			if foreign(t, name) {
 				continue
 			}
 			part := method.FindStringSubmatch(name)
@@ -75,6 +113,16 @@ func TestSharesExist(t *testing.T) {
 			}
 		}
 	}
+}
+
+// foreign says whether a name is none of this module: one of the standard
+// library, or of a module that is required.
+func foreign(t *testing.T, name string) bool {
+	if strings.HasPrefix(name, "github.com/") {
+		return found(t, "../../go.mod", regexp.MustCompile(regexp.QuoteMeta(name)))
+	}
+	pkg, _, _ := strings.Cut(strings.TrimPrefix(name, "internal/"), ".")
+	return slices.Contains([]string{"runtime", "poll", "net", "net/http", "crypto/tls"}, pkg)
 }
 
 func found(t *testing.T, pattern string, want *regexp.Regexp) bool {
