@@ -221,6 +221,7 @@ func (c *meeting) watch(ctx context.Context, p *process, admin string, base atRe
 	f["failed"] = float64(c.people - in)
 	f.packets(change{before, after}, used, w.to.Sub(w.from).Seconds())
 	f.video(change{before, after}, in)
+	f.governed(change{before, after}, w.to.Sub(w.from).Seconds())
 	f["KB each"] = float64(storm.Memory(p.pid())-base.rss) / 1024 / float64(in)
 	if err := f.readDelay(ctx, admin); err != nil {
 		return nil, w, err
@@ -250,6 +251,18 @@ const (
 	// asked for because its core was full, when measuring began or ended.
 	shortOfVideo   = "short of video %"
 	receiversShort = "plenum_bridge_receivers_short_of_packets"
+	// workerBusy is which part of the time the worker did not wait for something
+	// to do, by its own clock, which goes on while another thread has its core:
+	// what it decides by how much it forwards. Of several workers it is the sum.
+	workerBusy  = "worker busy"
+	busySeconds = "plenum_bridge_busy_seconds_total"
+	// videoLimit is how many packets of video a second the worker lets one
+	// receiver have at the end, missing if it does not limit them.
+	videoLimit    = "limit/s each"
+	videoLimitNow = "plenum_bridge_video_packets_a_receiver"
+	// stressed is how much is asked for, 1 for all that the worker can do.
+	stressed  = "stress"
+	stressNow = "plenum_bridge_stress"
 )
 
 // change is the server's metrics at two times.
@@ -279,6 +292,14 @@ func (f figures) packets(c change, used, wall float64) {
 func (f figures) video(c change, in int) {
 	f[videoEach] = f["packets/s"] * f["video share %"] / 100 / float64(in)
 	f[shortOfVideo] = 100 * max(c.before[receiversShort], c.after[receiversShort]) / float64(in)
+}
+
+// governed adds what the worker goes by when it leaves out video.
+func (f figures) governed(c change, wall float64) {
+	f[workerBusy], f[stressed] = c.of(busySeconds)/wall, c.after[stressNow]
+	if limit := c.after[videoLimitNow]; limit >= 0 {
+		f[videoLimit] = limit
+	}
 }
 
 // readDelay adds how long packets were in the server, by its own histogram of

@@ -240,6 +240,7 @@ func (c *meeting) sample(ctx context.Context, admin string) (figures, window, er
 		delete(f, forwardingCost) // of whose time most was for something else
 	} else {
 		f.video(change{before, after}, in)
+		f.governed(change{before, after}, w.to.Sub(w.from).Seconds())
 	}
 	return f, w, nil
 }

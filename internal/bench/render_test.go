@@ -155,6 +155,17 @@ func TestPackets(t *testing.T) {
 	}
 }
 
+// TestGoverned: the worker's own measures, and no limit where there is none.
+func TestGoverned(t *testing.T) {
+	for limit, known := range map[float64]bool{-1: false, 0: true, 120: true} {
+		f := figures{}
+		f.governed(change{map[string]float64{busySeconds: 3, stressNow: 2}, map[string]float64{busySeconds: 7, stressNow: 0.9, videoLimitNow: limit}}, 5)
+		if got, ok := f[videoLimit]; ok != known || ok && got != limit || f[workerBusy] != 0.8 || f[stressed] != 0.9 {
+			t.Errorf("limit %g: %v", limit, f)
+		}
+	}
+}
+
 // TestPauses reads the profile of a heap of which three collections are of the
 // time before, and four of the time that is measured; the runtime remembers four.
 func TestPauses(t *testing.T) {

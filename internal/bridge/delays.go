@@ -99,21 +99,34 @@ type busy struct {
 	begun mono.Time     // this second
 	idle  time.Duration // in this second
 	spare time.Duration // since the last read, spent on what can wait
-	// Of the last whole second, and since the start.
-	share atomic.Uint64 // in millionths
-	total atomic.Int64  // nanoseconds
+	share atomic.Uint64 // of the last whole second, in millionths
+	// Since the start of the worker:
+	born  mono.Time
+	never time.Duration // in which it was not busy
+	total atomic.Int64  // in which it was, until the end of the last turn, nanoseconds
 }
+
+// start begins to measure.
+func (b *busy) start(now mono.Time) { b.born, b.begun, b.ended = now, now, now }
 
 // read is told when a read has returned and whether it had to wait.
 func (b *busy) read(now mono.Time, waited bool) {
 	if waited {
-		b.idle += now.Sub(b.ended)
+		b.wasIdle(now.Sub(b.ended))
 	}
 }
 
+func (b *busy) wasIdle(d time.Duration) {
+	b.idle += d
+	b.never += d
+}
+
+// publish lets others see how long it was busy.
+func (b *busy) publish() { b.total.Store(int64(b.ended.Sub(b.born) - b.never)) }
+
 // spareTime is told of work that would not be done if there were other work.
 func (b *busy) spareTime(d time.Duration) {
-	b.idle += d
+	b.wasIdle(d)
 	b.spare += d
 }
 
@@ -122,7 +135,6 @@ func (b *busy) roll(now mono.Time) {
 	if d := now.Sub(b.begun); d > 0 {
 		work := max(d-b.idle, 0)
 		b.share.Store(uint64(1e6 * work / d))
-		b.total.Add(int64(work))
 	}
 	b.begun, b.idle = now, 0
 }

@@ -114,13 +114,21 @@ func TestWaitingForTheFlushIsBounded(t *testing.T) {
 }
 
 func TestBusy(t *testing.T) {
-	b := busy{begun: 0, ended: 0}
-	b.read(mono.Time(600*time.Millisecond), true) // it waited
-	b.ended = mono.Time(700 * time.Millisecond)
-	b.read(mono.Time(900*time.Millisecond), false) // a read that did not wait is work
-	b.ended = mono.Time(time.Second)
+	const born = mono.Time(time.Hour)
+	var b busy
+	b.start(born)
+	b.read(born+mono.Time(600*time.Millisecond), true) // it waited
+	b.ended = born + mono.Time(700*time.Millisecond)
+	if b.publish(); b.total.Load() != int64(100*time.Millisecond) {
+		t.Errorf("%v in all after a turn", time.Duration(b.total.Load()))
+	}
+	b.read(born+mono.Time(900*time.Millisecond), false) // a read that did not wait is work
+	b.ended = born + mono.Time(time.Second)
 	b.roll(b.ended)
-	if got := b.now(); got != 0.4 || b.total.Load() != int64(400*time.Millisecond) {
+	b.spareTime(50 * time.Millisecond) // of the next turn
+	b.ended = born + mono.Time(1100*time.Millisecond)
+	b.publish()
+	if got := b.now(); got != 0.4 || b.total.Load() != int64(450*time.Millisecond) {
 		t.Errorf("busy %v, %v in all", got, time.Duration(b.total.Load()))
 	}
 }

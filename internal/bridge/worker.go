@@ -105,8 +105,8 @@ func newWorker(b *Bridge, index int, sock *netio.Socket) *worker {
 	}
 	w.mail.max, w.mail.calm, w.mail.wake = b.opt.Limits.Mailbox, &w.gathering.calm, sock.Wake
 	w.delays.init()
-	w.busy.ended = mono.Now()
-	w.busy.begun, w.published = w.busy.ended, w.busy.ended
+	w.busy.start(mono.Now())
+	w.published = w.busy.ended
 	w.stress.Governor = stress.New(w.busy.ended)
 	return w
 }
@@ -172,6 +172,7 @@ func (w *worker) publish() {
 	w.count.own[dropMailbox] = w.mail.refused.Load()
 	w.count.own[dropChannelBusy] = w.mail.busy.Load()
 	w.count.publish()
+	w.busy.publish()
 }
 
 // wait blocks in the socket. The order - deadline, mailbox, read - is what
