@@ -137,8 +137,8 @@ func TestOutboxForgets(t *testing.T) {
 		o.push(shared("", fmt.Sprint(i)))
 		o.pop()
 	}
-	if cap(o.queue) > 10000 || len(o.index) > 10000 {
-		t.Error(cap(o.queue), len(o.index))
+	if cap(o.queue) > 10000 || len(o.loan.index) > 10000 {
+		t.Error(cap(o.queue), len(o.loan.index))
 	}
 	if o.waiting() != 1 || o.pop().Replaces != "99999" {
 		t.Error("not what was pushed last")

@@ -1,6 +1,10 @@
 package signal
 
-import "github.com/plenum-conf/plenum/internal/xmpp"
+import (
+	"sync"
+
+	"github.com/plenum-conf/plenum/internal/xmpp"
+)
 
 // outbox is what waits to be written to one session, in order: references to
 // stanzas encoded once for everybody. It is not safe for concurrent use.
@@ -14,10 +18,31 @@ type outbox struct {
 	to     int // length of the recipient's escaped address
 	urgent []*xmpp.Shared
 	queue  []*xmpp.Shared
-	first  int            // queue[:first] has been taken
-	index  map[string]int // Shared.Replaces -> place in queue; nil while that is short
-	bytes  int            // of everything that waits
+	first  int   // queue[:first] has been taken
+	loan   *loan // what queue and its index are in; nil while few wait
+	bytes  int   // of everything that waits
 }
+
+// loan is memory for an outbox in which many stanzas wait. Nearly all outboxes are
+// empty nearly always, so that none keeps it; and in a storm all need it again and
+// again, so that it is not given back to the runtime.
+type loan struct {
+	queue []*xmpp.Shared // while nobody has it
+	own   []*xmpp.Shared // the borrower's queue meanwhile
+	index map[string]int // Shared.Replaces -> place in the borrower's queue
+}
+
+var loans = sync.Pool{New: func() any {
+	return &loan{queue: make([]*xmpp.Shared, 0, 8*indexFrom), index: make(map[string]int, 8*indexFrom)}
+}}
+
+const (
+	// indexFrom is the length from which a queue is worth an index.
+	indexFrom = 8
+	// mostLent is for how many stanzas a loan may have memory, some 80 KB. Who
+	// needed more leaves it to the collector: the next one would have to clear it.
+	mostLent = 2048
+)
 
 // push appends a stanza and reports whether it took the place of another.
 func (o *outbox) push(sh *xmpp.Shared) (replaced bool) {
@@ -32,40 +57,60 @@ func (o *outbox) push(sh *xmpp.Shared) (replaced bool) {
 		o.queue[at] = sh
 		return true
 	}
-	if sh.Replaces != "" && o.index != nil {
-		o.index[sh.Replaces] = len(o.queue)
+	if len(o.queue) == indexFrom && o.loan == nil {
+		o.borrow()
 	}
 	o.queue = append(o.queue, sh)
+	o.note(len(o.queue) - 1)
 	return false
 }
 
-// indexFrom is the length from which a queue is worth an index.
-const indexFrom = 8
+// note enters the stanza at a place into the index, if there is one.
+func (o *outbox) note(at int) {
+	if name := o.queue[at].Replaces; name != "" && o.loan != nil {
+		o.loan.index[name] = at
+	}
+}
 
 // find returns the place of a waiting stanza of that name, -1 if there is none.
 func (o *outbox) find(name string) int {
-	switch {
-	case name == "":
+	if name == "" {
 		return -1
-	case o.index == nil && len(o.queue) < indexFrom:
-		for at := o.first; at < len(o.queue); at++ {
-			if o.queue[at].Replaces == name {
-				return at
-			}
-		}
-		return -1
-	case o.index == nil:
-		o.index = make(map[string]int)
-		for at := o.first; at < len(o.queue); at++ {
-			if has := o.queue[at].Replaces; has != "" {
-				o.index[has] = at
-			}
-		}
 	}
-	if at, ok := o.index[name]; ok && at >= o.first {
-		return at
+	if o.loan != nil {
+		if at, ok := o.loan.index[name]; ok && at >= o.first {
+			return at
+		}
+		return -1
+	}
+	for at := o.first; at < len(o.queue); at++ {
+		if o.queue[at].Replaces == name {
+			return at
+		}
 	}
 	return -1
+}
+
+// borrow moves what waits into memory for more.
+func (o *outbox) borrow() {
+	l := loans.Get().(*loan)
+	l.own, l.queue, o.queue = o.queue[:0], nil, append(l.queue, o.queue[o.first:]...)
+	clear(l.own[:cap(l.own)])
+	o.loan, o.first = l, 0
+	for at := range o.queue {
+		o.note(at)
+	}
+}
+
+// giveBack ends a loan, when nothing waits any more.
+func (o *outbox) giveBack() {
+	l := o.loan
+	l.queue, o.queue = o.queue[:0], l.own
+	l.own, o.loan = nil, nil
+	if cap(l.queue) <= mostLent {
+		clear(l.index)
+		loans.Put(l)
+	}
 }
 
 // compact gives back what was taken when it is the larger part: the queue of
@@ -77,11 +122,11 @@ func (o *outbox) compact() {
 	n := copy(o.queue, o.queue[o.first:])
 	clear(o.queue[n:])
 	o.queue = o.queue[:n]
-	for name, at := range o.index {
+	for name, at := range o.loan.index { // which there is, with so many
 		if at < o.first {
-			delete(o.index, name)
+			delete(o.loan.index, name)
 		} else {
-			o.index[name] = at - o.first
+			o.loan.index[name] = at - o.first
 		}
 	}
 	o.first = 0
@@ -109,12 +154,11 @@ func (o *outbox) pop() *xmpp.Shared {
 	return sh
 }
 
-// rewind reuses the memory of a queue that has been emptied, unless it is more
-// than a session should hold while nothing happens.
+// rewind makes an emptied queue begin at its beginning.
 func (o *outbox) rewind() {
-	o.queue, o.first, o.index = o.queue[:0], 0, nil
-	if cap(o.queue) > 8 {
-		o.queue = nil
+	o.queue, o.first = o.queue[:0], 0
+	if o.loan != nil {
+		o.giveBack()
 	}
 	if len(o.urgent) == 0 {
 		o.urgent = nil

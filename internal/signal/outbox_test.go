@@ -90,17 +90,42 @@ func TestOutboxTwin(t *testing.T) {
 	}
 }
 
+// occupants returns a presence of each of so many people.
+func occupants(n int) (presences []*xmpp.Shared) {
+	for i := range n {
+		name := fmt.Sprintf("daily@conference.meet.example/%08x", i)
+		presences = append(presences, &xmpp.Shared{Head: []byte("<presence to=\""), Tail: []byte("\"/>"), Replaces: name})
+	}
+	return presences
+}
+
+// TestOutboxAllocatesNothing: nor in a storm, in which many presences wait at once,
+// some replaced while they do, and the next time as many.
 func TestOutboxAllocatesNothing(t *testing.T) {
-	var o outbox
-	sh := &xmpp.Shared{Head: []byte("x"), Replaces: "y"}
-	o.push(sh)
-	o.pop()
-	allocs.None(t, allocs.Many, func() {
-		o.push(sh)
-		if o.pop() != sh {
-			t.Fatal("lost")
-		}
-	})
+	for _, most := range []int{1, indexFrom, indexFrom + 1, 40, 1500} {
+		t.Run(fmt.Sprint(most), func(t *testing.T) {
+			var o outbox
+			presences := occupants(most)
+			allocs.None(t, allocs.Many/10, func() {
+				for _, sh := range presences {
+					o.push(sh)
+				}
+				for _, sh := range presences[:most/2] {
+					if !o.push(sh) {
+						t.Fatal("not replaced")
+					}
+				}
+				for _, sh := range presences {
+					if o.pop() != sh {
+						t.Fatal("lost")
+					}
+				}
+			})
+			if !o.empty() || cap(o.queue) > indexFrom {
+				t.Errorf("%d wait, and it holds memory for %d while nothing happens", o.waiting(), cap(o.queue))
+			}
+		})
+	}
 }
 
 func TestPace(t *testing.T) {

@@ -12,6 +12,7 @@ import (
 
 	"github.com/gobwas/ws"
 
+	"github.com/plenum-conf/plenum/internal/testkit/allocs"
 	"github.com/plenum-conf/plenum/internal/xmpp"
 )
 
@@ -118,23 +119,79 @@ func joinStorm(b *testing.B, rooms, people int) {
 	}
 }
 
-// BenchmarkDeliver is what a room pays for one recipient, and what its writer
-// pays to put it on the wire.
-func BenchmarkDeliver(b *testing.B) {
-	s := newTestServer(b, nil)
+// receiver is a session whose batches the test takes instead of the flusher, and
+// its connection.
+func receiver(t testing.TB) (*session, *conn) {
+	s := newTestServer(t, nil)
 	c := &conn{srv: s, writing: true, timer: time.AfterFunc(time.Hour, func() {})}
-	ses := newSession(s, c, xmpp.JID{Local: newUUID(), Domain: testDomain, Resource: newResource()})
+	return newSession(s, c, xmpp.JID{Local: newUUID(), Domain: testDomain, Resource: newResource()}), c
+}
+
+// TestDeliverAllocatesNothing: the last step of a room's fan-out, and what puts it
+// on the wire, with and without XEP-0198, however many stanzas wait each time.
+func TestDeliverAllocatesNothing(t *testing.T) {
+	for _, tc := range []struct {
+		waiting int
+		managed bool
+	}{{1, false}, {40, false}, {1, true}, {40, true}, {321, true}} {
+		t.Run(fmt.Sprint(tc), func(t *testing.T) {
+			ses, c := receiver(t)
+			if tc.managed {
+				ses.manage(nil)
+			}
+			presences := occupants(tc.waiting)
+			buf, sent := make([]byte, 0, 2*maxBatch), uint32(0)
+			allocs.None(t, allocs.Many/10, func() {
+				for _, sh := range presences {
+					ses.Deliver(sh)
+				}
+				for c.writing {
+					buf = ses.batch(c, buf[:0], maxBatch)
+				}
+				c.writing = true // the flusher has it again
+				if sent += uint32(len(presences)); !tc.managed {
+					return
+				}
+				if err := ses.acked(sent); err != nil {
+					t.Fatal(err)
+				}
+			})
+			if n := ses.out.waiting(); n != 0 {
+				t.Errorf("%d still wait", n)
+			}
+		})
+	}
+}
+
+// BenchmarkDeliver is what a room pays for one recipient, and what its writer
+// pays to put it on the wire, when so many stanzas go at once.
+func BenchmarkDeliver(b *testing.B) {
+	for _, waiting := range []int{1, 12, 40, 321} {
+		b.Run(fmt.Sprint(waiting), func(b *testing.B) { deliver(b, waiting) })
+	}
+}
+
+func deliver(b *testing.B, waiting int) {
+	ses, c := receiver(b)
 	st, err := xmpp.Scan([]byte(`<presence to="x"><x xmlns="http://jabber.org/protocol/muc"/>` + presenceChildren + `</presence>`))
 	if err != nil {
 		b.Fatal(err)
 	}
-	sh := st.Share("daily@conference.meet.example/0a1b2c3d")
-	sh.Replaces = "daily@conference.meet.example/0a1b2c3d"
-	buf := make([]byte, 0, maxBatch)
+	presences := occupants(waiting)
+	for _, sh := range presences {
+		shared := st.Share(sh.Replaces)
+		shared.Replaces = sh.Replaces
+		*sh = *shared
+	}
+	buf := make([]byte, 0, 2*maxBatch)
 	b.ReportAllocs()
-	for b.Loop() {
-		ses.Deliver(sh)
-		buf = ses.batch(c, buf[:0], maxBatch)
+	for n := 0; b.Loop(); n++ {
+		ses.Deliver(presences[n%waiting])
+		if n%waiting == waiting-1 {
+			for !ses.out.empty() {
+				buf = ses.batch(c, buf[:0], maxBatch)
+			}
+		}
 	}
 	_, _ = io.Discard.Write(buf)
 }

@@ -59,13 +59,15 @@ func (a *Acks) Ack(h uint32) error {
 	return nil
 }
 
-// compact gives back the acknowledged part when it is the larger one.
+// compact gives back the acknowledged part when it is the larger one. Memory for
+// more than a few stanzas is kept only while it is needed: most sessions are silent
+// most of the time, and in a storm each is told much again and again.
 func (a *Acks) compact() {
 	if a.first == len(a.queue) {
-		a.queue, a.first = a.queue[:0], 0
-		if cap(a.queue) > 8 { // most sessions are silent most of the time
+		if cap(a.queue) > 8 && len(a.queue) < cap(a.queue)/4 {
 			a.queue = nil
 		}
+		a.queue, a.first = a.queue[:0], 0
 	} else if a.first > 64 && a.first > len(a.queue)/2 {
 		n := copy(a.queue, a.queue[a.first:])
 		clear(a.queue[n:])

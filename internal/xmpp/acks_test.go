@@ -91,3 +91,25 @@ func TestAcksTwin(t *testing.T) {
 		}
 	}
 }
+
+// TestAcksForget: memory for a storm is kept through it, and given back by the
+// first acknowledgement of little.
+func TestAcksForget(t *testing.T) {
+	var a Acks
+	a.Enable("a")
+	sent := uint32(0)
+	cycle := func(stanzas int) int {
+		for range stanzas {
+			a.Sent(&Shared{})
+		}
+		if sent += uint32(stanzas); a.Ack(sent) != nil {
+			t.Fatal("refused")
+		}
+		return cap(a.queue)
+	}
+	for i, want := range []struct{ stanzas, least, most int }{{5, 5, 8}, {321, 321, 640}, {200, 321, 640}, {5, 0, 0}, {1, 1, 8}} {
+		if got := cycle(want.stanzas); got < want.least || got > want.most {
+			t.Errorf("%d: after %d stanzas it has memory for %d, want %d to %d", i, want.stanzas, got, want.least, want.most)
+		}
+	}
+}
