@@ -50,6 +50,7 @@ func find(entries []entry, section, name string) entry {
 // past is what is kept of figures that were measured again.
 type past struct {
 	Commit, Date string
+	Machine      string `json:",omitempty"` // "" if that was not written down
 	Medians      figures
 }
 
@@ -103,7 +104,7 @@ func (e *entry) past() []past {
 		for column := range e.Runs[0] {
 			medians[column], _ = median(e.Runs, column)
 		}
-		all = append(all, past{e.Commit, e.Date, medians})
+		all = append(all, past{e.Commit, e.Date, e.Machine, medians})
 	}
 	return all[max(0, len(all)-keptPast):]
 }

@@ -97,7 +97,7 @@ func (f figures) seconds(r *record.Report, w window) {
 	if came > 0 {
 		lost = max(lost, 0) // repetitions of what was lost before may have come
 		slices.Sort(p50)
-		f["loss %"], f["delay p50 ms"], f["p99 ms"] = 100*lost/(came+lost), ms(p50[len(p50)/2]), p99/n
+		f["loss %"], f["delay p50 ms"], f["delay p99 ms"] = 100*lost/(came+lost), ms(p50[len(p50)/2]), p99/n
 	}
 }
 

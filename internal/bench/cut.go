@@ -12,26 +12,50 @@ const (
 	// pictureRate is how many pictures a second the load's cameras send; each is
 	// a packet at the least.
 	pictureRate = 30
+	// voiceRate is how many packets a second a microphone sends.
+	voiceRate = 50
 	// mostTiles is how many cameras somebody in tile view looks at.
 	mostTiles = 25
 )
 
-// cut says whether the server left out video: it has told so of more than a
-// few, or less came of each camera than in another row of the same shape (the
-// same cameras in a room, seen in the same way), or less than a camera sends.
+// cut says whether the server left out video, or a voice where there is nothing
+// else: it has told so of more than a few, or less came of each camera than in
+// another row of the same shape (the same cameras in a room, seen in the same
+// way), or less than a camera or a microphone sends.
 // Fewer packets, and more of them audio, are not to be compared with others.
 func (e *entry) cut(all []entry) bool {
 	if short, ok := median(e.Runs, shortOfVideo); ok && short > 100*tolerated {
 		return true
 	}
+	part, ok := e.videoCame(all)
+	if !ok {
+		part, ok = e.voiceCame()
+	}
+	return ok && part < wholeVideo
+}
+
+// voiceCame is which part came of what is said in rooms with one voice each.
+func (e *entry) voiceCame() (float64, bool) {
+	var rooms, people int
+	_, err := fmt.Sscanf(e.Name, voiceRow, &rooms, &people)
+	rate, ok := median(e.Runs, "packets/s")
+	if err != nil || !ok || people <= 1 {
+		return 0, false
+	}
+	return rate / float64(voiceRate*rooms*(people-1)), true
+}
+
+// videoCame is which part of the video that was asked for came, as far as can
+// be told from other rows of the same shape and from what a camera sends.
+func (e *entry) videoCame(all []entry) (float64, bool) {
 	_, shape, _ := strings.Cut(e.Name, ", ")
 	own, ok := e.perCamera()
 	if !ok {
-		return false
+		return 0, false
 	}
-	most := 0.0
+	most := own
 	if strings.HasSuffix(shape, ", tile") { // on a stage not every camera is asked for
-		most = pictureRate
+		most = max(most, pictureRate)
 	}
 	for i := range all {
 		if _, other, _ := strings.Cut(all[i].Name, ", "); other == shape {
@@ -39,7 +63,7 @@ func (e *entry) cut(all []entry) bool {
 			most = max(most, rate)
 		}
 	}
-	return own < wholeVideo*most
+	return own / most, most > 0
 }
 
 // perCamera is how many packets a second came of each camera that somebody

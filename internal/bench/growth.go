@@ -2,7 +2,6 @@ package main
 
 import (
 	"fmt"
-	"math"
 	"slices"
 	"strings"
 	"time"
@@ -15,32 +14,38 @@ const (
 	restSection  = "At rest"
 )
 
-// delayRows are as many rooms of one size as make the server about 70 % busy.
+// Calls that make the server about 70 % busy, with rooms of one size each; those
+// of forty are [middling].
+var (
+	fives    = call{160, 5, 1, "tile", 16 * time.Second, 20 * time.Second}
+	tens     = call{75, 10, 2, "tile", 12 * time.Second, 20 * time.Second}
+	hundreds = call{4, 100, 5, "tile", 10 * time.Second, 20 * time.Second}
+	largest  = call{1, 300, 18, "tile", 10 * time.Second, 20 * time.Second}
+)
+
 func delayRows() []row {
-	all := callRows(delaySection,
-		call{66, 10, 2, "tile", 10 * time.Second, 20 * time.Second},
-		middling,
-		call{4, 100, 5, "tile", 10 * time.Second, 20 * time.Second})
-	return slices.Insert(all, 2, collecting())
+	return slices.Insert(callRows(delaySection, fives, tens, middling, hundreds, largest), 3, collecting())
 }
 
-// growthRows are calls that differ in their size only: in each room one camera,
-// which people see large, and one microphone; and rooms in which
-// everybody has both and has muted them, to see what it costs to come in.
+// growthRows are calls that differ in their size only, and fit into a core at
+// the largest: in each room one voice, which all hear; and rooms in which
+// everybody has microphone and camera and has muted both, to see what it costs
+// to come in.
 func growthRows() []row {
 	sizes, counts := []int{10, 40, 100, 300, 1000}, []int{1, 10, 30, 100, 300}
 	var all []row
 	for _, n := range sizes {
-		all = append(all, callRows(roomSection, growing(1, n, 1))...)
+		all = append(all, voice(roomSection, growing(1, n, 1)))
 	}
+	all = append(all, callRows(roomSection, growing(1, 1000, 1))...) // for its memory
 	for _, n := range sizes {
-		all = append(all, muted(roomSection, growing(1, n, n)))
+		all = append(all, muted(roomSection, growing(1, n, n), 0))
 	}
 	for _, n := range counts {
-		all = append(all, callRows(roomsSection, growing(n, 5, 1))...)
+		all = append(all, voice(roomsSection, growing(n, 5, 1)))
 	}
 	for _, n := range counts {
-		all = append(all, muted(roomsSection, growing(n, 5, 5)))
+		all = append(all, muted(roomsSection, growing(n, 5, 5), 0))
 	}
 	return all
 }
@@ -51,7 +56,7 @@ func restRows() []row {
 	var all []row
 	for _, c := range []call{growing(25, 40, 40), growing(1, 1000, 1000)} {
 		c.steady = 30 * time.Second
-		r := muted(restSection, c)
+		r := muted(restSection, c, untilCalm)
 		r.name = "at rest: " + r.name
 		all = append(all, r)
 	}
@@ -62,45 +67,80 @@ func restRows() []row {
 const untilCalm = 12 * time.Second
 
 // muted is a call in which people announce what they have, and send none of it.
-func muted(section string, c call) row {
+// It is measured so much later than others.
+func muted(section string, c call, calm time.Duration) row {
 	m := c.meeting()
-	m.args, m.calm = append(m.args, "--muted"), untilCalm
+	m.args, m.calm = append(m.args, "--muted"), calm
 	return row{section: section, name: fmt.Sprintf("%d x %d, muted", c.rooms, c.people), takes: m.takes(), once: m.run}
+}
+
+const voiceRow = "%d x %d, one voice"
+
+// voice is a call in which one of each room has a microphone, and nobody a
+// camera.
+func voice(section string, c call) row {
+	m := c.meeting()
+	m.args = append(m.args, "--video", "0")
+	return row{section: section, name: fmt.Sprintf(voiceRow, c.rooms, c.people), takes: m.takes(), once: m.run}
 }
 
 // growing comes at fifty a second.
 func growing(rooms, people, cameras int) call {
 	ramp := time.Second + time.Duration(rooms*people)*time.Second/50
-	return call{rooms, people, cameras, "tile", ramp, 15 * time.Second}
+	return call{rooms, people, cameras, "tile", ramp, 10 * time.Second}
 }
 
 // plot is a figure of the rows whose names match, over their sizes.
 type plot struct {
 	title, axis, column string
 	names               string // pattern with %d for the size
-	further             string // one more of what grows, if it takes CPU time for as long as it is there
+	unit                string // of the work that is done: one of what
+	// done is how much CPU time a row took, in us, and how many units of work that
+	// was for, in the same time.
+	done func(size int, runs []figures) (cpu, work float64)
 }
+
+const (
+	perPacket = "packet"
+	perPair   = "person told of another"
+	perJoin   = "join"
+)
 
 var plots = map[string][]plot{
 	roomSection: {
-		{"Forwarding a packet, one room", "people in the room", "us per packet", "1 x %d, 1 camera, tile", "A further person"},
-		{"Joining one room, all muted", "people in the room", "CPU-ms a join", "1 x %d, muted", ""},
+		{"Forwarding a packet, one room", "people in the room", forwardingCost, "1 x %d, one voice", perPacket, forwarded},
+		{"Joining one room, all muted", "people in the room", "CPU-ms a join", "1 x %d, muted", perPair,
+			func(n int, runs []figures) (cpu, work float64) { return joined(runs, n), float64(n * (n - 1)) }},
 	},
 	roomsSection: {
-		{"Forwarding a packet, rooms of 5", "rooms", "us per packet", "%d x 5, 1 camera, tile", "A further room"},
-		{"Joining rooms of 5, all muted", "rooms", "CPU-ms a join", "%d x 5, muted", ""},
+		{"Forwarding a packet, rooms of 5", "rooms", forwardingCost, "%d x 5, one voice", perPacket, forwarded},
+		{"Joining rooms of 5, all muted", "rooms", "CPU-ms a join", "%d x 5, muted", perJoin,
+			func(n int, runs []figures) (cpu, work float64) { return joined(runs, 5*n), float64(5 * n) }},
 	},
 }
 
-// point is one row of a plot.
+// forwarded is what a row took in a second, and for how many packets.
+func forwarded(_ int, runs []figures) (cpu, work float64) {
+	cores, _ := median(runs, "server cores")
+	work, _ = median(runs, "packets/s")
+	return 1e6 * cores, work
+}
+
+// joined is what it took in all until so many were in.
+func joined(runs []figures, people int) float64 {
+	each, _ := median(runs, "CPU-ms a join")
+	return 1000 * each * float64(people)
+}
+
+// point is one row of a plot: its value, and what the server took for which work.
 type point struct {
-	size         int
-	value, cores float64 // of the plot's column, and of the server
+	size             int
+	value, cpu, work float64
 }
 
 // points are the rows of the plot in their order, and which sizes are left out:
-// those whose video was cut, as all the book tells, since their packets are others
-// than those of the rest.
+// those of which the server left out a part, as their packets are others than those
+// of the rest, or fewer.
 func (p *plot) points(entries, all []entry) (points []point, left []string) {
 	for _, e := range entries {
 		var size int
@@ -112,36 +152,47 @@ func (p *plot) points(entries, all []entry) (points []point, left []string) {
 			continue
 		}
 		if v, ok := median(e.Runs, p.column); ok {
-			cores, _ := median(e.Runs, "server cores")
-			points = append(points, point{size, v, cores})
+			cpu, work := p.done(size, e.Runs)
+			points = append(points, point{size, v, cpu, work})
 		}
 	}
 	return points, left
 }
 
-// read says in words what the plot shows. It is empty with fewer than two points.
+// dearer is how much more than a unit of work took so far a further one may
+// take: so much do runs differ. What grows with the square of the work takes
+// twice as much at the least from one size to its double.
+const dearer = 1.25
+
+// read says in words what the plot shows, and whether the server's work grows
+// faster than what is to be done. It is empty with fewer than two points.
 func (p *plot) read(points []point) string {
 	if len(points) < 2 {
 		return ""
 	}
 	first, last := points[0], points[len(points)-1]
-	text := fmt.Sprintf("\n%s: %s %s at %d and %s at %d, %s times as much for %s times as many %s.\n", p.title, number(first.value), p.column,
+	text := fmt.Sprintf("\n%s: %s %s at %d and %s at %d, %s times as much for %s times as many %s.", p.title, number(first.value), p.column,
 		first.size, number(last.value), last.size, number(last.value/first.value), number(float64(last.size)/float64(first.size)), p.axis)
-	if p.further == "" {
-		return text
-	}
-	var steps []string
-	verdict, before := "less and less", math.Inf(1)
+	var steps, faster []string
 	for i, to := range points[1:] {
 		from := points[i]
-		each := 1000 * (to.cores - from.cores) / float64(to.size-from.size)
-		if each >= before {
-			verdict = "not always less than before"
+		if from.work <= 0 || to.work <= from.work {
+			continue
 		}
-		before = each
+		each, before := (to.cpu-from.cpu)/(to.work-from.work), from.cpu/from.work
 		steps = append(steps, fmt.Sprintf("%s from %d to %d", number(each), from.size, to.size))
+		if each > dearer*before {
+			faster = append(faster, fmt.Sprintf("%s after %s on average up to %d", number(each), number(before), from.size))
+		}
 	}
-	return text + fmt.Sprintf("%s takes, in milliseconds of CPU time a second: %s; %s.\n", p.further, strings.Join(steps, ", "), verdict)
+	if len(steps) == 0 {
+		return text + "\n"
+	}
+	verdict := "CPU time grows no faster than the work"
+	if len(faster) > 0 {
+		verdict = "CPU time grows faster than the work: " + strings.Join(faster, "; ")
+	}
+	return text + fmt.Sprintf(" A further %s takes, in us of CPU time: %s. %s.\n", p.unit, strings.Join(steps, ", "), verdict)
 }
 
 // draw writes the plot as a Mermaid chart, which the usual forges show as a
@@ -162,7 +213,7 @@ func (p *plot) draw(entries, all []entry) string {
 	}
 	below := ""
 	if len(left) > 0 {
-		below = fmt.Sprintf("\nNot in it: %s %s. The server left out video there, and the packets are not the same.\n", strings.Join(left, " and "), p.axis)
+		below = fmt.Sprintf("\nNot in it: %s %s. It was too much for the server, which left out a part, and does not compare.\n", strings.Join(left, " and "), p.axis)
 	}
 	return fmt.Sprintf("```mermaid\n%%%%{init: {\"themeVariables\": {\"xyChart\": {\"plotColorPalette\": \"#c7d7f2, #1f4fbf\"}}}}%%%%\nxychart-beta\n    title %q\n    x-axis %q [%s]\n    y-axis %q 0 --> %s\n    bar [%[6]s]\n    line [%[6]s]\n```\n%[7]s",
 		p.title, p.axis, strings.Join(sizes, ", "), p.column, number(1.2*top), strings.Join(values, ", "), below+p.read(points))

@@ -94,7 +94,7 @@ func table(ctx context.Context, args []string) error {
 			"  bench render      writes performance.md anew from performance.json\n\nFlags:\n")
 		f.PrintDefaults()
 	}
-	s.addTo(f, 5, "how often each row is measured; unless this is given those that take long or decide no goal less often, as -list says")
+	s.addTo(f, 5, "how often each row is measured; unless this is given those by which nothing is judged less often, as -list says")
 	only := f.String("only", ".", "rows to measure, a regular `expression` on their names")
 	list := f.Bool("list", false, "list the rows and end")
 	_ = f.Parse(args) // ends the process on mistakes

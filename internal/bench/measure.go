@@ -16,7 +16,7 @@ type row struct {
 	section string // title of the table it stands in
 	name    string
 	needs   string        // program without which the row is left out, "" for none
-	most    int           // runs of a row that takes long or decides nothing, 0 for as many as wanted
+	most    int           // runs of a row that decides nothing, 0 for as many as wanted
 	takes   time.Duration // a run, about
 	version func() string // of a program that is not plenum, or nil
 	// once runs it and returns its figures by column. dir is a fresh
@@ -27,7 +27,7 @@ type row struct {
 // figures are what one run measured, by column.
 type figures map[string]float64
 
-// seldom is how often rows are run at the most that decide no goal.
+// seldom is how often rows are run at the most by which nothing is judged.
 const seldom = 2
 
 // rows are all lines, in the order of docs/performance.md.
@@ -41,9 +41,12 @@ func rows() []row {
 	return all
 }
 
-// decides says whether a goal is one of this row.
+// decides says whether anything is judged by this row: a goal, how many times as
+// much a peer takes, or what collections of garbage do to delays.
 func (r *row) decides() bool {
-	return slices.ContainsFunc(goals, func(g goal) bool { return g.section == r.section && g.row == r.name })
+	_, bounded := comparisons[r.section].bounds[r.name]
+	return bounded || r.section == delaySection && r.name == collectingRow.name ||
+		slices.ContainsFunc(goals, func(g goal) bool { return g.section == r.section && g.row == r.name })
 }
 
 // times is how often the row is run if so many runs are wanted.

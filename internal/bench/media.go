@@ -191,7 +191,8 @@ func (c *meeting) watch(ctx context.Context, p *process, admin string, base atRe
 		return nil, w, err
 	}
 	if in == c.people {
-		f["CPU-ms a join"] = 1000 * (storm.CPU(p.pid()) - base.cpu) / float64(in)
+		f[comingIn] = storm.CPU(p.pid()) - base.cpu
+		f["CPU-ms a join"] = 1000 * f[comingIn] / float64(in)
 	}
 	if err := pause(ctx, settled+c.calm); err != nil {
 		return nil, w, err
@@ -220,6 +221,7 @@ func (c *meeting) watch(ctx context.Context, p *process, admin string, base atRe
 	}
 	f["failed"] = float64(c.people - in)
 	f.packets(change{before, after}, used, w.to.Sub(w.from).Seconds())
+	f.batches(change{before, after}, w.to.Sub(w.from).Seconds())
 	f.video(change{before, after}, in)
 	f.governed(change{before, after}, w.to.Sub(w.from).Seconds())
 	f["KB each"] = float64(storm.Memory(p.pid())-base.rss) / 1024 / float64(in)
@@ -245,6 +247,8 @@ func (c *meeting) last(ctx context.Context, admin string) error {
 }
 
 const (
+	// comingIn is what the server took until it had everybody.
+	comingIn = "coming in CPU-s"
 	// videoEach is how many video packets a second a participant got.
 	videoEach = "video/s each"
 	// shortOfVideo are participants that the server sent less video than they

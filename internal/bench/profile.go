@@ -22,7 +22,7 @@ const profiled = "profile: "
 // Profiles that say what is in the way of goals.
 const (
 	largeProfile = profiled + "10 x 40, 1 camera, large"
-	audioProfile = profiled + "16 x 40, 4 microphones, audio only"
+	audioProfile = profiled + audioRow
 	restProfile  = profiled + "at rest, 25 x 40 muted"
 	joinProfile  = profiled + "81 x 40, muted, all come"
 	stormProfile = profiled + "storm-500, all come"
@@ -30,13 +30,13 @@ const (
 
 // shownBy is which profile shows what is in the way of a goal, by the goal's row.
 var shownBy = map[string]string{
-	"10 x 40, 1 camera, large":          largeProfile,
-	"8 x 40, 4 microphones, audio only": audioProfile,
-	"storm-500, all come at once":       stormProfile,
-	"forum-81x40, all come at once":     joinProfile,
-	"81 x 40, muted, all come at once":  joinProfile,
-	"at rest: 25 x 40, muted":           restProfile,
-	"at rest: 1 x 1000, muted":          restProfile,
+	"10 x 40, 1 camera, large":         largeProfile,
+	audioRow:                           audioProfile,
+	"storm-500, all come at once":      stormProfile,
+	"forum-81x40, all come at once":    joinProfile,
+	"81 x 40, muted, all come at once": joinProfile,
+	"at rest: 25 x 40, muted":          restProfile,
+	"at rest: 1 x 1000, muted":         restProfile,
 }
 
 // mostShares is how many shares of a profile are named beside a missed goal.
@@ -134,7 +134,7 @@ func profileRows() []row {
 	const steady = 30 * time.Second // a hundred samples for each second of CPU
 	add(profiled+"1 x 300, 30 cameras, tile", call{1, 300, 30, "tile", 10 * time.Second, steady}, asIs)
 	add(largeProfile, call{10, 40, 1, "stage", 8 * time.Second, steady}, asIs, "--full-bitrate")
-	add(audioProfile, call{16, 40, 4, "tile", 14 * time.Second, steady}, asIs, "--video", "0")
+	add(audioProfile, call{14, 40, 4, "tile", 12 * time.Second, steady}, asIs, "--video", "0")
 	quiet := growing(25, 40, 40)
 	quiet.steady = time.Minute // of a server that does next to nothing
 	add(restProfile, quiet, func(m *meeting) { m.calm = untilCalm }, "--muted")

@@ -9,11 +9,11 @@ import (
 )
 
 // TestLasts: all rows by default take a time that somebody will spend on them,
-// since rows that decide nothing are run less often than the others.
+// since rows by which nothing is judged are run less often than the others.
 func TestLasts(t *testing.T) {
 	all := rows()
 	if d := lasts(all, 5); d < 90*time.Minute || d > 110*time.Minute {
-		t.Errorf("all rows take %v; DEVELOP.md and ./bench say a hundred minutes", d)
+		t.Errorf("all rows take %v; DEVELOP.md and performance.md say some 105 minutes", d)
 	}
 	for i := range all {
 		r := &all[i]
@@ -21,7 +21,7 @@ func TestLasts(t *testing.T) {
 			t.Errorf("%s cannot take %v", r.name, r.takes)
 		}
 		if n := r.times(5); r.decides() != (n == 5) {
-			t.Errorf("%s is run %d times, and decides a goal: %v", r.name, n, r.decides())
+			t.Errorf("%s is run %d times, and something is judged by it: %v", r.name, n, r.decides())
 		}
 	}
 }

@@ -20,13 +20,13 @@ type section struct {
 
 var sections = []section{
 	{signallingSection, signallingIntro, [][]string{{"connect CPU-s", "join CPU-s", "join s", "change CPU-s", "idle CPU %", "MB", "peak MB", "KB each", "load CPU-s"}}},
-	{mediaSection, mediaIntro, [][]string{{"packets/s", "us per packet", "server cores", "video share %", videoEach, "mean run", "loss %", "delay p50 ms", "p99 ms", "added p99 ms", "KB each", "live KB each", "lent %", "load cores", "failed"}}},
+	{mediaSection, mediaIntro, [][]string{{"packets/s", "us per packet", "server cores", "worker busy", "video share %", videoEach, "limit/s each", "mean run", "loss %", "delay p50 ms", "delay p99 ms", "added p99 ms", "KB each", "live KB each", "lent %", "load cores", "failed"}}},
 	{costSection, costIntro, [][]string{{"packets/s", "us per packet", "server cores", "video share %", videoEach, "mean run", "loss %", "KB each", "live KB each", "load cores", "failed"}}},
 	{profileSection, profileIntro, [][]string{append(shareColumns(), "us per packet", "CPU-ms a join", "server cores", "packets/s", videoEach, "mean run", "packets a flush", "turns/s", "load cores")}},
-	{delaySection, delayIntro, [][]string{{"server cores", "packets/s", videoEach, "mean run", "loss %", "added p50 ms", "added p99 ms", "added p99.9 ms", "collections/s", "GC pause p50 ms", "GC pause p99 ms", "GC pause max ms", "load cores", "failed"}}},
+	{delaySection, delayIntro, [][]string{{"server cores", "worker busy", "packets/s", "turns/s", videoEach, "mean run", "loss %", "added p50 ms", "added p99 ms", "added p99.9 ms", "collections/s", "GC pause p50 ms", "GC pause p99 ms", "GC pause max ms", "load cores", "failed"}}},
 	{crowdSection, crowdIntro, [][]string{
-		{"accepted p50 s", "accepted last s", "DTLS p50 s", "DTLS last s", "audio p50 s", "audio last s", "picture p50 s", "picture last s", "audio loss %", "video loss %", "failed"},
-		{"packets/s", "us per packet", "server cores", "video share %", videoEach, "loss %", "delay p50 ms", "p99 ms", "added p99 ms", "KB each", "load KB each", "load cores"},
+		{"accepted p50 s", "accepted last s", "DTLS p50 s", "DTLS last s", "audio p50 s", "audio last s", "picture p50 s", "picture last s", comingIn, "audio loss %", "video loss %", "failed"},
+		{"packets/s", "us per packet", "server cores", "worker busy", "video share %", videoEach, "mean run", "loss %", "delay p50 ms", "delay p99 ms", "added p99 ms", "KB each", "load KB each", "load cores"},
 	}},
 	{roomSection, roomIntro, growthColumns},
 	{roomsSection, roomsIntro, growthColumns},
@@ -34,7 +34,7 @@ var sections = []section{
 	{churnSection, churnIntro, [][]string{{"minutes", "joins", "warm live MB", "end live MB", "warm empty MB", "end empty MB", "warm empty objects", "end empty objects", "warm outside MB", "end outside MB", "warm MB", "end MB", "warm goroutines", "end goroutines", "load cores"}}},
 }
 
-var growthColumns = [][]string{{"packets/s", "us per packet", "video share %", videoEach, "mean run", "CPU-ms a join", "server cores", "KB each", "live KB each", "added p99 ms", "load cores", "failed"}}
+var growthColumns = [][]string{{"packets/s", "us per packet", "server cores", videoEach, "mean run", "loss %", "CPU-ms a join", "KB each", "live KB each", "added p99 ms", "load cores", "failed"}}
 
 // remarks are what can be told from a table's figures, "" if they are missing.
 var remarks = map[string]func(entries, all []entry) string{
@@ -43,47 +43,56 @@ var remarks = map[string]func(entries, all []entry) string{
 	profileSection: besideRows,
 }
 
-const signallingIntro = `Clients log in over WebSocket without TLS (connect), all join their rooms at once with presences of 1.3 KB until
-everybody has everybody's presence (join), all change their presence at once (change), and are silent for twenty seconds
-(idle). The server is pinned to one core, the load to another. plenum runs as ` + "`plenum serve --roles signal`" + `,
-Prosody with ` + "`internal/bench/peers/prosody.cfg.lua`" + `. "KB each" is the memory a participant adds to the server's, at the end
-of the silence: plenum gives back what it does not use after ten quiet seconds; "peak MB" is the most it ever had.
-"load CPU-s" is the load's of joining alone.
+const signallingIntro = `XMPP alone, without media; "81 x 40" is 81 rooms of 40 people. Clients log in over WebSocket without TLS (connect), all join
+their rooms at once with presences of 1.3 KB until everybody has everybody's presence (join), all change their presence at once
+(change), and are silent for twenty seconds (idle); in the largest row a thousand join a second. plenum runs as
+` + "`plenum serve --roles signal`" + `, Prosody with ` + "`internal/bench/peers/prosody.cfg.lua`" + ` and either way of collecting garbage; the faster of them is what plenum is judged by.
+
+"MB" is resident memory at the end of the silence, after ten seconds of which plenum gives back what it does not use, "KB each" what
+a participant adds to it, and "peak MB" the most that it ever was. "Load CPU-s" is what the load took for joining.
 `
 
-const mediaIntro = `Synthetic participants (` + "`plenum loadtest`" + `) with VP8 in three layers and Opus call through one server on one core, the
-load on the other core; as many microphones as cameras, of which people use one or two at a time. In tile view everybody
-asks for every camera, but no more than 25, as high as the web client's tiles are (720 lines for one, 360 for up to five,
-180 for more), in stage view for the speaker large and some of the rest small; these cameras send fewer bits than real ones.
-"us per packet" is the server's whole CPU time, signalling included, for each audio or video packet it forwards and seals
-(AES-128-GCM).
+const mediaIntro = `Synthetic participants (` + "`plenum loadtest`" + `) with VP8 in three layers and Opus call through one server. "1 x 300, 20 cameras" is one
+room of 300 people, of whom 20 have camera and microphone; one or two of a room talk at a time. In tile view everybody asks for
+every camera, but no more than 25, as high as the web client's tiles are (720 lines for one, 360 for up to five, 180 for more),
+in stage view for the speaker large and some of the rest small; these cameras send about half the bits of real ones. All figures
+are of the time in which everybody is in. The columns, here and below:
 
-"Video share" is which part of the packets it forwards is video, whatever was asked for; "video/s each" is how many video
-packets a second a participant gets. "Cut" stands there if the server left out some that were asked for, as it does when its
-core is full: it told so of more than 5 % of the participants, or of each camera came 5 % less than in another row with as
-many cameras in a room, or than the thirty pictures a second that a camera sends. Such a row forwards other packets than
-the rest, and its time for a packet does not compare.
+- packets/s: audio and video packets forwarded, each counted once a receiver. Video share %: which part of them is video.
+- us per packet: the server's whole CPU time, signalling included, for each of them, received, encrypted (AES-128-GCM) and sent.
+- server cores: CPU time a second. Worker busy: the part of the time in which the worker that forwards media did not wait for
+  something to do, by its own clock, which goes on while something else has its core. It is what it goes by when it leaves out
+  video. limit/s each: how many video packets a second it then lets one receiver have.
+- video/s each: how many video packets a second a participant gets. "Cut" stands there if the server left out some that were
+  asked for: it told so of more than 5 % of the participants, or of each camera came 5 % less than in another row with as many
+  cameras in a room, or than the thirty pictures a second that a camera sends. Such a row forwards other packets than the rest,
+  and its time for a packet does not compare. The core need not be full while a row is measured: what was cut when many came
+  comes back in steps of some seconds, and room is kept for as many voices as were heard lately.
+- mean run: how many packets left with one message of a system call. Those of one receiver that have one size can go together.
+- loss %: what receivers miss of what they were sent.
+- delay p50, p99 ms: from the sender's to the receiver's process, both of which are the load: the median of the seconds'
+  medians, the mean of their 99th percentiles, of the packets that the load decrypts, a part of all.
+- added p99 ms: the server's part by its own clock (see "Delay"): of all packets of the last ten seconds together, each until
+  the last of its copies has left. It may be more than "p99": copies that left first are not so late, and one bad second may
+  decide the one and is a fifteenth of the other.
+- KB each: resident memory a participant, with garbage, for which there is room of up to 128 MB whatever the number of
+  participants (memory.md). Live KB each: what is left of it right after a collection, heap and stacks, with some 2 MB of
+  buffers that the first packets make.
+- lent %: with two cores, which the server shares with the load, what its busier worker had encrypted and sent by the other.
+- load cores: what the load took. Failed: participants who were not in the call at the end; a run in which more than 5 % are
+  missing is none.
 
-Delay is from the sender's to the receiver's process, both of which are the load on its one core; "p50" is the median of its
-seconds' medians, "p99" the mean of their 99th percentiles, of the packets that the load decrypts, a part of all. "Added" is
-the server's part by its own clock, as in the table of delays: of all packets of the last ten seconds together, each until the
-last of its copies has left. So "added p99" may be more than "p99": copies that left first are not so late, and one bad
-second may decide the one and is a fifteenth of the other.
+Somebody who only receives takes less than 24 KB of live heap in the bridge with one sender in the room, and less than 52 KB with
+thirty (the test ` + "`TestMemoryOfReceivers`" + ` fails if it is more), and no goroutine (` + "`TestMemoryOfSessions`" + `).
 
-"KB each" is resident memory a participant, garbage included, for which there is room of up to 128 MB whatever the number of
-participants (memory.md); "live KB each" is what is left of it right after a collection: heap and stacks, with the buffers
-that the first packets make, some 2 MB. All figures are of the time in which everybody is in. "Failed" are participants that
-were not in the call at its end; a run in which more than 5 % are missing is none. With two cores the server has the load's
-as well, beside the load; "lent" is what its busier worker had sealed and sent by the other. Rows with the name of another
-server are of one that was running already (` + "`./bench beside`" + `): all its daemons' CPU time and memory, for the packets that
-came to their receivers.
+Rows with the name of another server are of one that was running already (` + "`./bench beside`" + `): all its daemons' CPU time and
+memory, for the packets that came to their receivers.
 `
 
-const costIntro = `One thing is changed at a time. One camera with a real camera's bitrates that everybody sees large: its pictures take
-several packets each, which leave in runs (mean run) where the kernel can segment them (UDP_SEGMENT). The same without
-that and without UDP_GRO; with AES128_CM_HMAC_SHA1_80 instead of AES-128-GCM; and audio alone, in packets of 100 bytes.
-Ten rooms with one camera are there for a core that has more to do. The load's timing has changed between commits:
-rows are compared, below the table, only with those of the same.
+const costIntro = `One thing is changed at a time. "Large" is a camera with a real one's bitrates that everybody sees large: its pictures take
+several packets each, which leave in runs (mean run) where the kernel can segment them (UDP_SEGMENT, UDP_GRO: "offload"). The
+same without offload; with AES128_CM_HMAC_SHA1_80 instead of AES-128-GCM; and audio alone, in packets of 100 bytes. The more
+packets there are in a second, the less each of them costs: what a core can do is told by the rows whose server is busy.
 `
 
 const profileIntro = `CPU profiles of the server (` + "`/debug/pprof/profile`" + `) while everybody is in, in percent of its CPU time: where the
@@ -113,41 +122,50 @@ milliseconds for four; and a voice is one packet every twenty milliseconds. Larg
 arrive and leave together: runs are as long as the pictures, without waiting for anything.
 `
 
-const delayIntro = `How long media stay in the server, from the kernel's stamp on a datagram that came in to the system call that sends it on:
-the bridge's own histogram, which is always on (` + "`plenum_bridge_delay_seconds`" + `), over the last ten seconds of each run. As many
-rooms of one size as should keep the server's core about 70 % busy; "server cores" says how busy it was. Beside it, how
-often garbage was collected and for how long that stopped the program: half of the collections, 99 % of them, the longest.
-In one row the server is made to collect each second, which it would else hardly do in so short a time. Participants send
-at moments of their own, to half a millisecond. Until 3c69f99 the load sent all that was due in a burst every five, which
-alone made most of the median; and bursts were cheaper to forward, as a flush found more packets for each receiver.
+const delayIntro = `How long media stay in the server, from the kernel's stamp on a datagram that came in to the end of the system call that sends the
+last of its copies: the bridge's own histogram, which is always on (` + "`plenum_bridge_delay_seconds`" + `), over the last ten seconds of
+each run. There are as many rooms of one size as should keep the server's core about 70 % busy; "server cores" says how busy it
+was, and a bound is applied only where that is near. The worker looks for what has come so many turns a second, and sends at the
+end of each. Participants send at moments of their own, to half a millisecond.
+
+In one row the server is made to collect its garbage each second, which it would else hardly do in so short a time: how often it
+was collected, and for how long that stopped the program (half of the collections, 99 % of them, the longest).
 `
 
-const crowdIntro = `Scenarios of ` + "`plenum loadtest`" + `, all of whose participants are in the call at once. "Accepted" is the time from a
-participant's first request to its accepted Jingle session, DTLS to the keys of its media, which may be there before the
-answer to session-accept is, audio to the first packet of somebody else's microphone, picture to the first that is complete
-and needs no other before it; last is the slowest of all who got so far. Server and load have one core each, and these are
-times of both: in storm-500 the load reads a quarter of a million presences. All of forum-81x40 asks for far more than
-one core can forward: video goes first, then the microphones of those who do not talk; one voice in each of 81 rooms
-alone is 158,000 packets a second. Lost is what a receiver misses of what it was sent: video that the server did not even
-begin to send is not in it, and makes "video/s each" less. Participants send at moments of their own since 9952d4d, which
-costs server and load more; where the load's core is busy as well, its own lateness is in all times. The first table is of
-coming in, and of what was lost from the first participant on; the second is of the time when all are in.
+const crowdIntro = `Many who come at once, or nearly so: scenarios of ` + "`plenum loadtest`" + ` (` + "`--show NAME`" + ` prints them). Storm-500 is one room of
+500 with five cameras, forum-321 one of 321, and forum-81x40 is 81 rooms of 40 with four cameras and microphones each, 3,240
+people; in the muted row everybody has camera and microphone and nobody sends.
+
+The first table is of coming in. Accepted: from a participant's first request to its accepted Jingle session. DTLS: to the keys of
+its media, which may be there before the answer to session-accept is. Audio: to the first packet of somebody else's microphone.
+Picture: to the first that is complete and needs no other before it. "Last" is the slowest of all who got so far. These are times
+of server and load, which have one core each: in storm-500 the load reads a quarter of a million presences. "Coming in CPU-s" is
+what the server took until its bridge had everybody. Losses are from the first participant on.
+
+The second table is of the time when all are in. Forum-81x40 asks for far more than one core can forward: video goes first, then the
+microphones of those who do not talk; one voice in each of 81 rooms alone is 158,000 packets a second. That "audio last" is
+late is then not the server's doing: with one voice in each room let through, who talks hears nobody before somebody else talks, and
+of the 81 who begin one has the word for nearly half a minute (the conversations are drawn by lot, the same each time). Lost is
+what a receiver misses of what it was sent: video that the server did not even begin to send is not in it, and makes "video/s
+each" less.
 `
 
-const roomIntro = `The same call in rooms of different size: one camera, which everybody sees large, and one microphone. In "muted"
-rooms everybody has both, announces them and sends neither: they show what it costs to come in (the whole way: WebSocket,
-XMPP, conference request, offer, everybody's sources told to everybody, ICE, DTLS, bridge channel, at fifty people a
-second) and to be there.
+const roomIntro = `Does the server's work grow faster than what is to be done? In the rows with one voice somebody talks and all others listen, which
+fits into a core with a thousand of them. In "muted" rooms everybody has camera and microphone, announces them and sends neither:
+they show what it costs to come in (WebSocket, XMPP, conference request, offer, ICE, DTLS, bridge channel, at fifty people a
+second). Who comes is told of everybody who is there, and everybody of the newcomer, by presences and by two sources: a room of n
+makes n x (n - 1) times that one person is told of another, which is n - 1 times for each join.
+
+Below each picture stands what a further one took, from one size to the next: that is more than what one took on average before,
+by a quarter or more, if CPU time grows faster than the work.
 `
 
-const roomsIntro = `The same with one to three hundred rooms of five people.
+const roomsIntro = `The same with one to three hundred rooms of five people: here the work of a join is the same in all rows.
 `
 
-const restIntro = `A thousand people have come with microphone and camera, announced both, and muted both; half a minute in which none of them
-does anything. "CPU %" is of one core, of the server's whole process: ICE checks (each client's every 2.5 s, and the
-server's own), receivers' reports, XMPP pings; a browser sends more reports than the load does (loadtest.md). To be
-woken for one datagram costs far more than what is done with it, and was most of it until 3c69f99; since then what nobody
-waits for gathers for a while.
+const restIntro = `A thousand people have come with microphone and camera, announced both, and muted both; half a minute in which none of them does
+anything. "CPU %" is of one core, of the server's whole process: ICE checks (each client's every 2.5 s, and the server's own),
+receivers' reports, XMPP pings; a browser sends more reports than the load does (loadtest.md).
 `
 
 const churnIntro = `What ` + "`./bench churn`" + ` finds, which is meant for the night: participants leave and come back all the time. "Warm" is after
@@ -175,7 +193,6 @@ func render(b *book) []byte {
 			}
 			continue
 		}
-		begun := out.Len()
 		fmt.Fprintf(&out, "\n## %s\n\n%s\n", s.title, s.intro)
 		for _, p := range plots[s.title] {
 			if chart := p.draw(entries, b.Rows); chart != "" {
@@ -193,11 +210,10 @@ func render(b *book) []byte {
 			c.compare(&out, entries)
 		}
 		variants(&out, entries, b.Rows)
-		steps(&out, entries)
-		explainBursts(&out, out.String()[begun:])
 		notes(&out, entries)
 		out.WriteString(absent)
 	}
+	steps(&out, b.Rows)
 	return []byte(out.String())
 }
 
@@ -221,9 +237,9 @@ func (s *section) show(out *strings.Builder, entries, all []entry) {
 		if i > 0 {
 			out.WriteByte('\n')
 		}
-		fmt.Fprintf(out, "| | %s |\n|---|%s\n", strings.Join(columns, " | "), strings.Repeat("---:|", len(columns)))
+		fmt.Fprintf(out, "| | runs | %s |\n|---|---:|%s\n", strings.Join(columns, " | "), strings.Repeat("---:|", len(columns)))
 		for _, e := range entries {
-			fmt.Fprintf(out, "| %s |", e.title(all))
+			fmt.Fprintf(out, "| %s | %s |", e.title(all), e.often())
 			for _, c := range columns {
 				fmt.Fprintf(out, " %s |", e.cell(c, all))
 			}
@@ -235,13 +251,10 @@ func (s *section) show(out *strings.Builder, entries, all []entry) {
 	}
 }
 
-// title is the row's name, with a mark if the load was another when it was
-// measured, and one if it cannot be compared with the row of which it is a variant.
+// title is the row's name, with a mark if it cannot be compared with the row of
+// which it is a variant.
 func (e *entry) title(all []entry) string {
 	name := e.Name
-	if len(e.Runs) > 0 {
-		name += burst(e.Commit, e.Runs[0])
-	}
 	if base := e.variantOf(all); base != nil && !e.together(base) {
 		name += fmt.Sprintf(" (at %s: see below)", e.Commit)
 	}
@@ -261,7 +274,7 @@ func (e *entry) cell(column string, all []entry) string {
 // before shows a row as it was at earlier commits, as rows below it.
 func before(out *strings.Builder, columns []string, e entry) {
 	for _, old := range e.Earlier {
-		fmt.Fprintf(out, "| - at %s, %s%s |", old.Commit, old.Date, burst(old.Commit, old.Medians))
+		fmt.Fprintf(out, "| - at %s, %s | |", old.Commit, old.Date)
 		for _, c := range columns {
 			fmt.Fprintf(out, " %s |", cell([]figures{old.Medians}, c))
 		}
@@ -269,28 +282,41 @@ func before(out *strings.Builder, columns []string, e entry) {
 	}
 }
 
-// notes say where and when the rows were measured, once for all that agree.
+// often is how many runs the row is of.
+func (e *entry) often() string {
+	if e.Failed > 0 {
+		return fmt.Sprintf("%d, and %d failed", len(e.Runs), e.Failed)
+	}
+	return fmt.Sprint(len(e.Runs))
+}
+
+// notes say where and when the rows were measured, once for all that agree, and
+// which those are if not all do.
 func notes(out *strings.Builder, entries []entry) {
 	type where struct{ machine, commit, date string }
 	var order []where
+	var versions []string
 	names := map[where][]string{}
 	for _, e := range entries {
 		w := where{e.Machine, e.Commit, e.Date}
 		if names[w] == nil {
 			order = append(order, w)
 		}
-		runs := count(len(e.Runs), "run")
-		if e.Failed > 0 {
-			runs += fmt.Sprintf(", %d more failed", e.Failed)
+		names[w] = append(names[w], e.Name)
+		if e.Version != "" && !slices.Contains(versions, e.Version) {
+			versions = append(versions, e.Version)
 		}
-		if e.Version != "" {
-			runs += ", version " + e.Version
-		}
-		names[w] = append(names[w], fmt.Sprintf("%s (%s)", e.Name, runs))
 	}
 	out.WriteByte('\n')
 	for _, w := range order {
-		fmt.Fprintf(out, "Measured at %s on %s, %s: %s.\n", w.commit, w.date, w.machine, strings.Join(names[w], "; "))
+		which := ""
+		if len(order) > 1 {
+			which = ": " + strings.Join(names[w], "; ")
+		}
+		fmt.Fprintf(out, "Measured at %s on %s, %s%s.\n", w.commit, w.date, w.machine, which)
+	}
+	if len(versions) > 0 {
+		fmt.Fprintf(out, "Prosody is of version %s.\n", strings.Join(versions, ", "))
 	}
 }
 

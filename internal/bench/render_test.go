@@ -6,7 +6,6 @@ import (
 	"net/http/httptest"
 	"os"
 	"path/filepath"
-	"slices"
 	"strings"
 	"testing"
 	"time"
@@ -53,7 +52,7 @@ func TestBook(t *testing.T) {
 			table = append(table, l)
 		}
 	}
-	if len(table) != 2 || !strings.HasPrefix(table[0], "| "+all[0].name) || !strings.Contains(table[0], " 2.00 (1.00-3.00) |") || !strings.Contains(table[1], " 5.00 |") {
+	if len(table) != 2 || !strings.HasPrefix(table[0], "| "+all[0].name+" | 3 |") || !strings.Contains(table[0], " 2.00 (1.00-3.00) |") || !strings.Contains(table[1], " 5.00 |") {
 		t.Errorf("%s", text)
 	}
 }
@@ -111,30 +110,55 @@ func TestPlot(t *testing.T) {
 	at := func(name string, v ...float64) entry {
 		e := entry{Section: roomSection, Name: name}
 		for _, v := range v {
-			e.Runs = append(e.Runs, figures{"us per packet": v, "server cores": v / 100})
+			e.Runs = append(e.Runs, figures{"us per packet": v})
 		}
 		return e
 	}
 	p := &plots[roomSection][0]
-	entries := []entry{at("1 x 10, 1 camera, tile", 30), at("1 x 300, muted", 4)}
+	entries := []entry{at("1 x 10, one voice", 30), at("1 x 300, muted", 4)}
 	if got := p.draw(entries, entries); got != "" {
 		t.Errorf("one point makes no plot: %s", got)
 	}
-	entries = append(entries, at("1 x 40, 1 camera, tile", 9, 7, 8))
+	entries = append(entries, at("1 x 40, one voice", 9, 7, 8))
 	got := p.draw(entries, entries)
-	for _, want := range []string{"[10, 40]", "    bar [30.0, 8.00]\n    line [30.0, 8.00]\n", "0 --> 36.0", "%%{init: {"} {
+	for _, want := range []string{"[10, 40]", "    bar [30.0, 8.00]\n    line [30.0, 8.00]\n", "0 --> 36.0", "%%{init: {", "0.267 times as much for 4.00 times as many people in the room.\n"} {
 		if !strings.Contains(got, want) {
 			t.Errorf("no %s in\n%s", want, got)
 		}
 	}
-	for last, want := range map[float64]string{
-		9.2: "30.0 us per packet at 10 and 9.20 at 100, 0.307 times as much for 10.0 times as many people in the room.\n" +
-			"A further person takes, in milliseconds of CPU time a second: -7.33 from 10 to 40, 0.200 from 40 to 100; not always less than before.",
-		0.5: "-1.25 from 40 to 100; not always less than before.", -45: "-8.83 from 40 to 100; less and less.",
+}
+
+// TestGrowth: a further packet, a further join and a further person told of
+// another may take a quarter more than one did on average, and not more.
+func TestGrowth(t *testing.T) {
+	packets := func(name string, cores, rate float64) entry {
+		return entry{Section: roomSection, Name: name, Runs: []figures{{"us per packet": 1e6 * cores / rate, "server cores": cores, "packets/s": rate}}}
+	}
+	joins := func(section, name string, ms float64) entry {
+		return entry{Section: section, Name: name, Runs: []figures{{"CPU-ms a join": ms}}}
+	}
+	for _, tc := range []struct {
+		plot *plot
+		rows []entry
+		want string
+	}{
+		{&plots[roomSection][0], []entry{packets("1 x 10, one voice", 0.01, 1000), packets("1 x 100, one voice", 0.055, 10000), packets("1 x 1000, one voice", 0.6, 100000)},
+			" A further packet takes, in us of CPU time: 5.00 from 10 to 100, 6.06 from 100 to 1000. CPU time grows no faster than the work.\n"},
+		{&plots[roomSection][0], []entry{packets("1 x 10, one voice", 0.01, 1000), packets("1 x 100, one voice", 0.055, 10000), packets("1 x 1000, one voice", 0.7, 100000)},
+			" 7.17 from 100 to 1000. CPU time grows faster than the work: 7.17 after 5.50 on average up to 100.\n"},
+		// A person more in the room is told of all others, and all others of them.
+		{&plots[roomSection][1], []entry{joins(roomSection, "1 x 10, muted", 9), joins(roomSection, "1 x 40, muted", 39)},
+			" A further person told of another takes, in us of CPU time: 1000 from 10 to 40. CPU time grows no faster than the work.\n"},
+		{&plots[roomSection][1], []entry{joins(roomSection, "1 x 10, muted", 9), joins(roomSection, "1 x 40, muted", 50)},
+			" 1299 from 10 to 40. CPU time grows faster than the work: 1299 after 1000 on average up to 10.\n"},
+		{&plots[roomsSection][1], []entry{joins(roomsSection, "10 x 5, muted", 3), joins(roomsSection, "30 x 5, muted", 3)},
+			" A further join takes, in us of CPU time: 3000 from 10 to 30. CPU time grows no faster than the work.\n"},
+		{&plots[roomsSection][1], []entry{joins(roomsSection, "10 x 5, muted", 3), joins(roomsSection, "30 x 5, muted", 4)},
+			" 4500 from 10 to 30. CPU time grows faster than the work: 4500 after 3000 on average up to 10.\n"},
 	} {
-		all := append(slices.Clone(entries), at("1 x 100, 1 camera, tile", last))
-		if got := p.draw(all, all); !strings.Contains(got, want) {
-			t.Errorf("no %s in\n%s", want, got)
+		points, _ := tc.plot.points(tc.rows, tc.rows)
+		if got := tc.plot.read(points); !strings.HasSuffix(got, tc.want) {
+			t.Errorf("no %q at the end of %q", tc.want, got)
 		}
 	}
 }

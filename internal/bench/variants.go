@@ -77,58 +77,39 @@ func variants(out *strings.Builder, entries, all []entry) {
 	}
 }
 
-// inBursts are commits whose load sent all that was due every five
-// milliseconds at once, which made packets cheaper to forward.
-var inBursts = []string{"d3a50cc", "17c528c+", "1ee2389", "1bac596", "3c69f99"}
-
-// burstMark is put behind figures of packets that are of such a commit.
-const burstMark = `\*`
-
-func burst(commit string, f figures) string {
-	if _, media := f[forwardingCost]; media && slices.Contains(inBursts, commit) {
-		return burstMark
-	}
-	return ""
-}
-
 // forwardingCost is the figure that is kept an eye on over commits.
 const forwardingCost = "us per packet"
 
-// steps shows what rows took the times before: a packet, and what is a goal's.
+const beforeIntro = `
+## The time before
+
+What was judged above, or is a packet's cost, and what it was when the row was measured the last time at another commit, on the
+same machine. What else that machine did was not the same: compare a change with those of rows whose code did not change.
+` + "`git log --oneline THEN..NOW`" + ` says what was changed in between.
+
+| | figure | then | now |
+|---|---|---:|---:|
+`
+
+// steps shows what rows took the time before: a packet, and what is a goal's.
 func steps(out *strings.Builder, entries []entry) {
 	var lines []string
 	for _, e := range entries {
-		var was []string
-		for _, column := range e.judged() {
-			if text := e.then(column); text != "" {
-				was = append(was, column+" "+text)
-			}
+		if len(e.Earlier) == 0 || e.Section == profileSection { // whose table has them
+			continue
 		}
-		if len(was) > 0 && e.Section != profileSection { // whose table has them
-			lines = append(lines, fmt.Sprintf("- %s: %s.", e.Name, strings.Join(was, "; ")))
+		then := e.Earlier[len(e.Earlier)-1]
+		for _, column := range e.judged() {
+			was, known := then.Medians[column]
+			is, still := median(e.Runs, column)
+			if known && still && then.Commit != e.Commit && then.Machine == e.Machine {
+				lines = append(lines, fmt.Sprintf("| %s | %s | %s at %s | %s at %s |", e.Name, column, number(was), then.Commit, number(is), e.Commit))
+			}
 		}
 	}
 	if len(lines) > 0 {
-		fmt.Fprintf(out, "\nBefore that (medians), to be compared with others of the same commit only:\n\n%s\n", strings.Join(lines, "\n"))
+		fmt.Fprintf(out, "%s%s\n", beforeIntro, strings.Join(lines, "\n"))
 	}
-}
-
-// explainBursts says what the mark means, if there is one.
-func explainBursts(out *strings.Builder, written string) {
-	if strings.Contains(written, burstMark) {
-		out.WriteString("\n" + burstMark + " The load sent in bursts then, which are cheaper to forward and wait for one another.\n")
-	}
-}
-
-// then is a column at the times before.
-func (e *entry) then(column string) string {
-	var all []string
-	for _, old := range e.Earlier {
-		if v, ok := old.Medians[column]; ok {
-			all = append(all, fmt.Sprintf("%s at %s (%s)%s", number(v), old.Commit, old.Date, burst(old.Commit, old.Medians)))
-		}
-	}
-	return strings.Join(all, ", ")
 }
 
 // judged are the columns of a row that are shown of the times before.
