@@ -20,13 +20,13 @@ type section struct {
 
 var sections = []section{
 	{signallingSection, signallingIntro, [][]string{{"connect CPU-s", "join CPU-s", "join s", "change CPU-s", "idle CPU %", "MB", "peak MB", "KB each", "load CPU-s"}}},
-	{mediaSection, mediaIntro, [][]string{{"packets/s", "us per packet", "server cores", "worker busy", "video share %", videoEach, "limit/s each", "mean run", "loss %", "delay p50 ms", "delay p99 ms", "added p99 ms", "KB each", "live KB each", "lent %", "load cores", "failed"}}},
+	{mediaSection, mediaIntro, [][]string{{"packets/s", "us per packet", "server cores", workerBusy, "video share %", videoEach, videoLimit, "mean run", "loss %", "delay p50 ms", "delay p99 ms", "added p99 ms", "KB each", "live KB each", "lent %", "load cores", "failed"}}},
 	{costSection, costIntro, [][]string{{"packets/s", "us per packet", "server cores", "video share %", videoEach, "mean run", "loss %", "KB each", "live KB each", "load cores", "failed"}}},
 	{profileSection, profileIntro, [][]string{append(shareColumns(), "us per packet", "CPU-ms a join", "server cores", "packets/s", videoEach, "mean run", "packets a flush", "turns/s", "load cores")}},
-	{delaySection, delayIntro, [][]string{{"server cores", "worker busy", "packets/s", "turns/s", videoEach, "mean run", "loss %", "added p50 ms", "added p99 ms", "added p99.9 ms", "collections/s", "GC pause p50 ms", "GC pause p99 ms", "GC pause max ms", "load cores", "failed"}}},
+	{delaySection, delayIntro, [][]string{{"server cores", workerBusy, "packets/s", "turns/s", videoEach, "mean run", "loss %", "added p50 ms", "added p99 ms", "added p99.9 ms", "collections/s", "GC pause p50 ms", "GC pause p99 ms", "GC pause max ms", "load cores", "failed"}}},
 	{crowdSection, crowdIntro, [][]string{
 		{"accepted p50 s", "accepted last s", "DTLS p50 s", "DTLS last s", "audio p50 s", "audio last s", "picture p50 s", "picture last s", comingIn, "audio loss %", "video loss %", "failed"},
-		{"packets/s", "us per packet", "server cores", "worker busy", "video share %", videoEach, "mean run", "loss %", "delay p50 ms", "delay p99 ms", "added p99 ms", "KB each", "load KB each", "load cores"},
+		{"packets/s", "us per packet", "server cores", workerBusy, "video share %", videoEach, "mean run", "loss %", "delay p50 ms", "delay p99 ms", "added p99 ms", "KB each", "load KB each", "load cores"},
 	}},
 	{roomSection, roomIntro, growthColumns},
 	{roomsSection, roomsIntro, growthColumns},
