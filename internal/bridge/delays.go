@@ -13,24 +13,42 @@ import (
 
 // delays measures how long this worker keeps media: from the kernel's stamp on
 // a datagram, so that waiting in the socket counts, to the end of the system
-// call that hands the last of its copies to the kernel. It is one measurement
-// for each received packet that anybody got, however many did; and one in each
-// outlet that sends copies of it.
+// call that hands the last of its copies to the kernel; and of what that time
+// consists. It is one measurement for each received packet that anybody got, however
+// many did; and one in each outlet that sends copies of it.
 type delays struct {
-	rec     delay.Recorder
+	rec     [numParts]delay.Recorder
 	waiting []waiting // for the flush, in the order in which they were handled
 	packet  uint64    // how many were handled so far
 	copies  uint64    // of media, that this worker has sealed itself
 
 	mu     sync.Mutex // held for a copy, by a reader or, if it is free, by the worker
-	total  delay.Histogram
-	recent delay.Histogram
+	total  [numParts]delay.Histogram
+	recent [numParts]delay.Histogram
 }
+
+// part is a part of the time that a packet is here. Those after the first follow
+// one another, and together are the first.
+type part int
+
+const (
+	inBridge part = iota
+	inSocket      // until a read took it: the worker was at something else, or asleep. Or in its mailbox
+	inTurn        // until what came with it, and goes first, was handled and sent
+	inWork        // until what came of it went to the kernel: its own work, and that for those it is sent with
+	inSend        // until the kernel had all that went there together
+	numParts
+)
+
+// partNames are the names of parts in metrics and the debug tree.
+var partNames = [numParts]string{"bridge", "socket", "turn", "work", "send"}
 
 // waiting is packets that came at the same time and whose copies wait for the
 // flush. The datagrams of a run that the kernel joined came at the same time.
 type waiting struct {
 	arrived mono.Time
+	read    mono.Time // by this worker, or taken from its mailbox
+	begun   mono.Time // as far as is known without a look at the clock for it alone
 	packets uint32
 }
 
@@ -52,43 +70,72 @@ func addWaiting(list []waiting, p waiting) []waiting {
 	return append(list, p)
 }
 
-// sent says that everything that waited is with the kernel now.
-func (d *delays) sent(now mono.Time) {
-	for _, p := range d.waiting {
-		d.rec.Add(now.Sub(p.arrived), p.packets)
+// sent says that everything that waited is with the kernel now, to which it began
+// to go at the time before.
+func (d *delays) sent(flushing, now mono.Time) {
+	n := len(d.waiting)
+	if n == 0 {
+		return
 	}
+	// Where nothing had to be sent in the end, the last flush was before all this.
+	flushing = max(flushing, d.waiting[n-1].begun)
+	var alike waiting // packets that were read, and begun with, together
+	var packets uint32
+	for _, p := range d.waiting {
+		d.rec[inBridge].Add(now.Sub(p.arrived), p.packets)
+		d.rec[inSocket].Add(p.read.Sub(p.arrived), p.packets)
+		if p.begun != alike.begun || p.read != alike.read {
+			d.worked(&alike, flushing)
+			alike = waiting{read: p.read, begun: p.begun}
+		}
+		alike.packets += p.packets
+		packets += p.packets
+	}
+	d.worked(&alike, flushing)
+	d.rec[inSend].Add(now.Sub(flushing), packets)
 	d.waiting = d.waiting[:0]
+}
+
+// worked records the parts between read and flush.
+func (d *delays) worked(p *waiting, flushing mono.Time) {
+	d.rec[inTurn].Add(p.begun.Sub(p.read), p.packets)
+	d.rec[inWork].Add(flushing.Sub(p.begun), p.packets)
 }
 
 // roll ends a second and lets others see it. A reader is not waited for: it
 // sees this second with the next one.
 func (d *delays) roll() {
-	d.rec.Roll()
+	for i := range d.rec {
+		d.rec[i].Roll()
+	}
 	if d.mu.TryLock() {
-		d.total, d.recent = d.rec.Total, d.rec.Recent
+		for i := range d.rec {
+			d.total[i], d.recent[i] = d.rec[i].Total, d.rec[i].Recent
+		}
 		d.mu.Unlock()
 	}
 }
 
-// mergeInto adds what was published last. Any goroutine may call it.
-func (d *delays) mergeInto(total, recent *delay.Histogram) {
+// mergeInto adds what was published last of a part. Any goroutine may call it.
+func (d *delays) mergeInto(total, recent *delay.Histogram, of part) {
 	d.mu.Lock()
 	defer d.mu.Unlock()
-	total.Merge(&d.total)
-	recent.Merge(&d.recent)
+	total.Merge(&d.total[of])
+	recent.Merge(&d.recent[of])
 }
 
 // arrive handles a datagram that the kernel took in at the given time.
 func (w *worker) arrive(addr netip.AddrPort, pkt []byte, handed bool, arrived mono.Time) {
-	w.arrived = arrived
+	read := max(w.read, arrived) // not before: stamps are of another clock
+	w.handling = waiting{arrived: arrived, read: read, begun: max(w.now, read), packets: 1}
 	w.delays.packet++
 	copies, flushes := w.delays.copies, w.sock.Flushes()
 	w.packet(addr, pkt, handed)
 	if w.sock.Flushes() != flushes { // the arena was full: what went before is out
-		w.delays.sent(mono.Now())
+		w.delays.sent(w.sock.Flushing(), mono.Now())
 	}
 	if w.delays.copies != copies {
-		w.delays.forwarded(waiting{arrived, 1})
+		w.delays.forwarded(w.handling)
 	}
 }
 
@@ -188,7 +235,7 @@ func (b *Bridge) Overview() Overview {
 	var l Overview
 	var total delay.Histogram
 	for _, w := range b.workers {
-		w.delays.mergeInto(&total, &l.Delays)
+		w.delays.mergeInto(&total, &l.Delays, inBridge)
 		l.Conferences += int(w.numConferences.Load())
 		l.Endpoints += int(w.numEndpoints.Load())
 		l.Busy = max(l.Busy, w.busy.now())

@@ -1,6 +1,7 @@
 package bridge
 
 import (
+	"math"
 	"testing"
 	"time"
 
@@ -13,9 +14,10 @@ import (
 
 // measured is what was recorded since the last call.
 func (w *worker) measured() (packets uint64, least, most time.Duration) {
-	before := w.delays.rec.Total
-	w.delays.rec.Roll()
-	after := w.delays.rec.Total
+	rec := &w.delays.rec[inBridge]
+	before := rec.Total
+	rec.Roll()
+	after := rec.Total
 	for i := range after.Counts {
 		after.Counts[i] -= before.Counts[i]
 	}
@@ -56,13 +58,71 @@ func TestDelayCountsFromArrivalToFlush(t *testing.T) {
 	}
 }
 
+// TestPartsOfDelay: each ends where the next begins, and all are in those of the
+// turn that the packet has part in, however it came to be sent.
+func TestPartsOfDelay(t *testing.T) {
+	n, e, opus := warmBench(t, 5)
+	w := n.w
+	w.delays.roll()
+	const ms = time.Millisecond
+	w.read = mono.Now().Add(-100 * ms)
+	arrive := func(waited, turn time.Duration) {
+		w.now = w.read.Add(turn)
+		w.arrive(n.addr, n.sealed(t, e, 1000, ptOpus, opus), false, w.read.Add(-waited))
+	}
+	arrive(40*ms, 0)
+	arrive(30*ms, 0)
+	arrive(-5*ms, 20*ms) // a stamp from the future is of now
+	arrive(20*ms, 60*ms)
+	before := w.delays.rec
+	w.flush()
+	after := w.busy.ended
+	w.delays.roll()
+	if w.sock.Flushing() < w.now || w.sock.Flushing() > after {
+		t.Errorf("the flush began at %v, not between %v and %v", w.sock.Flushing(), w.now, after)
+	}
+	work := 4*w.sock.Flushing().Sub(w.read) - (0+0+20+60)*ms
+	var parts time.Duration
+	for p, want := range map[part]time.Duration{inSocket: (40 + 30 + 0 + 20) * ms, inTurn: (0 + 0 + 15 + 60) * ms, inWork: work} {
+		got := &w.delays.rec[p].Total
+		sum := got.Sum - before[p].Total.Sum
+		if parts += sum; sum != want {
+			t.Errorf("%s took %v, want %v", partNames[p], sum, want)
+		}
+	}
+	send := w.delays.rec[inSend].Total.Sum - before[inSend].Total.Sum
+	if all := w.delays.rec[inBridge].Total.Sum - before[inBridge].Total.Sum; parts+send != all || send <= 0 || send > 4*after.Sub(w.sock.Flushing()) {
+		t.Errorf("%v before the sending and %v of it are not the %v of all", parts, send, all)
+	}
+	for p := range numParts {
+		if got := w.delays.rec[p].Total.Count() - before[p].Total.Count(); got != 4 {
+			t.Errorf("%d of %s were counted, want 4", got, partNames[p])
+		}
+	}
+}
+
+// TestPartsWithoutSending: what waited though nothing had to be sent in the end
+// has no part below nothing.
+func TestPartsWithoutSending(t *testing.T) {
+	var d delays
+	d.init()
+	d.forwarded(waiting{arrived: 1000, read: 3000, begun: 6000, packets: 2})
+	d.sent(500, 10_000) // the flush before this
+	d.roll()
+	for p, want := range map[part]time.Duration{inBridge: 9000, inSocket: 2000, inTurn: 3000, inWork: 0, inSend: 4000} {
+		if got := d.total[p].Sum; got != 2*want {
+			t.Errorf("%s took %v, want %v", partNames[p], got, 2*want)
+		}
+	}
+}
+
 // TestDelayOfWhatIsHandedOver: the way between two workers counts.
 func TestDelayOfWhatIsHandedOver(t *testing.T) {
 	n, e, opus := warmBench(t, 2)
 	w := n.w
 	// What the other worker does with it.
 	w.now = mono.Now()
-	w.arrived = w.now.Add(-70 * time.Millisecond)
+	w.handling.arrived = w.now.Add(-70 * time.Millisecond)
 	w.handOver(0, n.addr, n.sealed(t, e, 1000, ptOpus, opus))
 	b := w.handing[0]
 	w.handing[0] = nil
@@ -101,14 +161,14 @@ func TestWaitingForTheFlushIsBounded(t *testing.T) {
 	var d delays
 	d.init()
 	for i := range 2 * maxArrivals {
-		d.forwarded(waiting{mono.Time(i), 1})
+		d.forwarded(waiting{arrived: mono.Time(i), packets: 1})
 	}
 	if len(d.waiting) != maxArrivals || cap(d.waiting) != maxArrivals {
 		t.Errorf("%d of %d", len(d.waiting), cap(d.waiting))
 	}
-	d.sent(1 << 40)
-	d.rec.Roll()
-	if got := d.rec.Total.Count(); got != 2*maxArrivals {
+	d.sent(1<<40, 1<<40)
+	d.roll()
+	if got := d.rec[inBridge].Total.Count(); got != 2*maxArrivals {
 		t.Errorf("%d were counted", got)
 	}
 }
@@ -153,18 +213,38 @@ func TestDelayIsPublished(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
+	sums := map[string]float64{}
 	for _, f := range families {
-		if f.GetName() != "bridge_delay_seconds" {
-			continue
+		for _, m := range f.GetMetric() {
+			h := m.GetHistogram()
+			if h == nil {
+				continue
+			}
+			for _, l := range m.GetLabel() {
+				if l.GetName() == "part" {
+					sums[l.GetValue()] = h.GetSampleSum()
+				}
+			}
+			if f.GetName() == "bridge_delay_seconds" {
+				sums[""] = h.GetSampleSum()
+			}
+			last := h.GetBucket()[len(h.GetBucket())-1]
+			if h.GetSampleCount() < 3 || h.GetSampleSum() < 0 || len(h.GetBucket()) != len(delayBounds) || last.GetCumulativeCount() < 3 {
+				t.Errorf("metric %v", m)
+			}
 		}
-		h := f.GetMetric()[0].GetHistogram()
-		last := h.GetBucket()[len(h.GetBucket())-1]
-		if h.GetSampleCount() < 3 || h.GetSampleSum() <= 0 || len(h.GetBucket()) != len(delayBounds) || last.GetCumulativeCount() < 3 {
-			t.Errorf("metric %v", h)
-		}
-		return
 	}
-	t.Error("there is no metric")
+	all := sums[""]
+	delete(sums, "")
+	for _, p := range partNames[inSocket:] {
+		all -= sums[p]
+		if s.Workers[0].Delay.Parts[p].Packets < 3 {
+			t.Errorf("state of %s is %+v", p, s.Delay.Parts[p])
+		}
+	}
+	if len(sums) != int(numParts)-1 || math.Abs(all) > 1e-6 {
+		t.Errorf("parts %v lack %v", sums, all)
+	}
 }
 
 // TestCountersAreOfTheMoment: what is read of a worker holds all of its last
@@ -194,7 +274,8 @@ func TestCountersAreOfTheMoment(t *testing.T) {
 }
 
 // BenchmarkDelay is what measuring costs a received packet, of which eight are
-// in a turn: told to be waiting, and recorded at the flush.
+// in a flush: told to be waiting, recorded with its parts, and an eighth of the look
+// at the clock before the flush.
 func BenchmarkDelay(b *testing.B) {
 	var d delays
 	d.init()
@@ -202,9 +283,9 @@ func BenchmarkDelay(b *testing.B) {
 	now := mono.Time(time.Hour)
 	for i := 0; b.Loop(); i++ {
 		now += 1000
-		d.forwarded(waiting{now - 30_000, 1})
+		d.forwarded(waiting{now - 30_000, now.RoundUp(8000) - 20_000, now.RoundUp(8000) - 10_000, 1})
 		if i%8 == 7 {
-			d.sent(now)
+			d.sent(mono.Now(), now)
 		}
 	}
 }

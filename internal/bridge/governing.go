@@ -221,12 +221,12 @@ const staleAudio = 150 * time.Millisecond
 func (e *encoding) stale() bool {
 	w := e.src.owner.w
 	switch {
-	case w.arrived == 0:
+	case w.handling.arrived == 0:
 		return false
 	case e.src.kind == media.Video:
-		return w.now.Sub(w.arrived) > w.useless.video
+		return w.now.Sub(w.handling.arrived) > w.useless.video
 	}
-	return w.now.Sub(w.arrived) > staleAudio && w.stress.Swamped()
+	return w.now.Sub(w.handling.arrived) > staleAudio && w.stress.Swamped()
 }
 
 func (e *encoding) dropStale() {

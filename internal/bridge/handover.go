@@ -63,7 +63,7 @@ func (w *worker) handOver(to int, addr netip.AddrPort, pkt []byte) {
 		b.n, b.used, b.begun = 0, 0, w.now
 		w.handing[to] = b
 	}
-	b.add(addr, pkt, w.arrived)
+	b.add(addr, pkt, w.handling.arrived)
 	w.count.inc(cHandedOver)
 }
 

@@ -94,7 +94,7 @@ func (w *worker) threadOf(addr netip.AddrPort) *thread {
 
 // takeIn handles the n packets of a read, and sends what came of them but for the
 // last conference, which may go with what else the turn sends.
-func (w *worker) takeIn(n int, read mono.Time) {
+func (w *worker) takeIn(n int) {
 	w.arrange(n)
 	taken := 0
 	for _, first := range w.intake.first {
@@ -105,13 +105,13 @@ func (w *worker) takeIn(n int, read mono.Time) {
 			if taken++; taken%packetsPerClock == 0 {
 				w.now = mono.Now()
 			}
-			w.takeOne(&w.in.Packets[i], read)
+			w.takeOne(&w.in.Packets[i])
 		}
 	}
 }
 
-func (w *worker) takeOne(p *netio.Packet, read mono.Time) {
+func (w *worker) takeOne(p *netio.Packet) {
 	w.count.inc(cPacketsIn)
 	w.count.add(cBytesIn, uint64(len(p.Data)))
-	w.arrive(p.Addr, p.Data, false, read.Add(-p.Waited))
+	w.arrive(p.Addr, p.Data, false, w.read.Add(-p.Waited))
 }

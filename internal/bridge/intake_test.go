@@ -111,7 +111,8 @@ func (r *rooms) read(t testing.TB, each int) {
 		}
 	}
 	r.w.now = mono.Now()
-	r.w.takeIn(n, r.w.now)
+	r.w.read = r.w.now
+	r.w.takeIn(n)
 }
 
 var opusFrame = make([]byte, 80)

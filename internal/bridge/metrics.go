@@ -17,7 +17,7 @@ type collector struct {
 	b      *Bridge
 	descs  [numCounters]*prometheus.Desc
 	gauge  map[string]*prometheus.Desc
-	delay  *prometheus.Desc
+	delay  [numParts]*prometheus.Desc
 	busy   *prometheus.Desc
 	socket []socketMetric
 }
@@ -57,9 +57,14 @@ func newCollector(b *Bridge) *collector {
 	} {
 		c.gauge[name] = prometheus.NewDesc("bridge_"+name, help, []string{"worker"}, nil)
 	}
-	c.delay = prometheus.NewDesc("bridge_delay_seconds",
+	c.delay[inBridge] = prometheus.NewDesc("bridge_delay_seconds",
 		"how long media was in this server: from the kernel's receive stamp of a packet to the end of the system call that sends the last of its copies",
 		[]string{"worker"}, nil)
+	for p := inSocket; p < numParts; p++ {
+		c.delay[p] = prometheus.NewDesc("bridge_delay_part_seconds",
+			"what the delay consists of: socket, until a read took the packet in; turn, until what was read with it and goes first was sent; work, until its copies went to the kernel; send, the system call",
+			[]string{"worker"}, prometheus.Labels{"part": partNames[p]})
+	}
 	c.busy = prometheus.NewDesc("bridge_busy_seconds_total", "time the worker did not wait for something to do", []string{"worker"}, nil)
 	c.socket = socketMetrics()
 	return c
@@ -95,7 +100,9 @@ func (c *collector) Describe(out chan<- *prometheus.Desc) {
 	for _, m := range c.socket {
 		out <- m.desc
 	}
-	out <- c.delay
+	for _, d := range c.delay {
+		out <- d
+	}
 	out <- c.busy
 }
 
@@ -113,7 +120,9 @@ func (c *collector) Collect(out chan<- prometheus.Metric) {
 			out <- prometheus.MustNewConstMetric(c.gauge[name], prometheus.GaugeValue, v, label)
 		}
 		out <- prometheus.MustNewConstMetric(c.busy, prometheus.CounterValue, time.Duration(w.busy.total.Load()).Seconds(), label)
-		c.collectDelay(out, w, label)
+		for p := range c.delay {
+			c.collectDelay(out, w, label, part(p))
+		}
 		st := w.sock.Stats()
 		for _, m := range c.socket {
 			out <- prometheus.MustNewConstMetric(m.desc, m.kind, m.read(&st), label)
@@ -121,12 +130,12 @@ func (c *collector) Collect(out chan<- prometheus.Metric) {
 	}
 }
 
-func (c *collector) collectDelay(out chan<- prometheus.Metric, w *worker, label string) {
+func (c *collector) collectDelay(out chan<- prometheus.Metric, w *worker, label string, p part) {
 	var total, recent delay.Histogram
-	w.delays.mergeInto(&total, &recent)
+	w.delays.mergeInto(&total, &recent, p)
 	buckets := make(map[float64]uint64, len(delayBounds))
 	for _, bound := range delayBounds {
 		buckets[bound.Seconds()] = total.Below(bound)
 	}
-	out <- prometheus.MustNewConstHistogram(c.delay, total.Count(), total.Sum.Seconds(), buckets, label)
+	out <- prometheus.MustNewConstHistogram(c.delay[p], total.Count(), total.Sum.Seconds(), buckets, label)
 }

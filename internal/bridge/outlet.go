@@ -135,7 +135,7 @@ func (o *outlet) addRTP(ep *endpoint, stream *srtp.Stream, n int, kind bwe.Kind,
 	o.add(ep, item{stream: stream, size: n, numbered: numbered, number: ep.tccSeq})
 	if d := &o.home.delays; kind == bwe.Media && o.packet != d.packet {
 		o.packet = d.packet
-		o.open.arrivals = addWaiting(o.open.arrivals, waiting{o.home.arrived, 1})
+		o.open.arrivals = addWaiting(o.open.arrivals, o.home.handling)
 	}
 	return n + ep.sealer.OverheadRTP()
 }

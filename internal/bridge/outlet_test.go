@@ -302,7 +302,7 @@ func TestDelayOfLent(t *testing.T) {
 		} else if lent == 4 {
 			wantHere = 0
 		}
-		if here, there := n.w.delays.rec.Total.Count(), outlet.delays.rec.Total.Count(); here != wantHere || there != wantThere {
+		if here, there := n.w.delays.rec[inBridge].Total.Count(), outlet.delays.rec[inBridge].Total.Count(); here != wantHere || there != wantThere {
 			t.Errorf("%d of 4 lent: %d and %d measurements", lent, here, there)
 		}
 		var accounted uint64 // to the receivers, before anything is sealed
@@ -321,7 +321,7 @@ func TestDelayOfLentOnce(t *testing.T) {
 	n := newBenches(t, 2, 1, srtp.AEADAES128GCM)
 	outlet := n.lendAll()
 	to := n.w.conferences[meeting].order[1]
-	n.w.arrived = n.w.now
+	n.w.handling = waiting{arrived: n.w.now, packets: 1}
 	const packets, copies = 2, 3 * parcelItems / 2
 	for range packets {
 		n.w.delays.packet++
@@ -336,7 +336,7 @@ func TestDelayOfLentOnce(t *testing.T) {
 	n.w.flush()
 	outlet.serve()
 	outlet.delays.roll()
-	if got := outlet.delays.rec.Total.Count(); got != packets {
+	if got := outlet.delays.rec[inBridge].Total.Count(); got != packets {
 		t.Errorf("%d measurements of %d packets", got, packets)
 	}
 	if got := outlet.count.own[dropSeal]; got != 0 || n.w.count.own[cLent] != packets*copies {

@@ -48,6 +48,10 @@ type WorkerState struct {
 type DelaysState struct {
 	Recent DelayState `json:"last_10_seconds"`
 	Total  DelayState `json:"since_start"`
+	// Parts are what it consisted of in the last 10 seconds: in the socket until a
+	// read, in the turn until what goes first was sent, work, and the sending.
+	// Nothing else: the sums of the four are the whole's.
+	Parts map[string]DelayState `json:"parts_last_10_seconds"`
 }
 
 // DelayState is what a part of the packets did not exceed.
@@ -68,11 +72,19 @@ func delayState(h *delay.Histogram) DelayState {
 
 // delaysState is what some workers have published.
 func delaysState(workers ...*worker) DelaysState {
-	var total, recent delay.Histogram
-	for _, w := range workers {
-		w.delays.mergeInto(&total, &recent)
+	state := DelaysState{Parts: map[string]DelayState{}}
+	for p := range numParts {
+		var total, recent delay.Histogram
+		for _, w := range workers {
+			w.delays.mergeInto(&total, &recent, p)
+		}
+		if p == inBridge {
+			state.Recent, state.Total = delayState(&recent), delayState(&total)
+		} else {
+			state.Parts[partNames[p]] = delayState(&recent)
+		}
 	}
-	return DelaysState{Recent: delayState(&recent), Total: delayState(&total)}
+	return state
 }
 
 // ConferenceState is the part of a meeting on this bridge.

@@ -24,7 +24,8 @@ type worker struct {
 	mail      mailbox
 	wheel     *mono.Wheel
 	now       mono.Time // of this turn
-	arrived   mono.Time // the packet that is being handled, 0 if that is not known
+	read      mono.Time // when what this turn is about was taken in
+	handling  waiting   // the packet at hand; its arrival is 0 if that is not known
 	published mono.Time
 	count     counters
 	delays    delays
@@ -132,11 +133,11 @@ func (w *worker) turn() {
 	w.gathering.end(w.now)
 	w.watchStress(n)
 	w.count.inc(cTurns)
-	read := w.now
+	w.read = w.now
 	// Letters first: whose address is whose is told by letter before anything
 	// is sent there, and what comes back may be among these packets.
 	w.readMail()
-	w.takeIn(n, read)
+	w.takeIn(n)
 	w.wheel.Advance(w.now, w.fire)
 	w.govern()
 	w.reallocate()
@@ -226,7 +227,7 @@ func (w *worker) sendOut() mono.Time {
 	w.count.add(dropSend, uint64(dropped))
 	_ = err // counted; the path is best effort, as the network is
 	now := mono.Now()
-	w.delays.sent(now)
+	w.delays.sent(w.sock.Flushing(), now)
 	return now
 }
 

@@ -8,6 +8,8 @@ import (
 	"unsafe"
 
 	"golang.org/x/sys/unix"
+
+	"github.com/plenum-conf/plenum/internal/mono"
 )
 
 const (
@@ -132,6 +134,7 @@ func (s *Socket) flush() error {
 		return nil
 	}
 	s.count.flushes.Add(1)
+	s.flushing = mono.Now()
 	gso := d.useGSO()
 	d.begin(o)
 	for i := range o.runs {

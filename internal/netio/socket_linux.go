@@ -12,6 +12,7 @@ import (
 
 	"golang.org/x/sys/unix"
 
+	"github.com/plenum-conf/plenum/internal/mono"
 	"github.com/plenum-conf/plenum/internal/netio/gate"
 )
 
@@ -32,6 +33,8 @@ type Socket struct {
 	out  *outbox
 	send sender
 	one  single
+
+	flushing mono.Time
 
 	armed time.Time // the deadline in force, as far as the owner knows
 }
@@ -191,6 +194,10 @@ func (s *Socket) Waited() bool { return s.waited }
 // whenever Buffer had to make room. The owner sees by it that what it
 // committed earlier is on its way.
 func (s *Socket) Flushes() uint64 { return s.count.flushes.Load() }
+
+// Flushing returns when datagrams began to be handed to the kernel last. It is for
+// the owner.
+func (s *Socket) Flushing() mono.Time { return s.flushing }
 
 // Buffer returns n bytes of the send arena for a datagram to the given
 // address. The caller writes it there and calls Commit with its final length;

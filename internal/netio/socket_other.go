@@ -10,6 +10,8 @@ import (
 	"os"
 	"sync/atomic"
 	"time"
+
+	"github.com/plenum-conf/plenum/internal/mono"
 )
 
 // Socket is one UDP socket of a worker; on this system a plain one, for
@@ -24,6 +26,7 @@ type Socket struct {
 	sleeper
 	out           *outbox
 	sent, dropped int
+	flushing      mono.Time
 }
 
 // batchOS is the memory of a batch.
@@ -116,6 +119,9 @@ func (s *Socket) Waited() bool { return s.waited }
 // committed earlier is on its way.
 func (s *Socket) Flushes() uint64 { return s.count.flushes.Load() }
 
+// Flushing returns when datagrams began to be handed to the kernel last.
+func (s *Socket) Flushing() mono.Time { return s.flushing }
+
 // Buffer returns n bytes for a datagram to the given address.
 func (s *Socket) Buffer(n int, to netip.AddrPort) []byte {
 	if !s.out.fits(n) {
@@ -141,6 +147,7 @@ func (s *Socket) Flush() (sent, dropped int, err error) {
 
 func (s *Socket) flush() error {
 	defer s.out.reset()
+	s.flushing = mono.Now()
 	for i := range s.out.runs {
 		r := &s.out.runs[i]
 		for g := r.first; g >= 0; g = s.out.grams[g].next {
