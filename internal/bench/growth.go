@@ -23,8 +23,13 @@ var (
 	largest  = call{1, 300, 18, "tile", 10 * time.Second, 20 * time.Second}
 )
 
+// delayRows are measured when what was cut while people came has come back: a
+// large room takes longer for that.
 func delayRows() []row {
-	return slices.Insert(callRows(delaySection, fives, tens, middling, hundreds, largest), 3, collecting())
+	m := largest.meeting()
+	m.calm = untilCalm
+	return append(slices.Insert(callRows(delaySection, fives, tens, middling, hundreds), 3, collecting()),
+		row{section: delaySection, name: largest.name(), takes: m.takes(), once: m.run})
 }
 
 // growthRows are calls that differ in their size only, and fit into a core at

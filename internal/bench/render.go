@@ -125,7 +125,8 @@ arrive and leave together: runs are as long as the pictures, without waiting for
 const delayIntro = `How long media stay in the server, from the kernel's stamp on a datagram that came in to the end of the system call that sends the
 last of its copies: the bridge's own histogram, which is always on (` + "`plenum_bridge_delay_seconds`" + `), over the last ten seconds of
 each run. There are as many rooms of one size as should keep the server's core about 70 % busy; "server cores" says how busy it
-was, and a bound is applied only where that is near. The worker looks for what has come so many turns a second, and sends at the
+was, and a bound is applied only where that is near. The room of 300 is measured twelve seconds later than the others, when
+what was cut while people came has come back. The worker looks for what has come so many turns a second, and sends at the
 end of each. Participants send at moments of their own, to half a millisecond.
 
 In one row the server is made to collect its garbage each second, which it would else hardly do in so short a time: how often it
