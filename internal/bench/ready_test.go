@@ -15,14 +15,23 @@ func TestLasts(t *testing.T) {
 	if d := lasts(all, 5); d < 90*time.Minute || d > 110*time.Minute {
 		t.Errorf("all rows take %v; DEVELOP.md and performance.md say some 105 minutes", d)
 	}
+	want := map[string]int{
+		"81 x 40: plenum": 5, "81 x 40: Prosody, gc generational": 5, "81 x 40: Prosody, gc incremental 105/250": 2, "1 x 321: Prosody, gc generational": 2,
+		middling.name(): 5, collectingRow.name: 5, hundreds.name(): 2, audioRow: 5, audioRow + ", HMAC-SHA1": 2, largeProfile: 1, "1 x 1000, muted": 2,
+	}
 	for i := range all {
 		r := &all[i]
 		if r.takes < 10*time.Second {
 			t.Errorf("%s cannot take %v", r.name, r.takes)
 		}
-		if n := r.times(5); r.decides() != (n == 5) {
+		n := r.times(5)
+		if r.decides() != (n == 5) || want[r.name] != 0 && want[r.name] != n {
 			t.Errorf("%s is run %d times, and something is judged by it: %v", r.name, n, r.decides())
 		}
+		delete(want, r.name)
+	}
+	if len(want) > 0 {
+		t.Errorf("there are no such rows: %v", want)
 	}
 }
 
