@@ -166,8 +166,10 @@ func (g *governing) words() string {
 	switch {
 	case g.Swamped():
 		return "hardly any video, one voice in each conference, and not even all of that: this is too much for audio alone"
+	case g.Voices() != stress.Unlimited && g.short == 0:
+		return "all video, and the microphones of those who talk"
 	case g.Voices() != stress.Unlimited:
-		return "less video, and only the voices of those who talk"
+		return "less video, and the microphones of those who talk"
 	case g.Limit() != stress.Unlimited && g.short > 0:
 		return "less video: large pictures go first, then frames, then videos; no probing, few repeats"
 	case g.Thrifty():

@@ -361,6 +361,16 @@ func TestHushed(t *testing.T) {
 	}
 	hush(n.w)
 	n.c.routeLoudest()
+	if !n.w.stress.Swamped() {
+		t.Error("nothing waits")
+	}
+	n.w.stress.Read(0, 0) // now nothing does
+	n.w.stress.Next(n.w.now.Add(time.Minute), stress.Traffic{})
+	for short, words := range []string{"all video, and the microphones of those who talk", "less video, and the microphones of those who talk"} {
+		if n.w.stress.short = short; n.w.stress.words() != words {
+			t.Errorf("with %d short of video: %q", short, n.w.stress.words())
+		}
+	}
 	before := n.w.count.own[cAudioForwarded]
 	n.rounds(10, quiet)
 	if got := n.w.count.own[cAudioForwarded] - before; got != 0 || n.w.stress.hushed != 10*4*4 {

@@ -40,11 +40,11 @@ const (
 	raiseLate  = 30 * time.Second
 	regretted  = 10 * time.Second
 	forgotten  = 60 * time.Second
-	// sureEvery is the most of patience that a rise waits for that is sure by what
-	// packets cost (see sure), if it is one of notable at least: what came to be
-	// cut while hundreds came is not to be away for half a minute after.
-	sureEvery = 5 * time.Second
-	notable   = 1.1
+	// notable is the least part by which a rise that is sure by what packets cost
+	// (see sure) has to be one to wait for raiseEvery only, whatever was in vain:
+	// what came to be cut while hundreds came is not to be away for half a minute
+	// after.
+	notable = 1.1
 
 	mostRaise = 0.25 // of the limit, at a time
 	leastKept = 0.2  // of the video, by one cut
@@ -258,7 +258,7 @@ func (g *Governor) mayRaise(now mono.Time) bool {
 // patience is the time from a change to the next rise.
 func (g *Governor) patience() time.Duration {
 	if g.limit != Unlimited && g.sure() > notable*g.limit {
-		return min(g.patient, sureEvery)
+		return raiseEvery
 	}
 	return g.patient
 }

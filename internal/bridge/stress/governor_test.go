@@ -328,6 +328,22 @@ func TestUsesTimeAfterStorm(t *testing.T) {
 	}
 }
 
+// TestUsesTimeAfterJoins: what the worker did besides forwarding is over, and how
+// often a rise was in vain meanwhile does not keep video away.
+func TestUsesTimeAfterJoins(t *testing.T) {
+	m := newModel(1000, 20, 5.8)
+	m.audio, m.mics, m.talk = 0.655, 20, 1
+	for i := range 40 {
+		m.fixed = []float64{0.1, 0.9}[i%2]
+		m.run(2 * time.Second)
+	}
+	m.fixed = 0.1
+	m.run(5 * time.Second)
+	if busy, _, _ := m.run(2 * time.Second); busy < 0.7 {
+		t.Errorf("busy %.2f after five seconds, limit %.0f", busy, m.g.Limit())
+	}
+}
+
 // Who does not talk is no reason to leave out video.
 func TestVideoBeforeTheSilent(t *testing.T) {
 	m := newModel(50, 4, 3)
