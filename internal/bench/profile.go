@@ -21,7 +21,7 @@ const profiled = "profile: "
 
 // Profiles that say what is in the way of goals.
 const (
-	largeProfile = profiled + "10 x 40, 1 camera, large"
+	largeProfile = profiled + largeRow
 	audioProfile = profiled + audioRow
 	restProfile  = profiled + "at rest, 25 x 40 muted"
 	joinProfile  = profiled + "81 x 40, muted, all come"
@@ -30,7 +30,7 @@ const (
 
 // shownBy is which profile shows what is in the way of a goal, by the goal's row.
 var shownBy = map[string]string{
-	"10 x 40, 1 camera, large":         largeProfile,
+	largeRow:                           largeProfile,
 	audioRow:                           audioProfile,
 	"storm-500, all come at once":      stormProfile,
 	"forum-81x40, all come at once":    joinProfile,
@@ -132,9 +132,11 @@ func profileRows() []row {
 	}
 	asIs := func(*meeting) {}
 	const steady = 30 * time.Second // a hundred samples for each second of CPU
+	pictures, voices := fullOfPictures, fullOfVoices
+	pictures.steady, voices.steady = steady, steady
 	add(profiled+"1 x 300, 30 cameras, tile", call{1, 300, 30, "tile", 10 * time.Second, steady}, asIs)
-	add(largeProfile, call{10, 40, 1, "stage", 8 * time.Second, steady}, asIs, "--full-bitrate")
-	add(audioProfile, call{14, 40, 4, "tile", 12 * time.Second, steady}, asIs, "--video", "0")
+	add(largeProfile, pictures, asIs, "--full-bitrate")
+	add(audioProfile, voices, asIs, "--video", "0")
 	quiet := growing(25, 40, 40)
 	quiet.steady = time.Minute // of a server that does next to nothing
 	add(restProfile, quiet, func(m *meeting) { m.calm = untilCalm }, "--muted")

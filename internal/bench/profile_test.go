@@ -52,7 +52,7 @@ func TestShares(t *testing.T) {
 // TestUnlike: what a profile shows is told of a row only if it is of the same
 // packets at about the same price.
 func TestUnlike(t *testing.T) {
-	const shape = "10 x 40, 1 camera, large"
+	const shape = largeRow
 	at := func(section, name string, us, each float64) entry {
 		e := seen(section, name, each)
 		e.Commit, e.Runs[0][forwardingCost], e.Runs[0]["seal %"] = "abc", us, 12

@@ -24,8 +24,8 @@ func TestLasts(t *testing.T) {
 		if r.takes < 10*time.Second {
 			t.Errorf("%s cannot take %v", r.name, r.takes)
 		}
-		n := r.times(5)
-		if r.decides() != (n == 5) || want[r.name] != 0 && want[r.name] != n {
+		n, slow := r.times(5), strings.HasSuffix(r.name, "Prosody, gc incremental 105/250")
+		if (r.decides() && !slow) != (n == 5) || want[r.name] != 0 && want[r.name] != n {
 			t.Errorf("%s is run %d times, and something is judged by it: %v", r.name, n, r.decides())
 		}
 		delete(want, r.name)

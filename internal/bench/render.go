@@ -89,10 +89,12 @@ Rows with the name of another server are of one that was running already (` + "`
 memory, for the packets that came to their receivers.
 `
 
-const costIntro = `One thing is changed at a time. "Large" is a camera with a real one's bitrates that everybody sees large: its pictures take
-several packets each, which leave in runs (mean run) where the kernel can segment them (UDP_SEGMENT, UDP_GRO: "offload"). The
-same without offload; with AES128_CM_HMAC_SHA1_80 instead of AES-128-GCM; and audio alone, in packets of 100 bytes. The more
-packets there are in a second, the less each of them costs: what a core can do is told by the rows whose server is busy.
+const costIntro = `What a core forwards when it has enough to do, as "server cores" says, and what one thing that is changed does to that.
+One camera in each room with a real camera's bitrates that everybody sees large: its pictures take several packets each, which
+leave in runs (mean run) where the kernel can segment them. That and its counterpart, UDP_SEGMENT and UDP_GRO, are switched
+off in "without offload"; "HMAC-SHA1" is AES128_CM_HMAC_SHA1_80 instead of AES-128-GCM: both in fewer rooms, since with a
+full core video would be cut, and nothing could be compared. And audio alone, in packets of 100 bytes. The more packets there
+are in a second, the less each of them costs: rows of different load do not compare.
 `
 
 const profileIntro = `CPU profiles of the server (` + "`/debug/pprof/profile`" + `) while everybody is in, in percent of its CPU time: where the

@@ -32,6 +32,7 @@ func signallingRows() []row {
 				section: signallingSection,
 				name:    fmt.Sprintf("%d x %d: %s", shape.Rooms, shape.People, srv.name),
 				needs:   srv.needs,
+				most:    srv.most,
 				takes:   srv.takes + ramp(shape) + silence,
 				version: srv.version,
 				once: func(ctx context.Context, s *settings, dir string) (figures, error) {
