@@ -6,6 +6,7 @@ import (
 	"errors"
 	"net/http"
 	"net/http/httptest"
+	"runtime"
 	"strings"
 	"testing"
 
@@ -97,5 +98,29 @@ func TestPageRunsItsOwnScriptOnly(t *testing.T) {
 	Handler(Options{Gatherer: prometheus.NewRegistry()}).ServeHTTP(w, httptest.NewRequest(http.MethodGet, "/about/live", nil))
 	if got := strings.TrimSpace(w.Body.String()); got != "[]" {
 		t.Errorf("without figures: %s", got)
+	}
+}
+
+// TestCollect: a collection is made by the time of the answer, but not for a page
+// of another origin and not because somebody looks at an address.
+func TestCollect(t *testing.T) {
+	h := Handler(Options{Gatherer: prometheus.NewRegistry()})
+	for _, tc := range []struct {
+		method, site string
+		code         int
+		collects     bool
+	}{{http.MethodPost, "", 204, true}, {http.MethodPost, "cross-site", 403, false}, {http.MethodGet, "", 405, false}} {
+		r := httptest.NewRequest(tc.method, "/debug/collect", nil)
+		if tc.site != "" {
+			r.Header.Set("Sec-Fetch-Site", tc.site)
+		}
+		var before, after runtime.MemStats
+		runtime.ReadMemStats(&before)
+		w := httptest.NewRecorder()
+		h.ServeHTTP(w, r)
+		runtime.ReadMemStats(&after)
+		if collected := after.NumForcedGC > before.NumForcedGC; w.Code != tc.code || collected != tc.collects {
+			t.Errorf("%+v: %d, collected: %v", tc, w.Code, collected)
+		}
 	}
 }

@@ -5,6 +5,7 @@ import (
 	"context"
 	"fmt"
 	"io"
+	"net/http"
 	"slices"
 	"strings"
 	"time"
@@ -38,9 +39,11 @@ func collectEvery(ctx context.Context, admin string, long time.Duration) error {
 	return nil
 }
 
-// collect makes the server collect its garbage once.
+// collect makes the server collect its garbage once, and do nothing else: a
+// heap profile, which can have the same done first, would take more time than
+// that.
 func collect(ctx context.Context, admin string) error {
-	body, err := get(ctx, admin+"/debug/pprof/heap?gc=1")
+	body, err := ask(ctx, http.MethodPost, admin+"/debug/collect")
 	if err != nil {
 		return err
 	}
@@ -133,18 +136,21 @@ func collectionsMatter(entries []entry) string {
 		if len(mine) == 0 || len(theirs) == 0 {
 			return ""
 		}
-		text += fmt.Sprintf(" %s %s and %s, %s;", column, cell(with.Runs, column), cell(without.Runs, column), apart(middle(mine), theirs))
+		text += fmt.Sprintf(" %s %s and %s, %s;", column, cell(with.Runs, column), cell(without.Runs, column), apart(mine, theirs))
 	}
 	return strings.TrimSuffix(text, ";") + "."
 }
 
-// apart says whether a figure is more than runs, sorted, differ among themselves.
-func apart(v float64, runs []float64) string {
+// apart says how a figure differs from that of other runs, both sorted: not, if
+// each median is one that the other's runs have as well.
+func apart(mine, theirs []float64) string {
+	a, b := middle(mine), middle(theirs)
+	among := func(v float64, runs []float64) bool { return runs[0] <= v && v <= runs[len(runs)-1] }
 	switch {
-	case v <= runs[len(runs)-1]:
-		return "no more than runs without differ"
-	case middle(runs) > 0:
-		return number(v/middle(runs)) + " times as much"
+	case among(a, theirs) && among(b, mine):
+		return "no more than runs differ among themselves"
+	case b > 0:
+		return number(a/b) + " times as much"
 	}
 	return "more"
 }

@@ -227,7 +227,7 @@ func TestCollectionsMatter(t *testing.T) {
 	with, without := at(collectingRow.name, 1, 0.5, 8), at(collectingRow.plain, 0.05, 0.5, 4)
 	text := string(render(&book{Rows: []entry{with, without}}))
 	want := "With 1.00 collections a second, the longest pause of all 0.200 ms, and with 0.050 a second: " +
-		"added p50 ms 0.500 and 0.500, no more than runs without differ; added p99 ms 8.00 (7.00-9.00) and 4.00 (3.00-5.00), 2.00 times as much;"
+		"added p50 ms 0.500 and 0.500, no more than runs differ among themselves; added p99 ms 8.00 (7.00-9.00) and 4.00 (3.00-5.00), 2.00 times as much;"
 	if !strings.Contains(text, want) {
 		t.Errorf("no %q in\n%s", want, text)
 	}
@@ -239,6 +239,26 @@ func TestCollectionsMatter(t *testing.T) {
 	without.Runs[0][shortOfVideo], without.Runs[1][shortOfVideo] = 50, 50
 	if text := collectionsMatter([]entry{with, without}); !strings.Contains(text, "Unknown: ") {
 		t.Error(text)
+	}
+}
+
+// TestApart: a median that is not among the other's runs is another, in both
+// directions, and however far one of the others went astray.
+func TestApart(t *testing.T) {
+	for _, tc := range []struct {
+		mine, theirs []float64
+		want         string
+	}{
+		{[]float64{1, 2, 3}, []float64{1.5, 2.5, 4}, "no more than runs differ among themselves"},
+		{[]float64{2, 2, 2}, []float64{1, 1, 9}, "2.00 times as much"},
+		{[]float64{1, 5, 9}, []float64{3, 3.3, 3.4}, "1.52 times as much"},
+		{[]float64{1, 1, 1}, []float64{2, 2.5, 3}, "0.400 times as much"},
+		{[]float64{1, 1, 1}, []float64{0, 0, 0}, "more"},
+		{[]float64{0}, []float64{0}, "no more than runs differ among themselves"},
+	} {
+		if got := apart(tc.mine, tc.theirs); got != tc.want {
+			t.Errorf("%v and %v: %s, want %s", tc.mine, tc.theirs, got, tc.want)
+		}
 	}
 }
 
