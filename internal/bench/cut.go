@@ -34,15 +34,20 @@ func (e *entry) cut(all []entry) bool {
 	return ok && part < wholeVideo
 }
 
-// voiceCame is which part came of what is said in rooms with one voice each.
+// voiceCame is which part came of what is said where nobody has a camera. In
+// rooms with few microphones all of them are forwarded.
 func (e *entry) voiceCame() (float64, bool) {
 	var rooms, people int
+	microphones := 1
 	_, err := fmt.Sscanf(e.Name, voiceRow, &rooms, &people)
+	if err != nil {
+		_, err = fmt.Sscanf(strings.TrimPrefix(e.Name, profiled), "%d x %d, %d microphones, audio only", &rooms, &people, &microphones)
+	}
 	rate, ok := median(e.Runs, "packets/s")
 	if err != nil || !ok || people <= 1 {
 		return 0, false
 	}
-	return rate / float64(voiceRate*rooms*(people-1)), true
+	return rate / float64(voiceRate*rooms*microphones*(people-1)), true
 }
 
 // videoCame is which part of the video that was asked for came, as far as can

@@ -14,7 +14,7 @@ type goal struct {
 	beside               string // a column that belongs to the verdict, "" for none
 	// obstacle is what is known to be in the way, as far as it was measured and no
 	// profile in shownBy shows it. It is said if the goal is missed; nil for nothing.
-	obstacle func(*entry) string
+	obstacle func(e *entry, column string) string
 }
 
 const (
@@ -34,10 +34,10 @@ var goals = []goal{
 	{mediaSection, "1 x 1000, 20 cameras, tile", "failed", 0, 0, "", "", nil},
 	{costSection, largeRow, "us per packet", 6.7, 3.3, largeCost, "mean run", nil},
 	{costSection, audioRow, "us per packet", 10, 5, audioCost, "", nil},
-	{delaySection, tens.name(), "added p50 ms", 1, 0.1, "", "", (*entry).aTurn},
-	{delaySection, tens.name(), "added p99 ms", 5, 1, "", "", (*entry).aTurn},
-	{delaySection, middling.name(), "added p50 ms", 1, 0.1, "", "", (*entry).aTurn},
-	{delaySection, middling.name(), "added p99 ms", 5, 1, "", "", (*entry).aTurn},
+	{delaySection, tens.name(), "added p50 ms", 1, 0.1, "", "", (*entry).consists},
+	{delaySection, tens.name(), "added p99 ms", 5, 1, "", "", (*entry).consists},
+	{delaySection, middling.name(), "added p50 ms", 1, 0.1, "", "", (*entry).consists},
+	{delaySection, middling.name(), "added p99 ms", 5, 1, "", "", (*entry).consists},
 	{crowdSection, "storm-500, all come at once", "accepted last s", 5, 1, "", "", (*entry).theirPart},
 	{crowdSection, "storm-500, all come at once", "DTLS last s", 8, 2, "", "", (*entry).theirPart},
 	{crowdSection, "forum-81x40, all come at once", "accepted last s", 6, 1.5, "", "", (*entry).theirPart},
@@ -49,24 +49,25 @@ var goals = []goal{
 	{restSection, "at rest: 1 x 1000, muted", "CPU %", 3, 1, "", "", nil},
 }
 
-func notProfiled(*entry) string { return "No profile of the load was taken." }
+func notProfiled(*entry, string) string { return "No profile of the load was taken." }
 
-// aTurn is what is measured of where delay comes from: a packet that has come
-// leaves at the end of a turn of its worker, and waits for the one before.
-func (e *entry) aTurn() string {
-	turns, counted := median(e.Runs, "turns/s")
-	busy, known := median(e.Runs, "server cores")
-	sent, said := median(e.Runs, "packets/s")
-	if !counted || !known || !said || turns <= 0 {
+// consists is of what a delay does, as far as it was measured: the quantiles of
+// parts that follow one another do not add up to that of the whole.
+func (e *entry) consists(column string) string {
+	var words []string
+	for _, part := range parts {
+		if v, ok := median(e.Runs, strings.Replace(column, "added", part, 1)); ok {
+			words = append(words, part+" "+number(v))
+		}
+	}
+	if len(words) == 0 {
 		return "What the delay consists of was not measured."
 	}
-	return fmt.Sprintf("A packet waits for the turn of its worker and leaves at the end of it: "+
-		"of such turns there were %s a second, which took %s ms of CPU time and sent %s packets on average. More was not measured.",
-		number(turns), number(1000*busy/turns), number(sent/turns))
+	return fmt.Sprintf("Of its parts, each by itself: %s.", strings.Join(words, ", "))
 }
 
 // theirPart is what is measured of the server's part in the seconds of coming in.
-func (e *entry) theirPart() string {
+func (e *entry) theirPart(string) string {
 	used, ok := median(e.Runs, comingIn)
 	if !ok {
 		return "How much of that is the server's was not measured."
@@ -111,7 +112,7 @@ func (g *goal) line(entries []entry) string {
 		return line
 	}
 	if g.obstacle != nil {
-		line += " " + g.obstacle(&e)
+		line += " " + g.obstacle(&e, g.column)
 	}
 	return strings.TrimSpace(line + " " + inTheWay(entries, g.row))
 }

@@ -149,10 +149,10 @@ func TestHolds(t *testing.T) {
 
 // TestVerdicts: what belongs to a verdict beside the figure itself.
 func TestVerdicts(t *testing.T) {
-	delay := func(cores, p50, turns float64) entry {
-		f := figures{"server cores": cores, "added p50 ms": p50, "packets/s": 100000}
-		if turns > 0 {
-			f["turns/s"] = turns
+	delay := func(cores, p50, p99 float64, parts ...string) entry {
+		f := figures{"server cores": cores, "added p50 ms": p50, "added p99 ms": p99}
+		for i, part := range parts {
+			f[part+" p50 ms"], f[part+" p99 ms"] = float64(i+1)/100, float64(i+1)
 		}
 		return entry{Section: delaySection, Name: middling.name(), Runs: []figures{f}}
 	}
@@ -168,12 +168,12 @@ func TestVerdicts(t *testing.T) {
 		row  entry
 		want string
 	}{
-		{delay(0.7, 0.05, 1000), "added p50 ms 0.050 (the server's core was 70 % busy). Must be at most 1: met. Goal at most 0.1: met.\n"},
-		{delay(0.7, 0.2, 1000), "Goal at most 0.1: missed, 2.00 times that. A packet waits for the turn of its worker and leaves at the end of it: " +
-			"of such turns there were 1000 a second, which took 0.700 ms of CPU time and sent 100 packets on average. More was not measured."},
-		{delay(0.7, 0.2, 0), "missed, 2.00 times that. What the delay consists of was not measured.\n"},
-		{delay(0.64, 0.05, 0), "(the server's core was 64 % busy). Not judged: it must be at most 1, and at most 0.1 is aimed at, on a core that is 65 to 78 % busy.\n"},
-		{delay(0.79, 5, 0), "(the server's core was 79 % busy). Not judged: "},
+		{delay(0.7, 0.05, 0.5), "added p50 ms 0.050 (the server's core was 70 % busy). Must be at most 1: met. Goal at most 0.1: met.\n"},
+		{delay(0.7, 0.2, 4, parts...), "Goal at most 0.1: missed, 2.00 times that. Of its parts, each by itself: socket 0.010, turn 0.020, work 0.030, send 0.040.\n"},
+		{delay(0.7, 0.2, 4, parts...), "Goal at most 1: missed, 4.00 times that. Of its parts, each by itself: socket 1.00, turn 2.00, work 3.00, send 4.00.\n"},
+		{delay(0.7, 0.2, 4), "missed, 2.00 times that. What the delay consists of was not measured.\n"},
+		{delay(0.64, 0.05, 4), "(the server's core was 64 % busy). Not judged: it must be at most 1, and at most 0.1 is aimed at, on a core that is 65 to 78 % busy.\n"},
+		{delay(0.79, 5, 9), "(the server's core was 79 % busy). Not judged: "},
 		{call("1 x 1000, 20 cameras, tile", 38.8, 0), "failed 0. Must be at most 0: met. With the video that was asked for: missed, 6.47 % of it came.\n"},
 		{call("1 x 300, 20 cameras, tile", 598, 0), "failed 0. Must be at most 0: met. With the video that was asked for: met.\n"},
 		{call("1 x 300, 20 cameras, tile", 598, 1), "failed 1.00. Must be at most 0: missed. With the video that was asked for: met.\n"},

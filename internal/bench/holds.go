@@ -50,7 +50,7 @@ func holds(out *strings.Builder, entries []entry) {
 		switch {
 		case !ok:
 		case e.cut(entries):
-			refused = append(refused, h.what+" (video was cut)")
+			refused = append(refused, h.what+" (a part was cut)")
 		case cores < leastTold || cores > mostTold:
 			refused = append(refused, fmt.Sprintf("%s (measured at %s cores, which is too far from %g)", h.what, number(cores), comfortable))
 		default:

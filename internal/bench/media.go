@@ -306,31 +306,43 @@ func (f figures) governed(c change, wall float64) {
 	}
 }
 
+// parts are what the time in the server consists of, by their names in its state.
+var parts = []string{"socket", "turn", "work", "send"}
+
 // readDelay adds how long packets were in the server, by its own histogram of
-// the last ten seconds.
+// the last ten seconds, and of what that consisted.
 func (f figures) readDelay(ctx context.Context, admin string) error {
 	body, err := get(ctx, admin+"/debug/state/bridge")
 	if err != nil {
 		return err
 	}
 	defer body.Close()
+	return f.parseDelay(body)
+}
+
+func (f figures) parseDelay(r io.Reader) error {
+	type quantiles struct {
+		P50, P99 string
+		P999     string `json:"p99_9"`
+	}
 	var state struct {
 		Delay struct {
-			Recent struct {
-				P50, P99 string
-				P999     string `json:"p99_9"`
-			} `json:"last_10_seconds"`
+			Recent quantiles            `json:"last_10_seconds"`
+			Parts  map[string]quantiles `json:"parts_last_10_seconds"`
 		}
 	}
-	if err := json.NewDecoder(body).Decode(&state); err != nil {
+	if err := json.NewDecoder(r).Decode(&state); err != nil {
 		return fmt.Errorf("state of the bridge: %w", err)
 	}
-	for name, text := range map[string]string{
-		"added p50 ms": state.Delay.Recent.P50, "added p99 ms": state.Delay.Recent.P99, "added p99.9 ms": state.Delay.Recent.P999,
-	} {
+	texts := map[string]string{"added p50 ms": state.Delay.Recent.P50, "added p99 ms": state.Delay.Recent.P99, "added p99.9 ms": state.Delay.Recent.P999}
+	for _, part := range parts {
+		q := state.Delay.Parts[part]
+		texts[part+" p50 ms"], texts[part+" p99 ms"] = q.P50, q.P99
+	}
+	for name, text := range texts {
 		d, err := time.ParseDuration(text)
 		if err != nil {
-			return fmt.Errorf("state of the bridge: %w", err)
+			return fmt.Errorf("state of the bridge: %s: %w", name, err)
 		}
 		f[name] = ms(d)
 	}

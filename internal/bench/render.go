@@ -23,7 +23,10 @@ var sections = []section{
 	{mediaSection, mediaIntro, [][]string{{"packets/s", "us per packet", "server cores", workerBusy, "video share %", videoEach, videoLimit, "mean run", "loss %", "delay p50 ms", "delay p99 ms", "added p99 ms", "KB each", "live KB each", "lent %", "load cores", "failed"}}},
 	{costSection, costIntro, [][]string{{"packets/s", "us per packet", "server cores", "video share %", videoEach, "mean run", "loss %", "KB each", "live KB each", "load cores", "failed"}}},
 	{profileSection, profileIntro, [][]string{append(shareColumns(), "us per packet", "CPU-ms a join", "server cores", "packets/s", videoEach, "mean run", "packets a flush", "turns/s", "load cores")}},
-	{delaySection, delayIntro, [][]string{{"server cores", workerBusy, "packets/s", "turns/s", videoEach, "mean run", "loss %", "added p50 ms", "added p99 ms", "added p99.9 ms", "collections/s", "GC pause p50 ms", "GC pause p99 ms", "GC pause max ms", "load cores", "failed"}}},
+	{delaySection, delayIntro, [][]string{
+		{"server cores", workerBusy, "packets/s", videoEach, "mean run", "loss %", "added p50 ms", "added p99 ms", "added p99.9 ms", "collections/s", "GC pause p50 ms", "GC pause p99 ms", "GC pause max ms", "load cores", "failed"},
+		append(partColumns(), "turns/s", "packets a flush"),
+	}},
 	{crowdSection, crowdIntro, [][]string{
 		{"accepted p50 s", "accepted last s", "DTLS p50 s", "DTLS last s", "audio p50 s", "audio last s", "picture p50 s", "picture last s", comingIn, "audio loss %", "video loss %", "failed"},
 		{"packets/s", "us per packet", "server cores", workerBusy, "video share %", videoEach, "mean run", "loss %", "delay p50 ms", "delay p99 ms", "added p99 ms", "KB each", "load KB each", "load cores"},
@@ -32,6 +35,14 @@ var sections = []section{
 	{roomsSection, roomsIntro, growthColumns},
 	{restSection, restIntro, [][]string{{"CPU %", "packets/s", "CPU-ms a join", "KB each", "live KB each", "load cores", "failed"}}},
 	{churnSection, churnIntro, [][]string{{"minutes", "joins", "warm live MB", "end live MB", "warm empty MB", "end empty MB", "warm empty objects", "end empty objects", "warm outside MB", "end outside MB", "warm MB", "end MB", "warm goroutines", "end goroutines", "load cores"}}},
+}
+
+func partColumns() []string {
+	var all []string
+	for _, part := range parts {
+		all = append(all, part+" p50 ms", part+" p99 ms")
+	}
+	return all
 }
 
 var growthColumns = [][]string{{"packets/s", "us per packet", "server cores", videoEach, "mean run", "loss %", "CPU-ms a join", "KB each", "live KB each", "added p99 ms", "load cores", "failed"}}
@@ -65,9 +76,10 @@ are of the time in which everybody is in. The columns, here and below:
   video. limit/s each: how many video packets a second it then lets one receiver have.
 - video/s each: how many video packets a second a participant gets. "Cut" stands there if the server left out some that were
   asked for: it told so of more than 5 % of the participants, or of each camera came 5 % less than in another row with as many
-  cameras in a room, or than the thirty pictures a second that a camera sends. Such a row forwards other packets than the rest,
-  and its time for a packet does not compare. The core need not be full while a row is measured: what was cut when many came
-  comes back in steps of some seconds, and room is kept for as many voices as were heard lately.
+  cameras in a room, or than the thirty pictures a second that a camera sends. Where nobody has a camera it stands there if 5 % of
+  the voices are missing. Such a row forwards other packets than the rest, and its time for a packet does not compare. The
+  core need not be full while a row is measured: what was cut when many came comes back in steps of some seconds, and room is
+  kept for as many voices as were heard lately.
 - mean run: how many packets left with one message of a system call. Those of one receiver that have one size can go together.
 - loss %: what receivers miss of what they were sent.
 - delay p50, p99 ms: from the sender's to the receiver's process, both of which are the load: the median of the seconds'
@@ -128,11 +140,15 @@ const delayIntro = `How long media stay in the server, from the kernel's stamp o
 last of its copies: the bridge's own histogram, which is always on (` + "`plenum_bridge_delay_seconds`" + `), over the last ten seconds of
 each run. There are as many rooms of one size as should keep the server's core about 70 % busy; "server cores" says how busy it
 was, and a bound is applied only where that is near. The room of 300 is measured twelve seconds later than the others, when
-what was cut while people came has come back. The worker looks for what has come so many turns a second, and sends at the
-end of each. Participants send at moments of their own, to half a millisecond.
+what was cut while people came has come back. Participants send at moments of their own, to half a millisecond.
 
 In one row the server is made to collect its garbage each second, which it would else hardly do in so short a time: how often it
 was collected, and for how long that stopped the program (half of the collections, 99 % of them, the longest).
+
+The second table tells of what the time consists, in four parts that follow one another: "socket", until a read took the packet in,
+since the worker was at something else, asleep, or had no core; "turn", until what was read with it and goes first was sent;
+"work", until its copies went to the kernel; "send", the system call. The quantiles of parts do not add up to those of the whole.
+Turns/s are how often the worker looked for what had come, "packets a flush" how many left with one system call.
 `
 
 const crowdIntro = `Many who come at once, or nearly so: scenarios of ` + "`plenum loadtest`" + ` (` + "`--show NAME`" + ` prints them). Storm-500 is one room of

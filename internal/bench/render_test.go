@@ -190,6 +190,24 @@ func TestGoverned(t *testing.T) {
 	}
 }
 
+// TestDelay reads the bridge's state: a part that is missing is an error.
+func TestDelay(t *testing.T) {
+	const whole = `{"delay": {"last_10_seconds": {"p50": "250us", "p99": "2ms", "p99_9": "1s"}, "parts_last_10_seconds": {`
+	const three = `"socket": {"p50": "100us", "p99": "1ms"}, "turn": {"p50": "0s", "p99": "3ms"}, "work": {"p50": "1us", "p99": "2us"}`
+	f := figures{}
+	if err := f.parseDelay(strings.NewReader(whole + three + `, "send": {"p50": "5us", "p99": "50us"}}}}`)); err != nil {
+		t.Fatal(err)
+	}
+	for column, want := range map[string]float64{"added p50 ms": 0.25, "added p99.9 ms": 1000, "socket p50 ms": 0.1, "turn p99 ms": 3, "send p99 ms": 0.05} {
+		if f[column] != want {
+			t.Errorf("%s is %v, want %v", column, f[column], want)
+		}
+	}
+	if err := f.parseDelay(strings.NewReader(whole + three + "}}}")); err == nil || !strings.Contains(err.Error(), "send p") {
+		t.Errorf("there is no sending: %v", err)
+	}
+}
+
 // TestPauses reads the profile of a heap of which three collections are of the
 // time before, and four of the time that is measured; the runtime remembers four.
 func TestPauses(t *testing.T) {

@@ -67,7 +67,7 @@ func variants(out *strings.Builder, entries, all []entry) {
 		case !e.together(base):
 			lines = append(lines, fmt.Sprintf("- %s: %s was measured at %s and the same without it at %s, which is not compared.", base.Name, what, e.Commit, base.Commit))
 		case e.cut(all) || base.cut(all):
-			lines = append(lines, fmt.Sprintf("- %s: %s is not compared, as video was cut and the packets are not the same.", base.Name, what))
+			lines = append(lines, fmt.Sprintf("- %s: %s is not compared, as a part was cut and the packets are not the same.", base.Name, what))
 		default:
 			lines = append(lines, fmt.Sprintf("- %s: %s takes %s times the CPU time for a packet.", base.Name, what, ratio(e.Runs, base.Runs, forwardingCost)))
 		}

@@ -23,7 +23,7 @@ func TestVariants(t *testing.T) {
 		"- 1 x 40, 1 camera, large: without offload takes 1.50 times the CPU time for a packet.",
 		"- 1 x 40, 1 camera, large: HMAC-SHA1 was measured at abb and the same without it at abc, which is not compared.",
 		"| 1 x 40, 1 camera, large, without offload | 1 |", "| 1 x 40, 1 camera, large, HMAC-SHA1 (at abb: see below) | 1 |",
-		"- 1 x 300, 30 cameras, tile: HMAC-SHA1 is not compared, as video was cut and the packets are not the same.",
+		"- 1 x 300, 30 cameras, tile: HMAC-SHA1 is not compared, as a part was cut and the packets are not the same.",
 	} {
 		if !strings.Contains(text, want) {
 			t.Errorf("no %q in\n%s", want, text[len(head):])
