@@ -35,6 +35,7 @@ type loadtestCmd struct {
 	Video          *int           `group:"Who comes" placeholder:"N" help:"How many of a room have a camera. Default: all."`
 	Screens        *int           `group:"Who comes" placeholder:"N" help:"How many of a room share their screen. Default: none."`
 	Muted          bool           `group:"Who comes" help:"All microphones and cameras are muted: they are announced, and nothing of them is sent. A screen is not muted."`
+	Silence        bool           `group:"Who comes" help:"With --muted: microphones go on sending digital silence, as browsers do with lib-jitsi-meet."`
 	Duration       *time.Duration `group:"Who comes" placeholder:"TIME" help:"How long the test lasts, ramp included. Default: 30s."`
 	Ramp           string         `group:"Who comes" placeholder:"RATE" help:"How fast participants come: 20/s, or 30s for all of them together. Default: all at once."`
 	Layout         *string        `group:"Who comes" enum:"tile,stage,mixed" placeholder:"LAYOUT" help:"What participants look at: tile (the default), stage or mixed."`
@@ -149,6 +150,8 @@ func (l *loadtestCmd) declined() string {
 		return ""
 	case l.Muted:
 		return "--muted"
+	case l.Silence:
+		return "--silence"
 	case l.Screens != nil && *l.Screens != 0:
 		return "--screens"
 	case l.Codec != nil:
@@ -167,7 +170,7 @@ func (l *loadtestCmd) scenario() (*scenario.Scenario, error) {
 	over := scenario.Over{
 		Duration: l.Duration, Rooms: l.Rooms, Participants: l.Participants,
 		Ramp: l.Ramp, Layout: given(l.Layout, ""), Codec: given(l.Codec, ""), Churn: l.Churn, Network: l.Network,
-		BreakEvery: l.BreakEvery, Signalling: l.SignallingOnly, FullBitrate: l.FullBitrate, Muted: l.Muted,
+		BreakEvery: l.BreakEvery, Signalling: l.SignallingOnly, FullBitrate: l.FullBitrate, Muted: l.Muted, Silence: l.Silence,
 	}
 	s, err := l.base()
 	if err != nil {

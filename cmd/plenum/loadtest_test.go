@@ -229,6 +229,8 @@ func TestLoadtestRefuses(t *testing.T) {
 		closed:             "does not answer: dial tcp",
 		"http://192.0.2.1": "say --i-run-this-server",
 		"http://x.example --signalling-only --muted":           "--muted is about media",
+		"http://x.example --signalling-only --silence":         "--silence is about media",
+		"http://x.example --silence":                           "silence is what a muted microphone sends",
 		"http://x.example --signalling-only --screens 1":       "--screens is about media",
 		"http://x.example --signalling-only --codec vp9":       "--codec is about media",
 		"http://x.example --signalling-only --full-bitrate":    "--full-bitrate is about media",

@@ -59,12 +59,15 @@ func growthRows() []row {
 // takes some seconds to notice that nothing happens any more.
 func restRows() []row {
 	var all []row
-	for _, c := range []call{growing(25, 40, 40), growing(1, 1000, 1000)} {
+	add := func(c call, further ...string) {
 		c.steady = 30 * time.Second
-		r := muted(restSection, c, untilCalm)
+		r := muted(restSection, c, untilCalm, further...)
 		r.name = "at rest: " + r.name
 		all = append(all, r)
 	}
+	add(growing(25, 40, 40))
+	add(growing(1, 1000, 1000))
+	add(growing(25, 40, 40), "silence")
 	return all
 }
 
@@ -72,11 +75,14 @@ func restRows() []row {
 const untilCalm = 12 * time.Second
 
 // muted is a call in which people announce what they have, and send none of it.
-// It is measured so much later than others.
-func muted(section string, c call, calm time.Duration) row {
-	m := c.meeting()
-	m.args, m.calm = append(m.args, "--muted"), calm
-	return row{section: section, name: fmt.Sprintf("%d x %d, muted", c.rooms, c.people), takes: m.takes(), once: m.run}
+// It is measured so much later than others. More flags of the load may be given.
+func muted(section string, c call, calm time.Duration, flags ...string) row {
+	m, name := c.meeting(), fmt.Sprintf("%d x %d", c.rooms, c.people)
+	m.calm = calm
+	for _, flag := range append([]string{"muted"}, flags...) {
+		m.args, name = append(m.args, "--"+flag), name+", "+flag
+	}
+	return row{section: section, name: name, takes: m.takes(), once: m.run}
 }
 
 const voiceRow = "%d x %d, one voice"

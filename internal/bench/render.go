@@ -184,7 +184,8 @@ const roomsIntro = `The same with one to three hundred rooms of five people: her
 
 const restIntro = `A thousand people have come with microphone and camera, announced both, and muted both; half a minute in which none of them does
 anything. "CPU %" is of one core, of the server's whole process: ICE checks (each client's every 2.5 s, and the server's own),
-receivers' reports, XMPP pings; a browser sends more reports than the load does (loadtest.md).
+XMPP pings, and reports, as often as a browser sends them (loadtest.md; until b891fa9 the load sent one a second). With
+"silence" microphones go on sending, 50 packets a second each, as with lib-jitsi-meet in a browser.
 `
 
 const churnIntro = `What ` + "`./bench churn`" + ` finds, which is meant for the night: participants leave and come back all the time. "Warm" is after

@@ -106,6 +106,8 @@ func (r *Role) check() error {
 		return fmt.Errorf("role %s: churn must be from 0 to %d", r.Name, MaxChurn)
 	case r.BreakEvery != 0 && r.BreakEvery < MinBreakEvery || r.BreakEvery > MaxDuration:
 		return fmt.Errorf("role %s: connections can break every %v at most", r.Name, MinBreakEvery)
+	case r.Silence && !r.Muted:
+		return fmt.Errorf("role %s: silence is what a muted microphone sends, and this one is not muted", r.Name)
 	case r.Stay < 0 || r.FrameRate < 0 || r.Height < 0:
 		return fmt.Errorf("role %s: a time, a frame rate and a height cannot be less than nothing", r.Name)
 	}

@@ -38,6 +38,7 @@ func TestPlanCheck(t *testing.T) {
 		"come about 1":        func(p *Plan) { p.Roles[0].Churn, p.Rooms[0].Members[0].Count = 20, 9000 },
 		"every 2s at most":    func(p *Plan) { p.Roles[0].BreakEvery = time.Millisecond },
 		"cannot be like that": func(p *Plan) { p.Roles[0].Network = shape.Profile{Rate: 1} },
+		"this one is not":     func(p *Plan) { p.Roles[0].Silence = true },
 		"a role needs a name": func(p *Plan) { p.Roles[0].Name = "" },
 		"a room needs a name": func(p *Plan) { p.Rooms[0].Name = strings.Repeat("x", 1000) },
 		"unknown role":        func(p *Plan) { p.Rooms[0].Members[0].Role = "king" },
@@ -153,7 +154,7 @@ func TestPlanTravels(t *testing.T) {
 	two := 2
 	p := smallPlan()
 	p.Roles[0] = Role{
-		Name: "all", Audio: true, Video: true, Screen: true, Muted: true, Codec: media.VP9, Layout: Tile, FullBitrate: true, FrameRate: 15, Height: 360, LastN: &two,
+		Name: "all", Audio: true, Video: true, Screen: true, Muted: true, Silence: true, Codec: media.VP9, Layout: Tile, FullBitrate: true, FrameRate: 15, Height: 360, LastN: &two,
 		Signalling: true, Stay: time.Second, BreakEvery: time.Minute, Churn: 0.1, Network: shape.Profile{Loss: 0.01, Delay: 1, Jitter: 2, Rate: 50_000},
 	}
 	p.Rooms[0].Members[0].At, p.Rooms[0].Members[0].Over = 3, 4

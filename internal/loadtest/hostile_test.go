@@ -162,6 +162,11 @@ func TestNoDeployment(t *testing.T) {
 // fuzzPeer is a peer with keys and media on a socket of its own, and the
 // sealer of the other side.
 func fuzzPeer(t testing.TB) (*peer, *srtp.Sealer) {
+	return peerOf(t, &Role{Audio: true, Video: true})
+}
+
+// peerOf is fuzzPeer for another role.
+func peerOf(t testing.TB, role *Role) (*peer, *srtp.Sealer) {
 	t.Helper()
 	w, err := newWorker(2)
 	if err != nil {
@@ -175,7 +180,7 @@ func fuzzPeer(t testing.TB) (*peer, *srtp.Sealer) {
 	o.formats[100] = format{codec: "VP8", clock: 90000, video: true}
 	o.formats[101] = format{codec: "VP9", clock: 90000, video: true}
 	o.formats[96] = format{codec: "rtx", clock: 90000, video: true, rtx: true, apt: 100}
-	s := makeSources(o, &Role{Audio: true, Video: true}, "0a1b2c3d", lmedia.NewConversation(1, 2), 0)
+	s := makeSources(o, role, "0a1b2c3d", lmedia.NewConversation(1, 2), 0)
 	s.isMuted = func(string) bool { return false }
 	m := &peer{w: w, ctx: t.Context(), living: new(sync.WaitGroup), story: &story{}, pulse: &pulse{}, offer: o, sources: s}
 	if m.member, err = w.swarm.Open(netip.MustParseAddrPort("127.0.0.1:0")); err != nil {

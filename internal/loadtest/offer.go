@@ -131,8 +131,10 @@ type mySources struct {
 	seed         uint64
 	identity     *dial.Identity
 	profiles     []srtp.Profile
-	audio        *lmedia.Audio   // nil if there is none, or it is muted
+	audio        *lmedia.Audio   // nil if there is none, or nothing is sent of it
 	videos       []*lmedia.Video // those that are not muted
+	still        []still         // streams that are
+	muted        bool            // the role
 	names        []string        // of all videos
 	set          source.Set
 	onSecured    func(*dial.Conn) // called when DTLS is over; nil for nothing
@@ -154,13 +156,20 @@ func newSSRC(taken map[uint32]bool) uint32 {
 // makeSources makes the sources of a role that the offer allows.
 func makeSources(o *offer, role *Role, endpoint string, talk *lmedia.Conversation, who int) *mySources {
 	taken := map[uint32]bool{}
-	s := &mySources{rtcp: newSSRC(taken), seed: rand.Uint64(), cname: endpoint + "-" + strconv.FormatUint(rand.Uint64(), 36)}
+	s := &mySources{muted: role.Muted, rtcp: newSSRC(taken), seed: rand.Uint64(), cname: endpoint + "-" + strconv.FormatUint(rand.Uint64(), 36)}
 	if pt, ok := o.codecs["opus"]; ok && role.Audio {
 		ssrc, name := newSSRC(taken), endpoint+"-a0"
 		s.set.Sources = append(s.set.Sources, source.Source{SSRC: ssrc, Kind: media.Audio, Name: name, MSID: msid(endpoint, "audio", 0)})
-		if !role.Muted {
+		if !role.Muted || role.Silence {
 			s.audio = lmedia.NewAudio(ssrc, pt, talk, who, s.seed)
 			s.audio.Source = name
+		}
+		if role.Muted {
+			s.still = append(s.still, newStill(ssrc, false))
+			s.still[0].audio = s.audio
+		}
+		if role.Silence {
+			s.audio.Mute()
 		}
 	}
 	codec := role.Codec
@@ -218,6 +227,10 @@ func (s *mySources) addVideo(o *offer, taken map[uint32]bool, cfg lmedia.VideoCo
 	s.names = append(s.names, cfg.Source)
 	if !muted {
 		s.videos = append(s.videos, lmedia.NewVideo(cfg))
+		return
+	}
+	for _, ssrc := range sim {
+		s.still = append(s.still, newStill(ssrc, true))
 	}
 }
 

@@ -56,6 +56,7 @@ type peer struct {
 	known   map[uint32]announced
 	tcc     rtp.Recorder
 	rtt     rtp.RTT
+	quiet   quiet
 
 	forwarded map[string]bool // nil: not told
 	muted     map[string]bool // sources that are

@@ -104,10 +104,13 @@ type Role struct {
 	Video  bool   `json:"video"` // has a camera
 	Screen bool   `json:"screen,omitempty"`
 	// Muted makes microphone and camera be announced and muted: nothing of
-	// them is sent.
-	Muted  bool        `json:"muted,omitempty"`
-	Codec  media.Codec `json:"codec,omitempty"` // of the camera; "" is VP8
-	Layout Layout      `json:"layout,omitempty"`
+	// them is sent, but for the sender reports that a browser goes on with.
+	Muted bool `json:"muted,omitempty"`
+	// Silence makes a muted microphone go on with digital silence, as a
+	// browser's does whose track is disabled and not taken away.
+	Silence bool        `json:"silence,omitempty"`
+	Codec   media.Codec `json:"codec,omitempty"` // of the camera; "" is VP8
+	Layout  Layout      `json:"layout,omitempty"`
 	// FullBitrate fills the camera's layers up to the bitrates that the web
 	// client allows: 200, 500 and 1,500 kbit/s. Otherwise they have those of
 	// the samples, about half.
@@ -214,6 +217,7 @@ func (r *Role) Describe() string {
 	}{
 		{r.Signalling, "signalling"}, {r.Audio && !r.Signalling, "audio"}, {r.Video && !r.Signalling, "video"}, {r.Screen && !r.Signalling, "screen"},
 		{r.Muted && (r.Audio || r.Video) && !r.Signalling, "muted"},
+		{r.Silence && r.Audio && !r.Signalling, "silence"},
 	} {
 		if part.on && name != "" {
 			name += "+"

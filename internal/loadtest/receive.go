@@ -290,6 +290,7 @@ func (m *peer) announce(list map[uint32]announced) {
 			m.assign(s, a)
 		}
 	}
+	m.quiet.learn(list, m.w.now)
 }
 
 // withdraw forgets streams whose sources are gone; their accounts stay.

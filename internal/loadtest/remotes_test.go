@@ -147,14 +147,14 @@ func TestUnlist(t *testing.T) {
 
 // TestMuted: people who have muted microphone and camera announce both, and
 // the others learn from Jingle that there are such and from presence that they
-// are muted. Nothing is sent, while those who are muted get what others send.
+// are muted. Nothing is sent, or silence alone, while those who are muted get what others send.
 func TestMuted(t *testing.T) {
 	if testing.Short() {
 		t.Skip("takes seconds")
 	}
 	plan := Simple{URL: serve(t, nil), Rooms: 1, Participants: 4, Audio: -1, Video: -1, Duration: inTime, RoomPrefix: "muted"}.Plan()
-	plan.Roles = append(plan.Roles, Role{Name: "muted", Audio: true, Video: true, Muted: true})
-	plan.Rooms[0].Members = []Member{{Role: plan.Roles[0].Name, Count: 1}, {Role: "muted", Count: 3}}
+	plan.Roles = append(plan.Roles, Role{Name: "muted", Audio: true, Video: true, Muted: true}, Role{Name: "silent", Audio: true, Video: true, Muted: true, Silence: true})
+	plan.Rooms[0].Members = []Member{{Role: plan.Roles[0].Name, Count: 1}, {Role: "muted", Count: 2}, {Role: "silent", Count: 1}}
 	plan.Rewriting = "off" // then Jingle tells of everybody's sources
 	ctx, stop := context.WithCancel(t.Context())
 	defer stop()
@@ -168,7 +168,8 @@ func TestMuted(t *testing.T) {
 		t.Fatal(err)
 	}
 	for _, p := range rep.Participants {
-		if m := p.Media; m == nil || (p.Role == "muted") != (m.PacketsOut == 0) || (p.Role == "muted") != (m.PacketsIn > 0) {
+		sender := p.Role == plan.Roles[0].Name
+		if m := p.Media; m == nil || (p.Role == "muted") != (m.PacketsOut == 0) || !sender && m.PacketsIn == 0 || m.RTCPOut == 0 {
 			t.Errorf("%s: %+v", p.Name, m)
 		}
 	}
@@ -206,6 +207,12 @@ func TestMutedSources(t *testing.T) {
 	role := Role{Audio: true, Video: true, Screen: true}
 	open := makeSources(o, &role, "0a1b2c3d", nil, 0)
 	role.Muted = true
+	streams := len(makeSources(o, &role, "0a1b2c3d", nil, 0).still)
+	role.Silence = true
+	if silent := makeSources(o, &role, "0a1b2c3d", nil, 0); silent.audio == nil || len(silent.still) != streams || streams != 4 {
+		t.Errorf("with silence %v is sent, %d and %d streams are muted", silent.audio, streams, len(silent.still))
+	}
+	role.Silence = false
 	muted := makeSources(o, &role, "0a1b2c3d", nil, 0)
 	if len(muted.set.Sources) != len(open.set.Sources) || len(muted.set.Groups) != len(open.set.Groups) || !slices.Equal(muted.names, open.names) {
 		t.Errorf("%+v, not as %+v", muted.set, open.set)

@@ -119,6 +119,7 @@ func (m *peer) rtcpDue(now mono.Time) {
 		m.nextReport = now.Add(reportPeriod)
 		m.report(now)
 	}
+	m.quietDue(now)
 }
 
 // repairs asks for what a stream lacks: packets, or a key frame to begin with.
@@ -150,19 +151,14 @@ func (m *peer) feedback(now mono.Time) {
 	}
 }
 
-// report sends sender reports of what is sent and receiver reports of what
-// comes, with the canonical name.
+// report sends sender reports of what is sent and receiver reports of what has
+// come since the last ones (RFC 3550 §6.4), with the canonical name. Browsers
+// report on each stream by itself.
 func (m *peer) report(now mono.Time) {
-	m.blocks = m.blocks[:0]
-	for _, s := range m.order {
-		if b, ok := s.Report(s.SSRC, now); ok {
-			m.blocks = append(m.blocks, b)
-		}
-	}
-	blocks := m.blocks
+	blocks := m.reportBlocks(now)
 	ntp := rtp.NTPTime(time.Unix(0, m.w.wall))
 	b := m.scratch[:0]
-	if m.audio != nil && m.audio.Reportable() {
+	if m.audio != nil && !m.sources.muted && m.audio.Reportable() {
 		b = m.senderReport(b, &m.audio.Encoding, m.audio.Timestamp(now), ntp)
 	}
 	for _, v := range m.videos {
@@ -171,6 +167,9 @@ func (m *peer) report(now mono.Time) {
 				b = m.senderReport(b, &l.Encoding, v.Timestamp(l, now), ntp)
 			}
 		}
+	}
+	if m.sources.muted && len(blocks)+len(b) == 0 {
+		return // its clocks go on
 	}
 	for len(blocks) > 0 || len(b) == 0 {
 		n := min(len(blocks), 31)
@@ -182,6 +181,20 @@ func (m *peer) report(now mono.Time) {
 		}
 	}
 	m.sendRTCP(rtp.AppendCNAME(b, m.sources.rtcp, m.sources.cname))
+}
+
+func (m *peer) reportBlocks(now mono.Time) []rtp.ReportBlock {
+	m.blocks, m.quiet.heard = m.blocks[:0], [2]int{}
+	for _, s := range m.order {
+		if !s.Reportable() {
+			continue
+		}
+		if b, ok := s.Report(s.SSRC, now); ok {
+			m.blocks = append(m.blocks, b)
+			m.quiet.heard[kind(s.Video)]++
+		}
+	}
+	return m.blocks
 }
 
 func (m *peer) senderReport(b []byte, e *lmedia.Encoding, ts uint32, ntp uint64) []byte {

@@ -34,6 +34,9 @@ func (m *peer) begin() {
 		opt.Initial = uplinkStart
 		m.up = bwe.New(opt)
 	}
+	if m.sources.muted {
+		m.quiet.start(m.sources.still, m.known, now)
+	}
 	m.nextReport = now.Add(m.phase(reporting, reportPeriod))
 	m.scheduleSend()
 }

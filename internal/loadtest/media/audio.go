@@ -28,6 +28,7 @@ type Audio struct {
 	next    mono.Time
 	scratch []byte
 	speaks  bool
+	muted   bool
 	spoke   time.Duration
 }
 
@@ -41,6 +42,16 @@ func NewAudio(ssrc uint32, payloadType uint8, talk *Conversation, who int, seed 
 
 // Start lets the first packet be due; began is when the room's talk began.
 func (a *Audio) Start(now, began mono.Time) { a.next, a.began = now, began }
+
+// Mute lets it send digital silence from now on, whoever's turn it is, as a
+// browser does whose track is disabled.
+func (a *Audio) Mute() { a.muted = true }
+
+// silent is 20 ms of digital silence as libopus encodes it.
+var silent = []byte{0xf8, 0xff, 0xfe}
+
+// silentLevel is the audio level of digital silence (RFC 6464 §3).
+const silentLevel = 127
 
 // Deadline is when Send has to be called, 0 for never.
 func (a *Audio) Deadline() mono.Time { return a.next }
@@ -71,6 +82,10 @@ func (a *Audio) Send(now mono.Time, wall int64, out Output) (late time.Duration)
 }
 
 func (a *Audio) packet(at mono.Time, wall int64, out Output) {
+	if a.muted {
+		a.send(silent, silentLevel, false, out)
+		return
+	}
 	clip, voice := samples().quiet, uint8(0)
 	speaks := a.talk.Speaking(a.who, at.Sub(a.began))
 	first := speaks && !a.speaks
@@ -84,10 +99,14 @@ func (a *Audio) packet(at mono.Time, wall int64, out Output) {
 	f := &clip.Frames[a.at%len(clip.Frames)]
 	a.at++
 	a.scratch = appendPadded(a.scratch[:0], f.Data, Stamp{Sent: wall, Clock: Here})
+	a.send(a.scratch, f.Level|voice, first, out)
+}
+
+func (a *Audio) send(payload []byte, level uint8, first bool, out Output) {
 	e := a.header(a.SSRC, a.payloadType, a.seq, a.ts)
 	e.Marker = first
-	out.Packet(&a.Encoding, e, a.scratch, f.Level|voice)
-	a.sent(len(a.scratch))
+	out.Packet(&a.Encoding, e, payload, level)
+	a.sent(len(payload))
 	a.ts += 960
 }
 

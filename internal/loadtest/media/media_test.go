@@ -160,6 +160,25 @@ func TestAudio(t *testing.T) {
 	}
 }
 
+// TestMute: a microphone that is muted sends silence, whoever's turn it is.
+func TestMute(t *testing.T) {
+	a := NewAudio(7, 111, NewConversation(3, 1), 0, 9)
+	out := &wireOut{keep: true}
+	a.Mute()
+	a.Start(1, 1)
+	for now := mono.Time(1); now < mono.Time(10*time.Second); now = now.Add(5 * time.Millisecond) {
+		a.Send(now, int64(now), out)
+	}
+	if len(out.packets) != 500 || a.Spoke() != 0 {
+		t.Fatalf("%d packets in 10 s, %v spoken", len(out.packets), a.Spoke())
+	}
+	for i, pkt := range out.packets {
+		if h := parse(t, pkt); out.levels[i] != silentLevel || h.Marker || len(h.Payload()) != 3 {
+			t.Fatalf("packet %d: level %d, % x", i, out.levels[i], pkt)
+		}
+	}
+}
+
 func newCamera() *Video {
 	return NewVideo(VideoConfig{Source: "x-v0", Codec: VP8, PayloadType: 100, RTXType: 96, SSRCs: []uint32{1, 2, 3}, RTX: []uint32{11, 12, 13}, Seed: 5})
 }

@@ -33,6 +33,7 @@ type Stream struct {
 	LongestGap time.Duration
 
 	window   uint64 // bytes since Rate
+	heard    bool   // since Reportable was asked
 	rate     int64
 	lastTS   uint32
 	frameAt  mono.Time // when the newest frame began, 0 if its gap would mean nothing
@@ -73,6 +74,7 @@ func (s *Stream) Packet(h *rtp.Header, payload int, at mono.Time, every uint64) 
 	}
 	s.Add(h.Seq, h.Timestamp, s.Clock, payload, at)
 	s.window += uint64(payload)
+	s.heard = true
 	if !s.any {
 		s.Started = at
 	}
@@ -89,6 +91,14 @@ func (s *Stream) Packet(h *rtp.Header, payload int, at mono.Time, every uint64) 
 	}
 	s.any = true
 	return !s.haveKey || s.open, true
+}
+
+// Reportable reports whether something has come since the last call: only then
+// a report block is due (RFC 3550 §6.4).
+func (s *Stream) Reportable() bool {
+	heard := s.heard
+	s.heard = false
+	return heard
 }
 
 // frame notes the beginning of a new picture.

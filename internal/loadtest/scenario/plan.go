@@ -98,7 +98,7 @@ func split(m Member) []Member {
 // returns its name.
 func (b *builder) role(m *Member) string {
 	r := loadtest.Role{
-		Name: m.Name, Audio: m.Audio, Video: m.Video, Screen: m.Screen, Muted: m.Muted, Codec: media.Codec(strings.ToUpper(m.Codec)), Layout: loadtest.Layout(m.Layout),
+		Name: m.Name, Audio: m.Audio, Video: m.Video, Screen: m.Screen, Muted: m.Muted, Silence: m.Silence, Codec: media.Codec(strings.ToUpper(m.Codec)), Layout: loadtest.Layout(m.Layout),
 		Height: m.Height, LastN: m.LastN, Signalling: m.Signalling, FullBitrate: m.FullBitrate, Stay: m.Stay, BreakEvery: m.BreakEvery,
 	}
 	r.Churn, _ = parseChurn(m.Churn)

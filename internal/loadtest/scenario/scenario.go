@@ -40,6 +40,8 @@ type Member struct {
 	Screen bool   `yaml:"screen"`
 	// Muted makes microphone and camera be announced, and nothing of them sent.
 	Muted bool `yaml:"muted"`
+	// Silence makes muted microphones go on with digital silence.
+	Silence bool `yaml:"silence"`
 	// Signalling makes them join the room and decline media.
 	Signalling bool   `yaml:"signalling"`
 	Layout     string `yaml:"layout"` // stage, tile, or mixed: half of them each
@@ -132,6 +134,7 @@ func within(flag string, n, most int) error {
 type Over struct {
 	FullBitrate    bool // true for everybody
 	Muted          bool // true for everybody
+	Silence        bool // true for everybody
 	Duration       *time.Duration
 	Ramp           string
 	Rooms          *int // of a scenario with one group of rooms
@@ -218,6 +221,7 @@ func (o *Over) member(m *Member) {
 	m.Signalling = m.Signalling || o.Signalling
 	m.FullBitrate = m.FullBitrate || o.FullBitrate
 	m.Muted = m.Muted || o.Muted
+	m.Silence = m.Silence || o.Silence
 }
 
 // Participants is how many there are altogether.

@@ -103,7 +103,7 @@ rooms:
   - name: small
     members:
       - {count: 1, signalling: true, at: 5s, over: 2s}
-      - {count: 3, audio: true, video: true, muted: true}
+      - {count: 3, audio: true, video: true, muted: true, silence: true}
 `))
 	if err != nil {
 		t.Fatal(err)
@@ -116,7 +116,7 @@ rooms:
 	for _, want := range []string{
 		`"name":"t-large-2"`, `"name":"t-small-1"`, `"codec":"VP9"`, `"full_bitrate":true`, `"last_n":0`, `"churn":0.1`, `"network":{"loss":0.02,"rate":600000}`,
 		`{"role":"signalling","count":1,"at":5000000000,"over":2000000000}`, `"name":"listener 2"`, `"layout":"tile"`, `"stay":20000000000`, `"break_every":30000000000`,
-		`"name":"audio+video+muted","audio":true,"video":true,"muted":true`,
+		`"name":"audio+video+muted+silence","audio":true,"video":true,"muted":true,"silence":true`,
 	} {
 		if !strings.Contains(string(text), want) {
 			t.Errorf("%s is missing in %s", want, text)
@@ -176,7 +176,7 @@ func TestMistakes(t *testing.T) {
 
 func TestApply(t *testing.T) {
 	s, _ := Named("webinar")
-	if err := s.Apply(Over{Duration: new(time.Minute), Ramp: "3/s", Rooms: new(2), Layout: "tile", Codec: "vp9", Churn: "5%/min", Network: "loss=1%", BreakEvery: time.Minute, Participants: new(103), Muted: true}); err != nil {
+	if err := s.Apply(Over{Duration: new(time.Minute), Ramp: "3/s", Rooms: new(2), Layout: "tile", Codec: "vp9", Churn: "5%/min", Network: "loss=1%", BreakEvery: time.Minute, Participants: new(103), Muted: true, Silence: true}); err != nil {
 		t.Fatal(err)
 	}
 	p, err := s.Plan("http://localhost", "x")
@@ -184,7 +184,7 @@ func TestApply(t *testing.T) {
 		t.Errorf("%+v, %v", p, err)
 	}
 	for _, r := range p.Roles {
-		if r.Layout != "tile" || r.Codec != "VP9" || r.Churn != 0.05 || r.Network.Loss != 0.01 || r.BreakEvery != time.Minute || !r.Muted {
+		if r.Layout != "tile" || r.Codec != "VP9" || r.Churn != 0.05 || r.Network.Loss != 0.01 || r.BreakEvery != time.Minute || !r.Muted || !r.Silence {
 			t.Errorf("%+v", r)
 		}
 	}
