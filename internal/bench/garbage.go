@@ -16,7 +16,7 @@ import (
 var collectingRow = struct{ plain, name string }{middling.name(), middling.name() + ", a collection each second"}
 
 // middling is rooms of forty that keep a core about 70 % busy.
-var middling = call{12, 40, 4, "tile", 10 * time.Second, 20 * time.Second}
+var middling = call{12, 40, 4, "tile", 10 * time.Second, 15 * time.Second}
 
 // collecting is a row in which the server has to collect its garbage each second.
 func collecting() row {

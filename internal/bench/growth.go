@@ -17,10 +17,10 @@ const (
 // Calls that make the server about 70 % busy, with rooms of one size each; those
 // of forty are [middling].
 var (
-	fives    = call{160, 5, 1, "tile", 16 * time.Second, 20 * time.Second}
-	tens     = call{75, 10, 2, "tile", 12 * time.Second, 20 * time.Second}
-	hundreds = call{4, 100, 5, "tile", 10 * time.Second, 20 * time.Second}
-	largest  = call{1, 300, 18, "tile", 10 * time.Second, 20 * time.Second}
+	fives    = call{160, 5, 1, "tile", 16 * time.Second, 15 * time.Second}
+	tens     = call{75, 10, 2, "tile", 12 * time.Second, 15 * time.Second}
+	hundreds = call{4, 100, 5, "tile", 10 * time.Second, 15 * time.Second}
+	largest  = call{1, 300, 18, "tile", 10 * time.Second, 15 * time.Second}
 )
 
 // delayRows are measured when what was cut while people came has come back: a

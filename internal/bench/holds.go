@@ -32,8 +32,8 @@ const holdsIntro = `
 How many people one core of this machine carries when it is 70 %% busy; what the network takes then, both ways together; and
 how much memory to give the server, its room for garbage included. This is told from rows measured below, in proportion from
 how busy the core was there ("measured at", in cores). The load's cameras send few bits: count one to two megabits a second for
-each person who looks at a large picture of a real one. On another machine the proportions hold better than the numbers: measure
-one row there (` + "`./bench -only '^%s$'`" + `). With more than a core can carry the server lets
+each person who looks at a large picture of a real one. On another machine the proportions hold better than the numbers:
+measure one row there (` + "`./bench -only '^%s$'`" + `). With more than a core can carry the server lets
 people in later and sends less video; audio suffers last.
 
 | | people | Mbit/s | MB | measured at | mean run |
@@ -42,13 +42,14 @@ people in later and sends less video; audio suffers last.
 
 // holds writes what can be told of a core, if anything was measured.
 func holds(out *strings.Builder, entries []entry) {
-	var lines, refused []string
+	var lines, refused, absent []string
 	for _, h := range held {
 		e := find(entries, h.section, h.row)
 		cores, _ := median(e.Runs, "server cores")
 		line, ok := e.holds(cores)
 		switch {
 		case !ok:
+			absent = append(absent, h.what)
 		case e.cut(entries):
 			refused = append(refused, h.what+" (a part was cut)")
 		case cores < leastTold || cores > mostTold:
@@ -59,6 +60,9 @@ func holds(out *strings.Builder, entries []entry) {
 	}
 	if len(lines) > 0 {
 		fmt.Fprintf(out, holdsIntro+"%s\n", middling.name(), strings.Join(lines, "\n"))
+	}
+	if len(lines) > 0 && len(absent) > 0 {
+		fmt.Fprintf(out, "\nNot measured: %s.\n", strings.Join(absent, "; "))
 	}
 	if len(lines) > 0 && len(refused) > 0 {
 		fmt.Fprintf(out, "\nMeasured, but nothing is told from it: %s.\n", strings.Join(refused, "; "))

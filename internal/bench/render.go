@@ -57,7 +57,8 @@ var remarks = map[string]func(entries, all []entry) string{
 const signallingIntro = `XMPP alone, without media; "81 x 40" is 81 rooms of 40 people. Clients log in over WebSocket without TLS (connect), all join
 their rooms at once with presences of 1.3 KB until everybody has everybody's presence (join), all change their presence at once
 (change), and are silent for twenty seconds (idle); in the largest row a thousand join a second. plenum runs as
-` + "`plenum serve --roles signal`" + `, Prosody with ` + "`internal/bench/peers/prosody.cfg.lua`" + ` and either way of collecting garbage; the faster of them is what plenum is judged by.
+` + "`plenum serve --roles signal`" + `, Prosody with ` + "`internal/bench/peers/prosody.cfg.lua`" + ` and each of its two ways of collecting
+garbage.
 
 "MB" is resident memory at the end of the silence, after ten seconds of which plenum gives back what it does not use, "KB each" what
 a participant adds to it, and "peak MB" the most that it ever was. "Load CPU-s" is what the load took for joining.
@@ -109,9 +110,9 @@ full core video would be cut, and nothing could be compared. And audio alone, in
 are in a second, the less each of them costs: rows of different load do not compare.
 `
 
-const profileIntro = `CPU profiles of the server (` + "`/debug/pprof/profile`" + `) while everybody is in, in percent of its CPU time: where the
-innermost function with a share of its own has it. One is of a server in whose rooms nothing happens any more, and one
-is of people who all come at once, from the first to the last and until they have settled.
+const profileIntro = `What the server's CPU time goes to, in percent of it, by CPU profiles (` + "`/debug/pprof/profile`" + `) taken while everybody is in. One
+is of a server in whose rooms nothing happens any more, and two are of people who all come at once, from the first to the last
+and until they have settled. A sample belongs to the innermost function that has a share of its own:
 
 - sendmmsg, recvmmsg: the two system calls of media. On loopback the receivers' side of the kernel is in the first one.
 - wait: the poller and the runtime's scheduler.
@@ -188,15 +189,19 @@ XMPP pings, and reports, as often as a browser sends them (loadtest.md; until b8
 "silence" microphones go on sending, 50 packets a second each, as with lib-jitsi-meet in a browser.
 `
 
-const churnIntro = `What ` + "`./bench churn`" + ` finds, which is meant for the night: participants leave and come back all the time. "Warm" is after
-a fifth of the time and "end" at the end of it; "live" is what is left right after collections of garbage, heap and stacks, and
-MB the resident size, of which up to 128 MB are room for garbage (memory.md), and "outside" what of it is not the Go
-runtime's: means of a look each second in the last part, which makes the server collect its garbage. Each time everybody
-leaves then, and "empty" is what still lives, in MB and in objects, and the goroutines that are still there. It fails if
-what is live is more than 25 % higher at the end than when the server was warm, or anything else more than 10 %, five
-goroutines and 2 MB outside being chance, and 4 MB what a socket's buffers grow by once; and if fewer came back than should
-have. Half of what is live are packets kept to be sent again, and these are as many as come: where the machine does something
-else for a while, less video comes and less is live.
+const churnIntro = `Does the server's memory grow with time? ` + "`./bench churn`" + ` lets a hundred people, in rooms of ten with three cameras, leave and
+come back twice a minute each, for an hour: it is meant for the night. "Warm" is after a fifth of the time and "end" at the end
+of it; everybody leaves each time, before the server is looked at without them.
+
+- live MB: heap and stacks right after a collection of garbage, during calls; a mean of one look a second. Half of it are
+  packets kept to be sent again, and these are as many as come: where the machine does something else for a while, less video
+  comes and less is live. A quarter more at the end is allowed.
+- empty MB, empty objects, goroutines: what is there when everybody has left. A tenth more is allowed, and on top of it 4 MB
+  that a socket's buffers grow by once, and five goroutines that come and go.
+- outside MB: what of the resident size is not the Go runtime's, during calls. A tenth and 2 MB are allowed.
+- MB: the resident size, of which up to 128 MB are room for garbage (memory.md); it is not judged.
+
+It fails too if fewer came back than should have.
 `
 
 // render writes performance.md.
