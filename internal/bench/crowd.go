@@ -34,6 +34,9 @@ func crowdRows() []row {
 			name = fmt.Sprintf("%s, %s come in a second", c.scenario, rate)
 		}
 		all = append(all, row{section: crowdSection, name: name, takes: m.takes(), once: m.run})
+		if c.ramp == "all" && c.people > 3000 {
+			all = append(all, contained(crowdSection, name, &m)) // more than it would take, if there was more
+		}
 	}
 	// Without media, which one core cannot carry, it is joining that counts.
 	muted := call{81, 40, 40, "tile", 20 * time.Second, 15 * time.Second}

@@ -53,7 +53,11 @@ func (e *entry) voiceCame() (float64, bool) {
 // videoCame is which part of the video that was asked for came, as far as can
 // be told from other rows of the same shape and from what a camera sends.
 func (e *entry) videoCame(all []entry) (float64, bool) {
-	_, shape, _ := strings.Cut(e.Name, ", ")
+	name := e.Name
+	if base := e.variantOf(all); base != nil { // people look at the same
+		name = base.Name
+	}
+	_, shape, _ := strings.Cut(name, ", ")
 	own, ok := e.perCamera()
 	if !ok {
 		return 0, false

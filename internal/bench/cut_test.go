@@ -77,3 +77,22 @@ func TestCutRows(t *testing.T) {
 		t.Errorf("what a core holds is told of a row that was cut:\n%s", text[len(head):])
 	}
 }
+
+// TestCutVariants: of what was changed as much video is asked for as of the same
+// without.
+func TestCutVariants(t *testing.T) {
+	base, large := seen(delaySection, middling.name(), 136), seen(costSection, largeRow, 159)
+	for _, tc := range []struct {
+		row entry
+		cut bool
+	}{
+		{seen(mediaSection, middling.name()+inContainer, 134, 0), false},
+		{seen(mediaSection, middling.name()+inContainer, 80, 0), true},
+		{seen(costSection, variedRow+", HMAC-SHA1", 80, 0), true},
+	} {
+		all := []entry{base, large, seen(costSection, variedRow, 159), tc.row}
+		if got := tc.row.cut(all); got != tc.cut {
+			t.Errorf("%+v: %v", tc.row, got)
+		}
+	}
+}

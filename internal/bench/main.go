@@ -66,10 +66,11 @@ func stormCommand(ctx context.Context, args []string) error {
 type settings struct {
 	plenum string // binary
 	runs   int
-	more   bool   // add to the runs there are of the same commit
-	server string // core of the server, as taskset names it
-	load   string // core of the load
-	out    string // directory of performance.md and performance.json
+	more   bool     // add to the runs there are of the same commit
+	server string   // core of the server, as taskset names it
+	load   string   // core of the load
+	within []string // what is put before the server's command to start it in a container
+	out    string   // directory of performance.md and performance.json
 }
 
 // addTo makes flags of what all measurements share. often says what -runs is.

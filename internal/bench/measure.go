@@ -16,6 +16,7 @@ type row struct {
 	section string // title of the table it stands in
 	name    string
 	needs   string        // program without which the row is left out, "" for none
+	lacks   func() error  // why the row is left out on this machine, nil for never
 	most    int           // runs of a row that decides nothing, 0 for as many as wanted
 	takes   time.Duration // a run, about
 	version func() string // of a program that is not plenum, or nil
@@ -108,11 +109,9 @@ const failures = 2
 // and counted in the book; neither the others nor other rows suffer.
 func (r *row) measure(ctx context.Context, s *settings, parent string, book *book) error {
 	fmt.Println(r.name)
-	if r.needs != "" {
-		if _, err := exec.LookPath(r.needs); err != nil {
-			fmt.Printf("  left out: %v\n", err)
-			return nil
-		}
+	if err := r.impossible(); err != nil {
+		fmt.Printf("  left out: %v\n", err)
+		return nil
 	}
 	want := r.times(s.runs)
 	var runs []figures
@@ -137,6 +136,19 @@ func (r *row) measure(ctx context.Context, s *settings, parent string, book *boo
 		fmt.Printf("  the time before, at %s, medians: %s\n", e.Earlier[n-1].Commit, e.Earlier[n-1].Medians.line(r.section))
 	}
 	return errors.Join(append(failed, book.write())...)
+}
+
+// impossible says why the row cannot be measured here.
+func (r *row) impossible() error {
+	if r.needs != "" {
+		if _, err := exec.LookPath(r.needs); err != nil {
+			return err
+		}
+	}
+	if r.lacks != nil {
+		return r.lacks()
+	}
+	return nil
 }
 
 // run runs a row once, in a directory of its own.

@@ -4,6 +4,7 @@ import (
 	"bufio"
 	"context"
 	"encoding/json"
+	"errors"
 	"fmt"
 	"io"
 	"net/http"
@@ -44,7 +45,8 @@ func mediaRows() []row {
 	both := crowdedTiles.meeting()
 	both.both = true
 	return append(callRows(mediaSection, mediaCalls()...),
-		row{section: mediaSection, name: crowdedTiles.name() + ", server on two cores", takes: both.takes(), once: both.run})
+		row{section: mediaSection, name: crowdedTiles.name() + ", server on two cores", takes: both.takes(), once: both.run},
+		contained(mediaSection, middling.name(), middling.meeting()))
 }
 
 func callRows(section string, calls ...call) []row {
@@ -66,6 +68,7 @@ type meeting struct {
 	server       []string      // more in the server's environment
 	both         bool          // the server may use the load's core as well
 	collects     bool          // the server is made to collect its garbage each second while it is measured
+	memory       int64         // of a container in which the server is started, in bytes; 0 for none
 	coming       bool          // a profile is taken while people come, not when all are in
 	calm         time.Duration // how much longer than settled nothing is measured
 	late         time.Duration // how much longer than the ramp it takes until everybody is in, if there is too much for the server
@@ -86,9 +89,17 @@ func (c *call) meeting() *meeting {
 	}}
 }
 
-// run lets synthetic participants call against a fresh server, and measures
-// while all of them are in.
+// run is serve, in a container if there is to be little memory.
 func (c *meeting) run(ctx context.Context, s *settings, dir string) (figures, error) {
+	if c.memory > 0 {
+		return c.runWithin(ctx, s, dir)
+	}
+	return c.serve(ctx, s, dir)
+}
+
+// serve lets synthetic participants call against a fresh server, and measures
+// while all of them are in.
+func (c *meeting) serve(ctx context.Context, s *settings, dir string) (figures, error) {
 	on, env := *s, c.server
 	if c.both {
 		on.server, env = s.server+","+s.load, append([]string{"GOMAXPROCS=2"}, env...)
@@ -100,7 +111,7 @@ func (c *meeting) run(ctx context.Context, s *settings, dir string) (figures, er
 	defer p.stop()
 	file := filepath.Join(dir, "report.json")
 	base, err := measureAtRest(ctx, p, admin)
-	if err != nil {
+	if err = errors.Join(err, c.knows(ctx, admin)); err != nil {
 		return nil, err
 	}
 	var w window

@@ -17,6 +17,7 @@ type place struct {
 	cores   map[string]bool // by their names: can something be pinned to them?
 	files   uint64          // a process may have open
 	lacks   map[string]bool // programs that rows need
+	without map[string]int  // rows that are left out, by what else is missing
 	git     bool
 	load    float64 // runnable processes in the last minute, a mean
 	takes   time.Duration
@@ -25,7 +26,7 @@ type place struct {
 
 // look finds out what the machine is like.
 func look(s *settings, all []row) *place {
-	f := &place{linux: runtime.GOOS == "linux", cores: map[string]bool{}, lacks: map[string]bool{}, takes: lasts(all, s.runs), runs: s.runs}
+	f := &place{linux: runtime.GOOS == "linux", cores: map[string]bool{}, lacks: map[string]bool{}, without: map[string]int{}, takes: lasts(all, s.runs), runs: s.runs}
 	has := func(program string) bool { _, err := exec.LookPath(program); return err == nil }
 	f.taskset, f.git = has("taskset"), has("git")
 	for _, core := range []string{s.server, s.load} {
@@ -34,6 +35,11 @@ func look(s *settings, all []row) *place {
 	for _, r := range all {
 		if r.needs != "" && !has(r.needs) {
 			f.lacks[r.needs] = true
+		}
+		if r.lacks != nil {
+			if err := r.lacks(); err != nil {
+				f.without[err.Error()]++
+			}
 		}
 	}
 	var limit syscall.Rlimit
@@ -91,6 +97,9 @@ func (f *place) notes(all []row) []string {
 			}
 		}
 		add("%s is not installed, without which this is left out: %s (on Debian: apt-get install %[1]s)", program, count(n, "row"))
+	}
+	for why, n := range f.without {
+		add("%s: %s left out", why, count(n, "row"))
 	}
 	if f.files < mostFiles {
 		add("a process may open %d files here (ulimit -Hn): rows with more people than that fail; %d are enough for all", f.files, mostFiles)

@@ -52,6 +52,8 @@ var remarks = map[string]func(entries, all []entry) string{
 	delaySection:   func(entries, _ []entry) string { return collectionsMatter(entries) },
 	churnSection:   func(entries, _ []entry) string { return verdictOfChurn(entries) },
 	profileSection: besideRows,
+	mediaSection:   inContainers,
+	crowdSection:   inContainers,
 }
 
 const signallingIntro = `XMPP alone, without media; "81 x 40" is 81 rooms of 40 people. Clients log in over WebSocket without TLS (connect), all join
@@ -97,6 +99,9 @@ are of the time in which everybody is in. The columns, here and below:
 
 Somebody who only receives takes less than 24 KB of live heap in the bridge with one sender in the room, and less than 52 KB with
 thirty (the test ` + "`TestMemoryOfReceivers`" + ` fails if it is more), and no goroutine (` + "`TestMemoryOfSessions`" + `).
+
+"In 512 MB": the server in a control group of so much memory, in which nothing is configured (memory.md). The kernel must not
+kill it, and no more people than without may fail.
 
 Rows with the name of another server are of one that was running already (` + "`./bench beside`" + `): all its daemons' CPU time and
 memory, for the packets that came to their receivers.

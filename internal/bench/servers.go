@@ -78,7 +78,7 @@ func startAll(ctx context.Context, s *settings, dir string, env ...string) (p *p
 	}
 	public, admin = "http://"+port[0], "http://"+port[1]
 	p, err = startProcess(ctx, s.server, dir, public+"/about/health", slices.Concat(oneCore, env),
-		s.plenum, "serve", "--http", port[0], "--admin", port[1], "--media", port[2])
+		append(slices.Clone(s.within), s.plenum, "serve", "--http", port[0], "--admin", port[1], "--media", port[2])...)
 	if err != nil {
 		return nil, "", "", err
 	}
@@ -95,7 +95,7 @@ var told = []string{
 	"plenum_bridge_packets_sent_total", "plenum_bridge_socket_send_messages_total", "plenum_bridge_socket_send_datagrams_total", "plenum_bridge_packets_lent_total",
 	"plenum_bridge_turns_total", "plenum_bridge_socket_flushes_total", "plenum_bridge_endpoints", "plenum_bridge_endpoints_created_total",
 	receiversShort, busySeconds, videoLimitNow, stressNow, "plenum_focus_conferences", "plenum_signal_rooms",
-	"go_goroutines", "go_memstats_heap_alloc_bytes", "go_memstats_heap_objects", "go_memstats_stack_inuse_bytes", ofRuntime, givenBack,
+	"go_goroutines", "go_memstats_heap_alloc_bytes", "go_memstats_heap_objects", "go_memstats_stack_inuse_bytes", ofRuntime, givenBack, softLimit,
 }
 
 // tells checks that the server has all metrics: one that was given another name
