@@ -17,8 +17,8 @@ const (
 // Calls that make the server about 70 % busy, with rooms of one size each; those
 // of forty are [middling].
 var (
-	fives    = call{160, 5, 1, "tile", 16 * time.Second, 15 * time.Second}
-	tens     = call{75, 10, 2, "tile", 12 * time.Second, 15 * time.Second}
+	fives    = call{230, 5, 1, "tile", 23 * time.Second, 15 * time.Second}
+	tens     = call{80, 10, 2, "tile", 13 * time.Second, 15 * time.Second}
 	hundreds = call{4, 100, 5, "tile", 10 * time.Second, 15 * time.Second}
 	largest  = call{1, 300, 18, "tile", 10 * time.Second, 15 * time.Second}
 )
