@@ -98,6 +98,9 @@ func (d *delays) sent(flushing, now mono.Time) {
 
 // worked records the parts between read and flush.
 func (d *delays) worked(p *waiting, flushing mono.Time) {
+	if p.packets == 0 {
+		return
+	}
 	d.rec[inTurn].Add(p.begun.Sub(p.read), p.packets)
 	d.rec[inWork].Add(flushing.Sub(p.begun), p.packets)
 }

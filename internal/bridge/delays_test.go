@@ -110,8 +110,8 @@ func TestPartsWithoutSending(t *testing.T) {
 	d.sent(500, 10_000) // the flush before this
 	d.roll()
 	for p, want := range map[part]time.Duration{inBridge: 9000, inSocket: 2000, inTurn: 3000, inWork: 0, inSend: 4000} {
-		if got := d.total[p].Sum; got != 2*want {
-			t.Errorf("%s took %v, want %v", partNames[p], got, 2*want)
+		if got := d.total[p]; got.Sum != 2*want || got.Max != want {
+			t.Errorf("%s took %v, want 2 of %v", partNames[p], got.Sum, want)
 		}
 	}
 }
