@@ -32,7 +32,7 @@ func New(version string) *Registry {
 	})
 	info.Set(1)
 	r := &Registry{reg: reg}
-	r.Registerer().MustRegister(info)
+	r.Registerer().MustRegister(info, newCoreWait("/proc/self/task"))
 	return r
 }
 
