@@ -32,6 +32,9 @@ import (
 //	                  0.44 1.86                           0.27 1.09   0.27 1.21   0.31 1.58
 //	10 rooms of 40    0.51 1.81   0.48 1.38   0.42 1.35   0.43 1.51
 //	300 in one room   2.02 4.95                           1.99 5.02
+//
+// With a core 53 % busy, 66 rooms of 10 had 0.19 0.68 with 16, 0.17 0.66 with 8, and
+// 1.3 % more CPU with 8.
 const muchWaiting = 16
 
 // intake is the order in which the packets of a read are handled.
