@@ -37,7 +37,7 @@ func delayRows() []row {
 // everybody has microphone and camera and has muted both, to see what it costs
 // to come in.
 func growthRows() []row {
-	sizes, counts := []int{10, 40, 100, 300, 1000}, []int{1, 10, 30, 100, 300}
+	sizes, counts := []int{10, 40, 100, 300, 1000}, []int{1, 10, 100, 300}
 	var all []row
 	for _, n := range sizes {
 		all = append(all, voice(roomSection, growing(1, n, 1)))

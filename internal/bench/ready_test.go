@@ -12,7 +12,7 @@ import (
 // since rows by which nothing is judged are run less often than the others.
 func TestLasts(t *testing.T) {
 	all := rows()
-	if d := lasts(all, 5); d < 90*time.Minute || d > 115*time.Minute {
+	if d := lasts(all, 5); d < 90*time.Minute || d > 110*time.Minute {
 		t.Errorf("all rows take %v; DEVELOP.md and performance.md say some 110 minutes", d)
 	}
 	want := map[string]int{

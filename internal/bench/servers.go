@@ -33,8 +33,8 @@ type server struct {
 func signalServers() []server {
 	return []server{
 		{name: ours, takes: 3 * time.Second, start: startSignal},
-		{"Prosody, gc generational", "prosody", 0, 40 * time.Second, prosodyVersion, prosodyWith(`mode = "generational"`)},
-		{"Prosody, gc incremental 105/250", "prosody", seldom, 100 * time.Second, prosodyVersion, prosodyWith(`mode = "incremental", threshold = 105, speed = 250`)},
+		{"Prosody, gc generational", "prosody", 0, 35 * time.Second, prosodyVersion, prosodyWith(`mode = "generational"`)},
+		{"Prosody, gc incremental 105/250", "prosody", seldom, 85 * time.Second, prosodyVersion, prosodyWith(`mode = "incremental", threshold = 105, speed = 250`)},
 	}
 }
 

@@ -53,7 +53,8 @@ func (e *entry) variantOf(all []entry) *entry {
 	return &all[i]
 }
 
-// variants says what changing one thing costs a packet.
+// variants says what changing one thing costs a packet, or where there are none
+// all that is done.
 func variants(out *strings.Builder, entries, all []entry) {
 	var lines []string
 	for i := range entries {
@@ -69,7 +70,11 @@ func variants(out *strings.Builder, entries, all []entry) {
 		case e.cut(all) || base.cut(all):
 			lines = append(lines, fmt.Sprintf("- %s: %s is not compared, as a part was cut and the packets are not the same.", base.Name, what))
 		default:
-			lines = append(lines, fmt.Sprintf("- %s: %s takes %s times the CPU time for a packet.", base.Name, what, ratio(e.Runs, base.Runs, forwardingCost)))
+			column, of := forwardingCost, "the CPU time for a packet"
+			if _, forwards := median(base.Runs, column); !forwards {
+				column, of = "CPU %", "the CPU time"
+			}
+			lines = append(lines, fmt.Sprintf("- %s: %s takes %s times %s.", base.Name, what, ratio(e.Runs, base.Runs, column), of))
 		}
 	}
 	if len(lines) > 0 {

@@ -13,7 +13,11 @@ func TestVariants(t *testing.T) {
 		e.Commit, e.Runs[0]["us per packet"] = commit, us
 		return e
 	}
+	rest := func(name string, busy float64) entry {
+		return entry{Section: restSection, Name: name, Commit: "abc", Runs: []figures{{"CPU %": busy}}}
+	}
 	text := string(render(&book{Rows: []entry{
+		rest("at rest: 25 x 40, muted", 2), rest("at rest: 25 x 40, muted, silence", 3),
 		at("abc", mediaSection, "1 x 300, 30 cameras, tile", 6, 600), at("abc", costSection, "1 x 40, 1 camera, large", 6, 150),
 		at("abc", costSection, "1 x 40, 1 camera, large, without offload", 9, 150),
 		at("abb", costSection, "1 x 40, 1 camera, large, HMAC-SHA1", 9, 150),
@@ -21,6 +25,7 @@ func TestVariants(t *testing.T) {
 	}}))
 	for _, want := range []string{
 		"- 1 x 40, 1 camera, large: without offload takes 1.50 times the CPU time for a packet.",
+		"- at rest: 25 x 40, muted: silence takes 1.50 times the CPU time.",
 		"- 1 x 40, 1 camera, large: HMAC-SHA1 was measured at abb and the same without it at abc, which is not compared.",
 		"| 1 x 40, 1 camera, large, without offload | 1 |", "| 1 x 40, 1 camera, large, HMAC-SHA1 (at abb: see below) | 1 |",
 		"- 1 x 300, 30 cameras, tile: HMAC-SHA1 is not compared, as a part was cut and the packets are not the same.",
