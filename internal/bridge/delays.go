@@ -17,15 +17,17 @@ import (
 // consists. It is one measurement for each received packet that anybody got, however
 // many did; and one in each outlet that sends copies of it.
 type delays struct {
-	rec     [numParts]delay.Recorder
+	rec     *[numParts]delay.Recorder // nil until there is something to record
 	waiting []waiting // for the flush, in the order in which they were handled
 	packet  uint64    // how many were handled so far
 	copies  uint64    // of media, that this worker has sealed itself
 
 	mu     sync.Mutex // held for a copy, by a reader or, if it is free, by the worker
-	total  [numParts]delay.Histogram
-	recent [numParts]delay.Histogram
+	copied *[numParts]published
 }
+
+// published is what others see of a part.
+type published struct{ total, recent delay.Histogram }
 
 // part is a part of the time that a packet is here. Those after the first follow
 // one another, and together are the first.
@@ -77,6 +79,9 @@ func (d *delays) sent(flushing, now mono.Time) {
 	if n == 0 {
 		return
 	}
+	if d.rec == nil { // the first media of this worker
+		d.rec = new([numParts]delay.Recorder)
+	}
 	// Where nothing had to be sent in the end, the last flush was before all this.
 	flushing = max(flushing, d.waiting[n-1].begun)
 	var alike waiting // packets that were read, and begun with, together
@@ -108,14 +113,21 @@ func (d *delays) worked(p *waiting, flushing mono.Time) {
 // roll ends a second and lets others see it. A reader is not waited for: it
 // sees this second with the next one.
 func (d *delays) roll() {
+	if d.rec == nil {
+		return
+	}
 	for i := range d.rec {
 		d.rec[i].Roll()
 	}
-	if d.mu.TryLock() {
-		for i := range d.rec {
-			d.total[i], d.recent[i] = d.rec[i].Total, d.rec[i].Recent
-		}
-		d.mu.Unlock()
+	if !d.mu.TryLock() {
+		return
+	}
+	defer d.mu.Unlock()
+	if d.copied == nil {
+		d.copied = new([numParts]published)
+	}
+	for i := range d.rec {
+		d.copied[i] = published{d.rec[i].Total, d.rec[i].Recent}
 	}
 }
 
@@ -123,8 +135,10 @@ func (d *delays) roll() {
 func (d *delays) mergeInto(total, recent *delay.Histogram, of part) {
 	d.mu.Lock()
 	defer d.mu.Unlock()
-	total.Merge(&d.total[of])
-	recent.Merge(&d.recent[of])
+	if d.copied != nil {
+		total.Merge(&d.copied[of].total)
+		recent.Merge(&d.copied[of].recent)
+	}
 }
 
 // arrive handles a datagram that the kernel took in at the given time.

@@ -24,6 +24,32 @@ func (w *worker) measured() (packets uint64, least, most time.Duration) {
 	return after.Count(), after.Quantile(0), after.Quantile(1)
 }
 
+// recorded is how many packets were recorded until the last second ended.
+func (d *delays) recorded() uint64 {
+	if d.rec == nil {
+		return 0
+	}
+	return d.rec[inBridge].Total.Count()
+}
+
+// checkParts checks that what was recorded has parts, and they are all of it.
+func (d *delays) checkParts(t *testing.T) {
+	t.Helper()
+	if d.rec == nil {
+		return
+	}
+	all := &d.rec[inBridge].Total
+	sum := all.Sum
+	for p := inSocket; p < numParts; p++ {
+		if sum -= d.rec[p].Total.Sum; d.rec[p].Total.Count() != all.Count() {
+			t.Errorf("%d of %s, %d in all", d.rec[p].Total.Count(), partNames[p], all.Count())
+		}
+	}
+	if sum != 0 {
+		t.Errorf("parts lack %v of %v", sum, all.Sum)
+	}
+}
+
 // warmBench is a bench through which audio has gone, of which nothing was
 // measured yet.
 func warmBench(t *testing.T, receivers int) (n *bench, e *rtp.Egress, opus []byte) {
@@ -74,7 +100,7 @@ func TestPartsOfDelay(t *testing.T) {
 	arrive(30*ms, 0)
 	arrive(-5*ms, 20*ms) // a stamp from the future is of now
 	arrive(20*ms, 60*ms)
-	before := w.delays.rec
+	before := *w.delays.rec
 	w.flush()
 	after := w.busy.ended
 	w.delays.roll()
@@ -110,7 +136,7 @@ func TestPartsWithoutSending(t *testing.T) {
 	d.sent(500, 10_000) // the flush before this
 	d.roll()
 	for p, want := range map[part]time.Duration{inBridge: 9000, inSocket: 2000, inTurn: 3000, inWork: 0, inSend: 4000} {
-		if got := d.total[p]; got.Sum != 2*want || got.Max != want {
+		if got := d.copied[p].total; got.Sum != 2*want || got.Max != want {
 			t.Errorf("%s took %v, want 2 of %v", partNames[p], got.Sum, want)
 		}
 	}

@@ -302,9 +302,11 @@ func TestDelayOfLent(t *testing.T) {
 		} else if lent == 4 {
 			wantHere = 0
 		}
-		if here, there := n.w.delays.rec[inBridge].Total.Count(), outlet.delays.rec[inBridge].Total.Count(); here != wantHere || there != wantThere {
+		if here, there := n.w.delays.recorded(), outlet.delays.recorded(); here != wantHere || there != wantThere {
 			t.Errorf("%d of 4 lent: %d and %d measurements", lent, here, there)
 		}
+		n.w.delays.checkParts(t)
+		outlet.delays.checkParts(t)
 		var accounted uint64 // to the receivers, before anything is sealed
 		for _, ep := range n.w.conferences[meeting].order[1 : 1+lent] {
 			accounted += ep.bytesOut.bytes
@@ -336,7 +338,7 @@ func TestDelayOfLentOnce(t *testing.T) {
 	n.w.flush()
 	outlet.serve()
 	outlet.delays.roll()
-	if got := outlet.delays.rec[inBridge].Total.Count(); got != packets {
+	if got := outlet.delays.recorded(); got != packets {
 		t.Errorf("%d measurements of %d packets", got, packets)
 	}
 	if got := outlet.count.own[dropSeal]; got != 0 || n.w.count.own[cLent] != packets*copies {
