@@ -100,6 +100,7 @@ func TestPartsOfDelay(t *testing.T) {
 	arrive(30*ms, 0)
 	arrive(-5*ms, 20*ms) // a stamp from the future is of now
 	arrive(20*ms, 60*ms)
+	arrive(10*ms, 70*ms)
 	before := *w.delays.rec
 	w.flush()
 	after := w.busy.ended
@@ -107,9 +108,9 @@ func TestPartsOfDelay(t *testing.T) {
 	if w.sock.Flushing() < w.now || w.sock.Flushing() > after {
 		t.Errorf("the flush began at %v, not between %v and %v", w.sock.Flushing(), w.now, after)
 	}
-	work := 4*w.sock.Flushing().Sub(w.read) - (0+0+20+60)*ms
+	work := 5*w.sock.Flushing().Sub(w.read) - (0+0+20+60+70)*ms
 	var parts time.Duration
-	for p, want := range map[part]time.Duration{inSocket: (40 + 30 + 0 + 20) * ms, inTurn: (0 + 0 + 15 + 60) * ms, inWork: work} {
+	for p, want := range map[part]time.Duration{inSocket: (40 + 30 + 0 + 20 + 10) * ms, inTurn: (0 + 0 + 15 + 60 + 70) * ms, inWork: work} {
 		got := &w.delays.rec[p].Total
 		sum := got.Sum - before[p].Total.Sum
 		if parts += sum; sum != want {
@@ -117,12 +118,12 @@ func TestPartsOfDelay(t *testing.T) {
 		}
 	}
 	send := w.delays.rec[inSend].Total.Sum - before[inSend].Total.Sum
-	if all := w.delays.rec[inBridge].Total.Sum - before[inBridge].Total.Sum; parts+send != all || send <= 0 || send > 4*after.Sub(w.sock.Flushing()) {
+	if all := w.delays.rec[inBridge].Total.Sum - before[inBridge].Total.Sum; parts+send != all || send <= 0 || send > 5*after.Sub(w.sock.Flushing()) {
 		t.Errorf("%v before the sending and %v of it are not the %v of all", parts, send, all)
 	}
 	for p := range numParts {
-		if got := w.delays.rec[p].Total.Count() - before[p].Total.Count(); got != 4 {
-			t.Errorf("%d of %s were counted, want 4", got, partNames[p])
+		if got := w.delays.rec[p].Total.Count() - before[p].Total.Count(); got != 5 {
+			t.Errorf("%d of %s were counted, want 5", got, partNames[p])
 		}
 	}
 }
