@@ -18,9 +18,9 @@ import (
 // many did; and one in each outlet that sends copies of it.
 type delays struct {
 	rec     *[numParts]delay.Recorder // nil until there is something to record
-	waiting []waiting // for the flush, in the order in which they were handled
-	packet  uint64    // how many were handled so far
-	copies  uint64    // of media, that this worker has sealed itself
+	waiting []waiting                 // for the flush, in the order in which they were handled
+	packet  uint64                    // how many were handled so far
+	copies  uint64                    // of media, that this worker has sealed itself
 
 	mu     sync.Mutex // held for a copy, by a reader or, if it is free, by the worker
 	copied *[numParts]published

@@ -128,6 +128,22 @@ func TestOutboxAllocatesNothing(t *testing.T) {
 	}
 }
 
+// TestLoansAreBounded: what more than usual have waited in is not lent again.
+func TestLoansAreBounded(t *testing.T) {
+	var o outbox
+	for _, sh := range occupants(2*mostLent + indexFrom) {
+		o.push(sh)
+	}
+	for o.pop() != nil {
+	}
+	for _, sh := range occupants(indexFrom + 1) {
+		o.push(sh)
+	}
+	if n := cap(o.queue); o.loan == nil || n > mostLent {
+		t.Errorf("%v with room for %d, want at most %d", o.loan, n, mostLent)
+	}
+}
+
 func TestPace(t *testing.T) {
 	now := time.Unix(0, 0)
 	p := newPace(10, 1000, now)
