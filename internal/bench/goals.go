@@ -167,8 +167,11 @@ func (g *goal) video(e *entry, entries []entry) string {
 	switch part, known := e.videoCame(entries); {
 	case !known:
 		return must + "not measured."
+	case part == 0:
+		return must + "missed, none of it came."
 	case e.cut(entries):
-		return must + fmt.Sprintf("missed, %s %% of it came.", number(100*part))
+		each, _ := median(e.Runs, videoEach)
+		return must + fmt.Sprintf("missed, %s of %s packets a second came to each, %s %%.", number(each), number(each/part), number(100*part))
 	}
 	return must + "met."
 }
