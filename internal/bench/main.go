@@ -53,6 +53,7 @@ func stormCommand(ctx context.Context, args []string) error {
 	f.IntVar(&t.Rooms, "rooms", 81, "`number` of rooms")
 	f.IntVar(&t.People, "people", 40, "`number` of people in each room")
 	f.IntVar(&t.Ramp, "ramp", 0, "joins a second, a `number`; 0: all at once")
+	f.BoolVar(&t.Unmanaged, "unmanaged", false, "clients do without stream management")
 	f.DurationVar(&t.Idle, "idle", 5*time.Second, "`duration` for which everybody is silent at the end")
 	_ = f.Parse(args[1:]) // ends the process on mistakes
 	res, err := storm.Run(ctx, t)

@@ -27,6 +27,7 @@ type client struct {
 	seen     atomic.Int64
 	bytes    atomic.Int64
 	errors   atomic.Int64 // presences of type error
+	acks     atomic.Int64 // how often it said how much has come
 	progress chan<- struct{}
 	until    atomic.Int64 // presences that end a phase for this client
 	at       atomic.Int64 // when it was reached, Unix nanoseconds
@@ -50,7 +51,7 @@ func dial(ctx context.Context, t *Target) (*client, error) {
 		c.in = bufio.NewReaderSize(conn, 4096)
 	}
 	_ = conn.SetDeadline(time.Now().Add(patience))
-	if err := c.login(t.Domain); err != nil {
+	if err := c.login(t); err != nil {
 		_ = conn.Close()
 		return nil, fmt.Errorf("log in: %w", err)
 	}
@@ -58,9 +59,10 @@ func dial(ctx context.Context, t *Target) (*client, error) {
 	return c, nil
 }
 
-// login is RFC 7395 §3.4, SASL ANONYMOUS, binding and stream management.
-func (c *client) login(domain string) error {
-	open := `<open xmlns="urn:ietf:params:xml:ns:xmpp-framing" to="` + domain + `" version="1.0"/>`
+// login is RFC 7395 §3.4, SASL ANONYMOUS, binding and, if it is wanted, stream
+// management.
+func (c *client) login(t *Target) error {
+	open := `<open xmlns="urn:ietf:params:xml:ns:xmpp-framing" to="` + t.Domain + `" version="1.0"/>`
 	trace := base64.StdEncoding.EncodeToString([]byte("storm"))
 	for _, step := range []struct{ send, expect string }{
 		{open, "<stream:features"},
@@ -68,8 +70,11 @@ func (c *client) login(domain string) error {
 		{open, "<stream:features"},
 		{`<iq type="set" id="bind" xmlns="jabber:client"><bind xmlns="urn:ietf:params:xml:ns:xmpp-bind"/></iq>`, "<jid>"},
 		{`<iq type="set" id="session" xmlns="jabber:client"><session xmlns="urn:ietf:params:xml:ns:xmpp-session"/></iq>`, `<iq`},
-		{`<enable xmlns="urn:xmpp:sm:3" resume="true"/>`, "<enabled"},
+		{`<enable xmlns="urn:xmpp:sm:3" resume="true"/>`, managed},
 	} {
+		if t.Unmanaged && step.expect == managed {
+			continue
+		}
 		text, err := c.ask(step.send, step.expect)
 		if err != nil {
 			return err
@@ -80,6 +85,9 @@ func (c *client) login(domain string) error {
 	}
 	return nil
 }
+
+// managed is what tells that stream management has begun.
+const managed = "<enabled"
 
 func (c *client) ask(send, expect string) (string, error) {
 	if err := c.send(send); err != nil {
@@ -158,6 +166,7 @@ func (c *client) stanza(op ws.OpCode, head []byte, length int64) error {
 	case op != ws.OpText:
 		return nil
 	case bytes.HasPrefix(head, startAsk):
+		c.acks.Add(1)
 		return c.send(fmt.Sprintf(`<a xmlns="urn:xmpp:sm:3" h="%d"/>`, c.handled))
 	case !bytes.HasPrefix(head, startPresence):
 		c.handled++

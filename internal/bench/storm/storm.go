@@ -20,6 +20,9 @@ type Target struct {
 	PID    int    // the server's process, 0 if its CPU time is not wanted
 	Rooms  int    // 1 and more
 	People int    // in each room, 1 and more
+	// Unmanaged is without stream management (XEP-0198): nothing is acknowledged,
+	// and nothing need be kept until it is.
+	Unmanaged bool
 	// Ramp is how many join per second; 0 means all at once.
 	Ramp int
 	// Idle is how long everybody is silent at the end, to measure what a
@@ -45,6 +48,7 @@ type Result struct {
 	Base   int64 // the server's memory before, bytes
 	Phases []Phase
 	Peak   int64 // the most memory the server ever had, bytes
+	Acks   int64 // how often clients said what they have, each time they were asked
 	Failed int
 	Error  string // why the first failed
 }
@@ -123,6 +127,7 @@ func (r *run) measure(name string, do func() error) error {
 	p.ServerCPU, p.GeneratorCPU = CPU(r.t.PID)-server, CPU(Self)-own
 	p.Presences, p.Bytes, p.RSS = n-presences, b-size, Memory(r.t.PID)
 	p.P50, p.P99 = r.delays(start)
+	r.result.Acks = r.acks()
 	r.result.Phases, r.result.Peak = append(r.result.Phases, p), PeakMemory(r.t.PID)
 	return err
 }
@@ -136,6 +141,13 @@ func (r *run) received() (presences, size int64) {
 		size += c.bytes.Load()
 	}
 	return presences, size
+}
+
+func (r *run) acks() (n int64) {
+	for _, c := range r.clients {
+		n += c.acks.Load()
+	}
+	return n
 }
 
 func (r *run) delays(start time.Time) (p50, p99 float64) {

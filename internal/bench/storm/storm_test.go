@@ -23,12 +23,21 @@ func TestStorm(t *testing.T) {
 			t.Error(err)
 		}
 	})
-	res, err := Run(context.Background(), Target{
+	target := Target{
 		URL: strings.Replace(h.URL, "http", "ws", 1) + "/xmpp-websocket", Domain: "localhost",
 		PID: os.Getpid(), Rooms: 3, People: 7, Idle: time.Millisecond,
-	})
+	}
+	bare := target
+	bare.Unmanaged, bare.People = true, 2
+	if res, err := Run(context.Background(), bare); err != nil || res.Acks != 0 {
+		t.Errorf("without stream management: %d acknowledgements, %v", res.Acks, err)
+	}
+	res, err := Run(context.Background(), target)
 	if err != nil {
 		t.Fatal(err)
+	}
+	if res.Acks == 0 {
+		t.Error("nobody was asked to acknowledge what came, or nobody did")
 	}
 	if len(res.Phases) != 4 {
 		t.Fatalf("%d phases", len(res.Phases))
