@@ -140,7 +140,7 @@ func TestLoansAreBounded(t *testing.T) {
 		o.push(sh)
 	}
 	if n := cap(o.queue); o.loan == nil || n > mostLent {
-		t.Errorf("%v with room for %d, want at most %d", o.loan, n, mostLent)
+		t.Errorf("lent: %v, with room for %d; want at most %d", o.loan != nil, n, mostLent)
 	}
 }
 
