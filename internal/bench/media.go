@@ -275,6 +275,10 @@ const (
 	// receiver have at the end, missing if it does not limit them.
 	videoLimit    = "limit/s each"
 	videoLimitNow = "plenum_bridge_video_packets_a_receiver"
+	// voiceLimit is how many voices of each conference it lets through at the end,
+	// missing if it does not limit them: of any number only those who talk.
+	voiceLimit    = "voices a conference"
+	voiceLimitNow = "plenum_bridge_voices_a_conference"
 	// stressed is how much is asked for, 1 for all that the worker can do.
 	stressed  = "stress"
 	stressNow = "plenum_bridge_stress"
@@ -312,8 +316,10 @@ func (f figures) video(c change, in int) {
 // governed adds what the worker goes by when it leaves out video.
 func (f figures) governed(c change, wall float64) {
 	f[workerBusy], f[stressed] = c.of(busySeconds)/wall, c.after[stressNow]
-	if limit := c.after[videoLimitNow]; limit >= 0 {
-		f[videoLimit] = limit
+	for column, name := range map[string]string{videoLimit: videoLimitNow, voiceLimit: voiceLimitNow} {
+		if limit := c.after[name]; limit >= 0 {
+			f[column] = limit
+		}
 	}
 }
 

@@ -183,8 +183,8 @@ func TestPackets(t *testing.T) {
 func TestGoverned(t *testing.T) {
 	for limit, known := range map[float64]bool{-1: false, 0: true, 120: true} {
 		f := figures{}
-		f.governed(change{map[string]float64{busySeconds: 3, stressNow: 2}, map[string]float64{busySeconds: 7, stressNow: 0.9, videoLimitNow: limit}}, 5)
-		if got, ok := f[videoLimit]; ok != known || ok && got != limit || f[workerBusy] != 0.8 || f[stressed] != 0.9 {
+		f.governed(change{map[string]float64{busySeconds: 3, stressNow: 2}, map[string]float64{busySeconds: 7, stressNow: 0.9, videoLimitNow: limit, voiceLimitNow: limit}}, 5)
+		if got, ok := f[videoLimit]; ok != known || ok && got != limit || f[voiceLimit] != got || f[workerBusy] != 0.8 || f[stressed] != 0.9 {
 			t.Errorf("limit %g: %v", limit, f)
 		}
 	}
