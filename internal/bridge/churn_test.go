@@ -37,8 +37,8 @@ func TestChurnLeavesNothing(t *testing.T) {
 		n.w.turnOver()
 		guest := c.endpoints[id]
 		if i%3 == 0 { // one that is heard and seen
-			guest.in[s.Sources[0].SSRC].enc.packet(header(t, s.Sources[0].SSRC, ptOpus, []byte("opus")), false)
-			guest.in[s.Groups[3].SSRCs[0]].enc.packet(header(t, s.Groups[3].SSRCs[0], ptVP8, vp8Frame(true, 1, 180)), false)
+			encodingOf(guest, s.Sources[0].SSRC).packet(header(t, s.Sources[0].SSRC, ptOpus, []byte("opus")), false)
+			encodingOf(guest, s.Groups[3].SSRCs[0]).packet(header(t, s.Groups[3].SSRCs[0], ptVP8, vp8Frame(true, 1, 180)), false)
 		}
 		if _, err := n.w.modify(&colibri.ConferenceModify{MeetingID: meeting, Endpoints: []colibri.EndpointModify{{ID: id, Expire: true}}}); err != nil {
 			t.Fatal(err)
@@ -431,4 +431,10 @@ func TestManySessions(t *testing.T) {
 	if got := n.w.count.own[dropAuth]; got != 0 {
 		t.Errorf("%d packets of later sources were refused", got)
 	}
+}
+
+// encodingOf is what arrives under an SSRC.
+func encodingOf(ep *endpoint, ssrc uint32) *encoding {
+	in, _ := ep.in.find(ssrc)
+	return in.enc
 }

@@ -42,7 +42,8 @@ type intake struct {
 	first  []int32 // packet of each conference, in the order in which they came
 	next   []int32 // by packet: the next one of its conference, -1 after the last
 	reads  uint64
-	nobody thread // packets of nobody who is known
+	nobody thread      // packets of nobody who is known
+	owners []*endpoint // by packet, nil for nobody; of what has gathered only
 }
 
 // thread is the packets of one conference in a read.
@@ -54,11 +55,14 @@ type thread struct {
 // begin forgets the last read. A read brings so many packets at most.
 func (in *intake) begin(most int) {
 	if len(in.next) < most {
-		in.first, in.next = make([]int32, 0, most), make([]int32, most)
+		in.first, in.next, in.owners = make([]int32, 0, most), make([]int32, most), make([]*endpoint, 0, most)
 	}
-	in.first = in.first[:0]
+	in.first, in.owners = in.first[:0], in.owners[:0]
 	in.reads++
 }
+
+// forget lets go of everybody the last read was from.
+func (in *intake) forget() { clear(in.owners[:cap(in.owners)]) }
 
 // add puts the next packet at the end of a thread.
 func (in *intake) add(i int32, t *thread) {
@@ -80,6 +84,9 @@ func (w *worker) arrange(n int) {
 	w.intake.begin(len(w.in.Packets))
 	var from netip.AddrPort
 	t := &w.intake.nobody
+	if w.gathering.now {
+		w.findOwners(n)
+	}
 	for i := range n {
 		if addr := w.in.Packets[i].Addr; addr != from && !w.gathering.now { // else one of a run that the kernel joined
 			from, t = addr, w.threadOf(addr)
@@ -108,6 +115,7 @@ func (w *worker) takeIn(n int) {
 			if taken++; taken%packetsPerClock == 0 {
 				w.now = mono.Now()
 			}
+			w.fetchAhead(int(i))
 			w.takeOne(&w.in.Packets[i])
 		}
 	}

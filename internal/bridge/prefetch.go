@@ -1,12 +1,68 @@
 package bridge
 
-import "unsafe"
+import (
+	"unsafe"
+
+	"github.com/plenum-conf/plenum/internal/rtp"
+)
 
 // How many receivers ahead what a packet needs of them is fetched. What the
 // second step asks for is found by what the first has brought.
 const (
 	fetchSub, fetchStreams, fetchKeys = 5, 3, 1
 )
+
+// How many packets ahead what has gathered is fetched.
+// What a step asks for is found by what those before it have brought.
+const fetchOpener, fetchStates, fetchLast = 8, 5, 2
+
+// findOwners finds whose the first n packets of a read are that has gathered, and
+// has what a packet needs of them brought into the cache. Each of a thousand
+// people who are only there sends six packets a second, and in between the
+// processor has seen everybody else's: most of what such a packet costs is
+// waiting for memory. With 25 rooms of 40 at rest opening it was 22 % of the
+// server's CPU time, of which a tenth was AES. That SSRCs are found without maps,
+// and this, made 3.50 and 3.65 % of a core of 4.27 %.
+func (w *worker) findOwners(n int) {
+	for i := range n {
+		ep := w.byAddr[w.in.Packets[i].Addr]
+		w.intake.owners = append(w.intake.owners, ep)
+		if ep != nil {
+			prefetch3(unsafe.Pointer(&ep.formats.ext)) // and what is behind: see outward
+			prefetch3(unsafe.Pointer(&ep.opener))
+		}
+	}
+}
+
+// fetchAhead has what the next packets that have gathered need brought into the
+// cache, when packet i is about to be handled.
+func (w *worker) fetchAhead(i int) {
+	if ep := w.owner(i + fetchOpener); ep != nil {
+		prefetch3(unsafe.Pointer(ep.opener))
+		prefetch(unsafe.Pointer(unsafe.SliceData(ep.in.ssrcs)))
+		prefetch3(unsafe.Pointer(unsafe.SliceData(ep.in.of)))
+	}
+	if ep := w.owner(i + fetchStates); ep != nil {
+		ep.opener.Ahead(prefetch3)
+	}
+	if ep := w.owner(i + fetchLast); ep != nil {
+		ep.opener.AheadKeys(prefetch3)
+		if ssrc, ok := rtp.PeekSenderSSRC(w.in.Packets[i+fetchLast].Data); ok {
+			in, _ := ep.in.find(ssrc)
+			prefetch3(unsafe.Pointer(in.enc))
+		}
+	}
+}
+
+// owner is whose packet i is; nil if that is not to be fetched.
+func (w *worker) owner(i int) *endpoint {
+	if i < len(w.intake.owners) {
+		if ep := w.intake.owners[i]; ep != nil && ep.opener != nil {
+			return ep
+		}
+	}
+	return nil
+}
 
 // fetchAhead has what the next packets of a list need brought into the cache,
 // when receiver i is about to get his. Between two packets to a receiver the kernel

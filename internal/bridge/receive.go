@@ -2,6 +2,7 @@ package bridge
 
 import (
 	"errors"
+	"slices"
 	"time"
 
 	"github.com/plenum-conf/plenum/internal/mono"
@@ -12,7 +13,7 @@ import (
 // receiving is what an endpoint sends to us.
 type receiving struct {
 	sources []*mediaSource
-	in      map[uint32]inbound // signalled SSRCs; all others are dropped
+	in      inbounds // signalled SSRCs; all others are dropped
 
 	arrivals      rtp.Recorder // for transport-wide feedback
 	feedbackTimer mono.Timer
@@ -28,21 +29,53 @@ type inbound struct {
 	rtx bool // it repeats packets of enc
 }
 
+// inbounds is what SSRCs are. An endpoint has a handful, of which a sender report
+// comes so seldom that nothing is in the cache any more: numbers side by side are
+// one look at the memory, where a map takes four.
+type inbounds struct {
+	ssrcs []uint32
+	of    []inbound // in the same order
+}
+
+func (in *inbounds) find(ssrc uint32) (inbound, bool) {
+	for i, s := range in.ssrcs {
+		if s == ssrc {
+			return in.of[i], true
+		}
+	}
+	return inbound{}, false
+}
+
+func (in *inbounds) set(ssrc uint32, what inbound) {
+	in.drop(ssrc)
+	in.ssrcs, in.of = append(in.ssrcs, ssrc), append(in.of, what)
+}
+
+// drop forgets an SSRC; the last one takes its place.
+func (in *inbounds) drop(ssrc uint32) {
+	i, last := slices.Index(in.ssrcs, ssrc), len(in.ssrcs)-1
+	if i < 0 {
+		return
+	}
+	in.ssrcs[i], in.of[i] = in.ssrcs[last], in.of[last]
+	in.of[last] = inbound{} // its encoding is not to live on
+	in.ssrcs, in.of = in.ssrcs[:last], in.of[:last]
+}
+
 func (ep *endpoint) initReceiving() {
-	ep.in = map[uint32]inbound{}
 	ep.feedbackTimer.Owner = tick(ep.sendFeedback)
 }
 
 func (ep *endpoint) receive(e *encoding) {
-	ep.in[e.ssrc] = inbound{enc: e}
+	ep.in.set(e.ssrc, inbound{enc: e})
 	if e.rtx != 0 {
-		ep.in[e.rtx] = inbound{enc: e, rtx: true}
+		ep.in.set(e.rtx, inbound{enc: e, rtx: true})
 	}
 }
 
 func (ep *endpoint) stopReceiving(e *encoding) {
-	delete(ep.in, e.ssrc)
-	delete(ep.in, e.rtx)
+	ep.in.drop(e.ssrc)
+	ep.in.drop(e.rtx)
 	e.stop()
 }
 
@@ -60,7 +93,7 @@ func (ep *endpoint) srtpPacket(pkt []byte) {
 
 func (ep *endpoint) rtpPacket(pkt []byte) {
 	ssrc, _ := rtp.PeekSSRC(pkt)
-	in, ok := ep.in[ssrc]
+	in, ok := ep.in.find(ssrc)
 	if !ok {
 		ep.w.count.inc(dropUnsignalled)
 		return

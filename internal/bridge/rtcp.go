@@ -59,7 +59,7 @@ func (ep *endpoint) rtcpMessage(p rtp.RTCP) {
 // senderReport keeps what a sender says about its clocks (RFC 3550 §6.4.1).
 func (ep *endpoint) senderReport(p rtp.RTCP) {
 	info, ok := p.SenderInfo()
-	in, known := ep.in[p.SenderSSRC()]
+	in, known := ep.in.find(p.SenderSSRC())
 	if !ok || !known || in.rtx {
 		return
 	}

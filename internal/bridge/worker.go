@@ -84,6 +84,7 @@ type tick func(now mono.Time)
 // have left and their packets, half a megabyte for each encoding.
 func (w *worker) forget() {
 	w.alloc.forget()
+	w.intake.forget()
 	w.video, w.repeat, w.repeatHeader = videoPacket{}, videoPacket{}, rtp.Header{}
 }
 

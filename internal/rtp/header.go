@@ -112,6 +112,15 @@ func IsRTCP(pkt []byte) bool {
 	return len(pkt) >= 2 && pkt[1] >= 192 && pkt[1] <= 223
 }
 
+// PeekSenderSSRC returns the SSRC of whom RTCP is from, which may still be sealed;
+// false if it is not RTCP.
+func PeekSenderSSRC(pkt []byte) (uint32, bool) {
+	if len(pkt) < 8 || !IsRTCP(pkt) {
+		return 0, false
+	}
+	return binary.BigEndian.Uint32(pkt[4:]), true
+}
+
 // PeekSSRC returns the SSRC of a packet that may still be sealed; false if it
 // is too short to be RTP.
 func PeekSSRC(pkt []byte) (uint32, bool) {

@@ -356,3 +356,20 @@ func BenchmarkEgress(b *testing.B) {
 		}
 	}
 }
+
+func TestPeekSenderSSRC(t *testing.T) {
+	for _, tc := range []struct {
+		pkt  []byte
+		want uint32
+		ok   bool
+	}{
+		{[]byte{0x80, 201, 0, 1, 1, 2, 3, 4}, 0x01020304, true},
+		{[]byte{0x80, 201, 0, 1, 1, 2, 3}, 0, false},
+		{[]byte{0x80, 111, 0, 1, 1, 2, 3, 4, 5, 6, 7, 8}, 0, false},
+		{nil, 0, false},
+	} {
+		if got, ok := PeekSenderSSRC(tc.pkt); got != tc.want || ok != tc.ok {
+			t.Errorf("% x: %x %v", tc.pkt, got, ok)
+		}
+	}
+}

@@ -1,13 +1,15 @@
 package srtp
 
+import "unsafe"
+
 // Opener verifies and decrypts what the remote side sent. One Opener holds
 // the remote side's master key of one DTLS association.
 type Opener struct {
 	profile  Profile
 	suite    suite
 	maxSSRCs int
+	rtcp     rtcpStates
 	rtp      map[uint32]*received
-	rtcp     map[uint32]*receivedRTCP
 	last     *received // of lastSSRC: runs of one SSRC are common
 	lastSSRC uint32
 }
@@ -20,8 +22,71 @@ type received struct {
 
 // receivedRTCP is what is known of an SSRC's RTCP packets.
 type receivedRTCP struct {
+	ssrc    uint32
 	highest uint64
 	used    [ReplayWindowRTCP / 64]uint64
+}
+
+// rtcpStates is what is known of all SSRCs that have sent RTCP. A peer has a
+// handful, each of which is heard so seldom that nothing of it is in the cache
+// any more: side by side they are found with one look at the memory, where a map
+// takes four. What is beyond the first ones is found by a map all the same, as a
+// peer may choose any number of SSRCs.
+type rtcpStates struct {
+	all   []receivedRTCP
+	later map[uint32]int // place of those from fewSSRCs on
+}
+
+// fewSSRCs is how many are looked for one after the other: of a browser with
+// microphone, camera and screen.
+const fewSSRCs = 8
+
+// find returns what is known of an SSRC, or nil. It is valid until the next add
+// or forget.
+func (s *rtcpStates) find(ssrc uint32) *receivedRTCP {
+	for i := range min(len(s.all), fewSSRCs) {
+		if st := &s.all[i]; st.ssrc == ssrc {
+			return st
+		}
+	}
+	if i, ok := s.later[ssrc]; ok {
+		return &s.all[i]
+	}
+	return nil
+}
+
+func (s *rtcpStates) add(st receivedRTCP) {
+	s.all = append(s.all, st)
+	s.place(len(s.all) - 1)
+}
+
+// place notes where a later one is.
+func (s *rtcpStates) place(i int) {
+	if i < fewSSRCs {
+		return
+	}
+	if s.later == nil {
+		s.later = map[uint32]int{}
+	}
+	s.later[s.all[i].ssrc] = i
+}
+
+// forget drops an SSRC; the last one takes its place.
+func (s *rtcpStates) forget(ssrc uint32) {
+	for i := range s.all {
+		if s.all[i].ssrc != ssrc {
+			continue
+		}
+		last := len(s.all) - 1
+		delete(s.later, ssrc)
+		delete(s.later, s.all[last].ssrc)
+		s.all[i] = s.all[last]
+		s.all = s.all[:last]
+		if i < last {
+			s.place(i)
+		}
+		return
+	}
 }
 
 // NewOpener makes an Opener from the remote side's master key and salt
@@ -33,7 +98,7 @@ func NewOpener(p Profile, key, salt []byte) (*Opener, error) {
 	}
 	return &Opener{
 		profile: p, suite: s, maxSSRCs: DefaultMaxSSRCs,
-		rtp: make(map[uint32]*received), rtcp: make(map[uint32]*receivedRTCP),
+		rtp: make(map[uint32]*received),
 	}, nil
 }
 
@@ -52,8 +117,33 @@ func (o *Opener) SSRCs() int { return len(o.rtp) }
 // packets are discarded anyway.
 func (o *Opener) Forget(ssrc uint32) {
 	delete(o.rtp, ssrc)
-	delete(o.rtcp, ssrc)
+	o.rtcp.forget(ssrc)
 	o.last = nil
+}
+
+// Ahead calls fetch with memory that the next SRTCP packet needs, to be brought
+// into the cache and for nothing else: what is known of SSRCs, the first ones side
+// by side, and the transform.
+func (o *Opener) Ahead(fetch func(unsafe.Pointer)) {
+	fetch(unsafe.Pointer(unsafe.SliceData(o.rtcp.all)))
+	fetch(data(&o.suite))
+}
+
+// AheadKeys is Ahead for keys, which the transform has to be there for.
+func (o *Opener) AheadKeys(fetch func(unsafe.Pointer)) {
+	if g, ok := o.suite.(*gcm); ok {
+		fetch(data(&g.rtcp))
+		fetch(unsafe.Add(data(&g.rtcp), gcmTable))
+	}
+}
+
+// gcmTable is about where the second thing that is needed of a cipher.AEAD lies,
+// behind the round keys: the products of its hash.
+const gcmTable = 512
+
+// data is where what an interface holds lies.
+func data[T any](iface *T) unsafe.Pointer {
+	return (*[2]unsafe.Pointer)(unsafe.Pointer(iface))[1]
 }
 
 // OpenRTP opens an SRTP packet in place: pkt[:n] is the plain packet
@@ -110,11 +200,11 @@ func (o *Opener) OpenRTCP(pkt []byte) (n int, err error) {
 	}
 	ssrc := rtcpSSRC(pkt)
 	index := uint64(o.suite.rtcpIndex(pkt) &^ encryptedFlag)
-	state := o.rtcp[ssrc]
+	state := o.rtcp.find(ssrc)
 	if state != nil && !unused(state.used[:], state.highest, index) {
 		return 0, ErrReplay
 	}
-	if state == nil && len(o.rtcp) >= o.maxSSRCs {
+	if state == nil && len(o.rtcp.all) >= o.maxSSRCs {
 		return 0, ErrTooManySSRCs
 	}
 	n, ok := o.suite.openRTCP(pkt, ssrc)
@@ -122,8 +212,8 @@ func (o *Opener) OpenRTCP(pkt []byte) (n int, err error) {
 		return 0, ErrAuth
 	}
 	if state == nil {
-		state = &receivedRTCP{highest: index}
-		o.rtcp[ssrc] = state
+		o.rtcp.add(receivedRTCP{ssrc: ssrc, highest: index})
+		state = o.rtcp.find(ssrc)
 	}
 	state.highest = mark(state.used[:], state.highest, index)
 	return n, nil

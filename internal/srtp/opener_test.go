@@ -1,0 +1,74 @@
+package srtp
+
+import (
+	"math/rand/v2"
+	"testing"
+	"unsafe"
+)
+
+// TestRTCPStates compares with a map, with fewer SSRCs and with more than are
+// looked for one by one.
+func TestRTCPStates(t *testing.T) {
+	for _, most := range []uint32{4, fewSSRCs, fewSSRCs + 1, 40} {
+		r := rand.New(rand.NewPCG(uint64(most), 9))
+		var s rtcpStates
+		slow := map[uint32]uint64{}
+		for step := range uint64(10_000) {
+			ssrc := r.Uint32N(most)
+			switch st := s.find(ssrc); {
+			case r.IntN(3) == 0:
+				s.forget(ssrc)
+				delete(slow, ssrc)
+			case st == nil:
+				s.add(receivedRTCP{ssrc: ssrc, highest: step})
+				slow[ssrc] = step
+			default:
+				st.highest = step
+				slow[ssrc] = step
+			}
+			if len(s.all) != len(slow) {
+				t.Fatalf("%d known, want %d", len(s.all), len(slow))
+			}
+			for ssrc := range most {
+				want, known := slow[ssrc]
+				if st := s.find(ssrc); (st != nil) != known || known && st.highest != want {
+					t.Fatalf("step %d: SSRC %d: %+v, want %d, %v", step, ssrc, st, want, known)
+				}
+			}
+		}
+	}
+}
+
+// TestAhead: what is to be fetched is what is read.
+func TestAhead(t *testing.T) {
+	bothProfiles(t, func(t *testing.T, p Profile) {
+		seal, open := pair(t, p)
+		var got []unsafe.Pointer
+		fetch := func(p unsafe.Pointer) { got = append(got, p) }
+		open.Ahead(fetch) // before anything came
+		buf := make([]byte, 100)
+		n, err := seal.SealRTCP(buf, []byte{0x80, 201, 0, 1, 0, 0, 0, 1})
+		if err == nil {
+			_, err = open.OpenRTCP(buf[:n])
+		}
+		if err != nil {
+			t.Fatal(err)
+		}
+		got = nil
+		open.Ahead(fetch)
+		var suite unsafe.Pointer
+		switch s := open.suite.(type) {
+		case *gcm:
+			suite = unsafe.Pointer(s)
+		case *cm:
+			suite = unsafe.Pointer(s)
+		}
+		if len(got) != 2 || got[0] != unsafe.Pointer(open.rtcp.find(1)) || got[1] != suite {
+			t.Errorf("%v", got)
+		}
+		got = nil
+		if open.AheadKeys(fetch); p == AEADAES128GCM && (len(got) != 2 || got[0] == nil) {
+			t.Errorf("keys: %v", got)
+		}
+	})
+}
