@@ -68,9 +68,10 @@ Prosody was not seen to do anything in the silence (idle CPU %), not even to col
 more of its collector than of what a participant needs.
 
 Most of Prosody's memory is what it keeps until it is acknowledged (XEP-0198). Clients acknowledge as Jitsi's do, when they are
-asked; but Prosody asks each about once in a storm, and keeps a copy of each stanza for each receiver until then. Without stream management (` + "`./bench storm -unmanaged`" + `) it was 540 MB instead of 2,300 for 81 x 40, with 15.5 s of
-CPU time to join instead of 16.5, and 320 MB instead of 1,400 for 1 x 321, with 8.6 instead of 12.5 s: seen once, by hand, with
-the generational collector.
+asked; but Prosody asks each about once in a storm, and keeps a copy of each stanza for each receiver until then. Without
+stream management (` + "`./bench storm -unmanaged`" + `) it was 540 MB instead of 2,300 for 81 x 40, with 15.5 s of CPU time to join
+instead of 16.5, and 320 MB instead of 1,400 for 1 x 321, with 8.6 instead of 12.5 s: seen once, by hand, with the generational
+collector.
 `
 
 const mediaIntro = `Synthetic participants (` + "`plenum loadtest`" + `) with VP8 in three layers and Opus call through one server. "1 x 300, 20 cameras" is one
