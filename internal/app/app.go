@@ -209,6 +209,7 @@ func (a *App) buildFocus() (err error) {
 	o.RTPMIDDemux = a.cfg.Focus.RTPMIDDemux
 	o.VideoCodecs = a.cfg.Focus.Codecs
 	o.SCTP = a.cfg.Focus.DataChannel
+	o.OpusDTX = a.cfg.Focus.OpusDTX
 	o.AutoOwner = a.cfg.Focus.AutoOwner
 	o.Router = a.signal
 	o.Bridge = cluster.NewLocalBridge(a.bridge)

@@ -45,7 +45,7 @@ var goals = []goal{
 	{crowdSection, "81 x 40, muted, all come at once", "accepted last s", 6, 1.5, "", "", (*entry).theirPart},
 	{crowdSection, "81 x 40, muted, all come at once", "DTLS last s", 10, 3, "", "", (*entry).theirPart},
 	{roomSection, "1 x 1000, 1 camera, tile", "KB each", 256, 64, all1000, "live KB each", nil},
-	{restSection, "at rest: 25 x 40, muted", "CPU %", 3, 1, "", "", nil},
+	{restSection, "at rest: 25 x 40, muted, silence", "CPU %", 3, 1, "muted as by lib-jitsi-meet", "", nil},
 	{restSection, "at rest: 1 x 1000, muted", "CPU %", 3, 1, "", "", nil},
 }
 

@@ -78,7 +78,7 @@ func TestGoalLines(t *testing.T) {
 		{[]entry{{Section: restSection, Name: "at rest: 1 x 1000, muted", Runs: []figures{{"CPU %": 2}}}}, []string{
 			"at rest: 1 x 1000, muted: CPU % 2.00. Must be at most 3: met. Goal at most 1: missed, 2.00 times that. What its CPU time goes to was not measured (" + restProfile + ").",
 		}},
-		{[]entry{{Section: restSection, Name: "at rest: 25 x 40, muted", Runs: []figures{{"CPU %": 2}}},
+		{[]entry{{Section: restSection, Name: "at rest: 25 x 40, muted, silence", Runs: []figures{{"CPU %": 2}}},
 			{Section: profileSection, Name: restProfile, Commit: "abc", Runs: []figures{{"seal %": 12, "wait %": 40.5, "memory %": 9, "other %": 30}}}}, []string{
 			"missed, 2.00 times that. Most of the server's CPU time is wait 40.5 %, other 30.0 %, seal 12.0 % (profile: at rest, 25 x 40 muted, at abc).",
 		}},

@@ -35,7 +35,7 @@ var shownBy = map[string]string{
 	"storm-500, all come at once":      stormProfile,
 	"forum-81x40, all come at once":    joinProfile,
 	"81 x 40, muted, all come at once": joinProfile,
-	"at rest: 25 x 40, muted":          restProfile,
+	"at rest: 25 x 40, muted, silence": restProfile,
 	"at rest: 1 x 1000, muted":         restProfile,
 }
 

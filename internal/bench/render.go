@@ -198,8 +198,8 @@ const roomsIntro = `The same with one to three hundred rooms of five people: her
 
 const restIntro = `A thousand people have come with microphone and camera, announced both, and muted both; half a minute in which none of them does
 anything. "CPU %" is of one core, of the server's whole process: ICE checks (each client's every 2.5 s, and the server's own),
-XMPP pings, and reports, as often as a browser sends them (loadtest.md). With "silence" microphones go on sending, 50 packets a
-second each, as with lib-jitsi-meet in a browser.
+XMPP pings, and reports, as often as a browser sends them (loadtest.md). With "silence" microphones go on sending, five packets a
+second each, as with lib-jitsi-meet in a browser that is asked for pauses, which it is by default (` + "`focus.opus-dtx`" + `).
 `
 
 const churnIntro = `Does the server's memory grow with time? ` + "`./bench churn`" + ` lets a hundred people, in rooms of ten with three cameras, leave and

@@ -84,6 +84,7 @@ type Focus struct {
 	RTPMIDDemux              bool                  `yaml:"rtp-mid-demux" doc:"With SSRC rewriting, let clients that can (Chromium from 148 on) find the m-line of a packet by its MID, which every packet then carries, instead of by its SSRC."`
 	Codecs                   []string              `yaml:"codecs" doc:"Video codecs offered to clients, in the order in which clients should prefer them: VP8, VP9, AV1, H264."`
 	DataChannel              bool                  `yaml:"data-channel" doc:"Offer the bridge channel over SCTP as well as over WebSocket. Clients that prefer SCTP will use it."`
+	OpusDTX                  bool                  `yaml:"opus-dtx" doc:"Ask clients to pause audio while there is nothing to hear: a microphone that is muted, or in a quiet room, then sends some five packets a second instead of fifty. Turn it off where very soft music matters."`
 	ICERestart               bool                  `yaml:"ice-restart" doc:"Let clients whose network has changed keep their session and only find a new path to the bridge. Off: they get a new session."`
 	AutoOwner                bool                  `yaml:"auto-owner" doc:"Make the first participant the moderator, and the next one when no moderator is left."`
 }
@@ -113,7 +114,7 @@ func Default() Config {
 			MinParticipants: 2, SingleParticipantTimeout: 20 * time.Second, InitialTimeout: 15 * time.Second,
 			SourceSignalingDelays: map[int]time.Duration{0: 20 * time.Millisecond, 10: 100 * time.Millisecond, 50: 500 * time.Millisecond, 100: time.Second},
 			SSRCRewriting:         true, RTPMIDDemux: true,
-			Codecs: []string{"VP8", "VP9", "AV1", "H264"}, DataChannel: true, ICERestart: true, AutoOwner: true,
+			Codecs: []string{"VP8", "VP9", "AV1", "H264"}, DataChannel: true, OpusDTX: true, ICERestart: true, AutoOwner: true,
 		},
 		Log: Log{Level: "info", Format: "text"},
 	}

@@ -76,6 +76,9 @@ func (o *Options) describeAudio(f features) media.Description {
 	} else {
 		opus.Parameters = append(opus.Parameters, media.Parameter{Name: "useinbandfec", Value: "1"})
 	}
+	if o.OpusDTX {
+		opus.Parameters = append(opus.Parameters, media.Parameter{Name: "usedtx", Value: "1"})
+	}
 	d.PayloadTypes = append(d.PayloadTypes, opus,
 		media.PayloadType{ID: 126, Name: "telephone-event", ClockRate: 8000})
 	d.HeaderExtensions = []media.HeaderExtension{{ID: 1, URI: media.ExtAudioLevel}, {ID: 10, URI: media.ExtMID}}

@@ -76,6 +76,9 @@ type Options struct {
 	VideoCodecs []string
 	// OpusRED offers redundant audio (RFC 2198) to clients that know it.
 	OpusRED bool
+	// OpusDTX asks clients to pause audio while nobody talks (RFC 7587 §7.1.1,
+	// usedtx).
+	OpusDTX bool
 	// SCTP offers a data channel beside the bridge channel's WebSocket. It
 	// must be off when the bridge has no SCTP: clients prefer what is offered.
 	SCTP bool
@@ -127,6 +130,7 @@ func DefaultOptions() Options {
 		StripSimulcast:    true,
 		SourceLimits:      source.DefaultLimits,
 		VideoCodecs:       []string{"AV1", "VP8", "H264", "VP9"},
+		OpusDTX:           true,
 		DiscoTimeout:      5 * time.Second,
 		BridgeTimeout:     15 * time.Second,
 		BridgeRetry:       time.Second,

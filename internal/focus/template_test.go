@@ -44,3 +44,23 @@ func TestTemplateStaysAsItIs(t *testing.T) {
 		}
 	}
 }
+
+// TestOpusDTX: clients are asked for pauses, whether audio is redundant or not,
+// unless the operator does not want any.
+func TestOpusDTX(t *testing.T) {
+	for _, f := range []features{usual, usual | featRED} {
+		for _, want := range []string{"1", ""} {
+			opts := DefaultOptions()
+			opts.OpusRED, opts.OpusDTX = true, want != ""
+			got := "none"
+			for _, p := range opts.describeAudio(f).PayloadTypes {
+				if p.Name == "opus" {
+					got = p.Parameter("usedtx")
+				}
+			}
+			if got != want {
+				t.Errorf("features %b: usedtx=%q, want %q", f, got, want)
+			}
+		}
+	}
+}

@@ -37,6 +37,7 @@ type offer struct {
 	url       string
 	codecs    map[string]uint8 // payload type by name
 	rtxFor    map[uint8]uint8
+	dtx       bool // audio is to pause while there is nothing to hear
 	contents  []jingle.Content
 	skipped   int // codecs and extensions that nobody here knows
 }
@@ -107,6 +108,7 @@ func (o *offer) learn(d *media.Description) {
 			o.rtxFor[f.apt] = p.ID
 		} else if _, twice := o.codecs[name]; !twice {
 			o.codecs[name] = p.ID
+			o.dtx = o.dtx || name == "opus" && p.Parameter("usedtx") == "1"
 		}
 		o.formats[p.ID] = f
 	}
@@ -169,7 +171,7 @@ func makeSources(o *offer, role *Role, endpoint string, talk *lmedia.Conversatio
 			s.still[0].audio = s.audio
 		}
 		if role.Silence {
-			s.audio.Mute()
+			s.audio.Mute(o.dtx)
 		}
 	}
 	codec := role.Codec

@@ -9,6 +9,7 @@ import (
 	"time"
 
 	lmedia "github.com/plenum-conf/plenum/internal/loadtest/media"
+	"github.com/plenum-conf/plenum/internal/media"
 	"github.com/plenum-conf/plenum/internal/mono"
 	"github.com/plenum-conf/plenum/internal/rtp"
 	"github.com/plenum-conf/plenum/internal/srtp"
@@ -179,5 +180,24 @@ func TestQuietSilence(t *testing.T) {
 	}
 	if len(q.sent) != 2 || q.counts[a.SSRC] != 3000 {
 		t.Errorf("sent %v, counted %v", slices.Collect(maps.Keys(q.sent)), q.counts)
+	}
+}
+
+// TestAskedForPauses: a load pauses if the offer asks for it, as browsers do.
+func TestAskedForPauses(t *testing.T) {
+	for usedtx, want := range map[string]int{"1": 10, "0": 100, "": 100} {
+		d := media.Description{Kind: media.Audio, PayloadTypes: []media.PayloadType{
+			{ID: 111, Name: "opus", ClockRate: 48000, Channels: 2, Parameters: []media.Parameter{{Name: "usedtx", Value: usedtx}}},
+		}}
+		o := &offer{codecs: map[string]uint8{}}
+		o.learn(&d)
+		a := makeSources(o, &Role{Audio: true, Muted: true, Silence: true}, "e", nil, 0).audio
+		a.Start(1, 1)
+		for now := mono.Time(1); now < mono.Time(2*time.Second); now = now.Add(lmedia.AudioPeriod) {
+			a.Send(now, int64(now), nowhere{})
+		}
+		if a.Packets != uint64(want) {
+			t.Errorf("usedtx=%s: %d packets in two seconds, want %d", usedtx, a.Packets, want)
+		}
 	}
 }

@@ -18,6 +18,9 @@ type Output interface {
 // AudioPeriod is the time between two audio packets.
 const AudioPeriod = 20 * time.Millisecond
 
+// frameTicks are those of Opus's RTP clock in a frame (RFC 7587 §4.1).
+const frameTicks = 960
+
 // Audio is one microphone: a packet every AudioPeriod, speech or quiet.
 type Audio struct {
 	Encoding
@@ -29,6 +32,8 @@ type Audio struct {
 	scratch []byte
 	speaks  bool
 	muted   bool
+	pauses  bool // while it is muted
+	cycle   int  // frames since the last pause
 	spoke   time.Duration
 }
 
@@ -44,11 +49,18 @@ func NewAudio(ssrc uint32, payloadType uint8, talk *Conversation, who int, seed 
 func (a *Audio) Start(now, began mono.Time) { a.next, a.began = now, began }
 
 // Mute lets it send digital silence from now on, whoever's turn it is, as a
-// browser does whose track is disabled.
-func (a *Audio) Mute() { a.muted = true }
+// browser does whose track is disabled. With pauses it is sent as libopus does
+// with DTX: a frame, one of no length that begins a pause, and nothing for the
+// next nineteen.
+func (a *Audio) Mute(pauses bool) { a.muted, a.pauses = true, pauses }
 
-// silent is 20 ms of digital silence as libopus encodes it.
+// silent is 20 ms of digital silence as libopus encodes it; the first byte alone
+// is a frame of no length (RFC 6716 §3.2.1).
 var silent = []byte{0xf8, 0xff, 0xfe}
+
+// dtxCycle is how many frames there are from one that is sent to the next after a
+// pause: 400 ms are left out.
+const dtxCycle = 21
 
 // silentLevel is the audio level of digital silence (RFC 6464 §3).
 const silentLevel = 127
@@ -69,7 +81,7 @@ func (a *Audio) Send(now mono.Time, wall int64, out Output) (late time.Duration)
 	if late > 4*AudioPeriod {
 		missed := late / AudioPeriod
 		a.next = a.next.Add(missed * AudioPeriod)
-		a.ts += uint32(missed) * 960
+		a.ts += uint32(missed) * frameTicks
 	}
 	for range 2 {
 		if now < a.next {
@@ -83,7 +95,7 @@ func (a *Audio) Send(now mono.Time, wall int64, out Output) (late time.Duration)
 
 func (a *Audio) packet(at mono.Time, wall int64, out Output) {
 	if a.muted {
-		a.send(silent, silentLevel, false, out)
+		a.silence(out)
 		return
 	}
 	clip, voice := samples().quiet, uint8(0)
@@ -102,12 +114,26 @@ func (a *Audio) packet(at mono.Time, wall int64, out Output) {
 	a.send(a.scratch, f.Level|voice, first, out)
 }
 
+// silence is a frame of a muted microphone.
+func (a *Audio) silence(out Output) {
+	at := a.cycle
+	a.cycle = (at + 1) % dtxCycle
+	switch {
+	case !a.pauses || at == 0:
+		a.send(silent, silentLevel, false, out)
+	case at == 1:
+		a.send(silent[:1], silentLevel, false, out)
+	default:
+		a.ts += frameTicks
+	}
+}
+
 func (a *Audio) send(payload []byte, level uint8, first bool, out Output) {
 	e := a.header(a.SSRC, a.payloadType, a.seq, a.ts)
 	e.Marker = first
 	out.Packet(&a.Encoding, e, payload, level)
 	a.sent(len(payload))
-	a.ts += 960
+	a.ts += frameTicks
 }
 
 // appendPadded appends an Opus packet with a trailer as its padding: a packet

@@ -164,7 +164,7 @@ func TestAudio(t *testing.T) {
 func TestMute(t *testing.T) {
 	a := NewAudio(7, 111, NewConversation(3, 1), 0, 9)
 	out := &wireOut{keep: true}
-	a.Mute()
+	a.Mute(false)
 	a.Start(1, 1)
 	for now := mono.Time(1); now < mono.Time(10*time.Second); now = now.Add(5 * time.Millisecond) {
 		a.Send(now, int64(now), out)
@@ -175,6 +175,32 @@ func TestMute(t *testing.T) {
 	for i, pkt := range out.packets {
 		if h := parse(t, pkt); out.levels[i] != silentLevel || h.Marker || len(h.Payload()) != 3 {
 			t.Fatalf("packet %d: level %d, % x", i, out.levels[i], pkt)
+		}
+	}
+}
+
+// TestPauses: with DTX it sends two packets each 420 ms, without gaps in their
+// numbers.
+func TestPauses(t *testing.T) {
+	a := NewAudio(7, 111, NewConversation(3, 1), 0, 9)
+	out := &wireOut{keep: true}
+	a.Mute(true)
+	a.Start(1, 1)
+	for now := mono.Time(1); now < mono.Time(42*time.Second); now = now.Add(5 * time.Millisecond) {
+		a.Send(now, int64(now), out)
+	}
+	if len(out.packets) != 200 {
+		t.Fatalf("%d packets in 42 s", len(out.packets))
+	}
+	first := parse(t, out.packets[0])
+	for i, pkt := range out.packets {
+		ticks, size := uint32(i/2*21*960), 3
+		if i%2 == 1 {
+			ticks, size = ticks+960, 1
+		}
+		h := parse(t, pkt)
+		if h.Seq != first.Seq+uint16(i) || h.Timestamp != first.Timestamp+ticks || len(h.Payload()) != size || out.levels[i] != silentLevel {
+			t.Fatalf("packet %d: %d after the first, %d ticks later, level %d, % x", i, h.Seq-first.Seq, h.Timestamp-first.Timestamp, out.levels[i], h.Payload())
 		}
 	}
 }
