@@ -54,8 +54,7 @@ const (
 func (e *encoding) audioIn(h *rtp.Header) {
 	s, ep := e.src, e.src.owner
 	if ep.mute.Audio {
-		s.audio.leaveOut(h.Seq)
-		ep.w.count.inc(dropMuted)
+		s.leaveOut(h.Seq, dropMuted)
 		return
 	}
 	level, ok := ep.audioLevel(h)
@@ -66,19 +65,21 @@ func (e *encoding) audioIn(h *rtp.Header) {
 		if level != silence {
 			s.audio.silent = 0
 		} else if s.audio.silent++; s.audio.silent > maxSilent {
-			s.audio.leaveOut(h.Seq)
-			ep.w.count.inc(dropSilence)
+			s.leaveOut(h.Seq, dropSilence)
 			return
 		}
 	}
 	s.routeAudio(h, level)
 }
 
-// leaveOut is for packets nobody gets.
-func (f *audioFan) leaveOut(seq uint16) {
+// leaveOut is for packets of audio nobody gets, whatever others send.
+func (s *mediaSource) leaveOut(seq uint16, why counter) {
+	w, f := s.owner.w, &s.audio
 	f.all.numbers.leaveOut(seq)
 	f.asked.numbers.leaveOut(seq)
 	f.kept.clear()
+	w.gathering.leaveOut(w.now)
+	w.count.inc(why)
 }
 
 func (f *audioFan) receivers() int { return len(f.all.subs) + len(f.asked.subs) }

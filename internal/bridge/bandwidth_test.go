@@ -398,7 +398,7 @@ func (c *labClient) report(ms int) {
 			continue
 		}
 		c.arrivals.Add(a.tcc, a.at)
-		if c.arrivals.Due(now, a.marker) {
+		if c.arrivals.Due(now, rtp.FeedbackInterval, a.marker) {
 			c.sendRTCP(c.arrivals.Build(rtp.AppendReceiverReport(nil, 1, nil), 1, 1001, now))
 		}
 	}

@@ -79,7 +79,8 @@
 // only there costs what its ICE checks, reports and pings cost. A worker to which
 // nothing but these comes for a second has a turn each 40 ms instead of one for
 // each of them (gather.go): the first packet of media, and the first check of
-// somebody new, may be late by that.
+// somebody new, may be late by that. So it is, a few seconds later, where a crowd
+// goes on sending digital silence; feedback about that is seldom as well.
 //
 // # Under which SSRC
 //

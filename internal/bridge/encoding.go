@@ -71,7 +71,7 @@ func (e *encoding) packet(h *rtp.Header, repeated bool) {
 		if e.src.kind == media.Video {
 			e.beat(h.Timestamp)
 		}
-		e.stats.Add(h.Seq, h.Timestamp, e.clock, len(h.Payload()), now)
+		e.stats.Add(h.Seq, h.Timestamp, e.clock, len(h.Payload()), ep.w.came())
 		e.bytes.add(len(h.Raw))
 		e.load.add(len(h.Raw) + srtp.MaxOverheadRTP)
 	}

@@ -8,6 +8,7 @@ import (
 
 	"github.com/plenum-conf/plenum/internal/colibri"
 	"github.com/plenum-conf/plenum/internal/mono"
+	"github.com/plenum-conf/plenum/internal/rtp"
 	"github.com/plenum-conf/plenum/internal/srtp"
 )
 
@@ -18,6 +19,8 @@ type calmWorker struct {
 	t    *testing.T
 	conn *net.UDPConn
 	from netip.AddrPort
+
+	egress rtp.Egress // its microphone's
 }
 
 func newCalmWorker(t *testing.T) *calmWorker {
@@ -137,8 +140,9 @@ func TestUrgent(t *testing.T) {
 	}
 }
 
-// TestUrgentElsewhere: whether a check or a report is urgent is for the worker
-// to say whose it is; media are in any case.
+// TestUrgentElsewhere: whether a check, a report or media are urgent is for the
+// worker to say whose they are; it tells the others when it stops being calm, not
+// only when it is next handed something.
 func TestUrgentElsewhere(t *testing.T) {
 	b := idleWorkers(t, 2)
 	w, owner := b.workers[0], b.workers[1]
@@ -148,7 +152,7 @@ func TestUrgentElsewhere(t *testing.T) {
 		pkt          []byte
 		calm, urgent bool
 	}{
-		{aReport, true, false}, {aReport, false, true}, {aVoice, true, true}, {aVoice, false, true}, {aHello, true, true},
+		{aReport, true, false}, {aReport, false, true}, {aVoice, true, false}, {aVoice, false, true}, {aHello, true, true},
 	} {
 		owner.gathering.calm.Store(tc.calm)
 		w.gathering.calm.Store(true)
@@ -157,6 +161,17 @@ func TestUrgentElsewhere(t *testing.T) {
 			t.Errorf("a packet that begins with %v for a worker that is calm, %v: urgent is %v", tc.pkt[:2], tc.calm, urgent)
 		}
 	}
+	owner.gathering.calm.Store(true)
+	w.gathering.calm.Store(true)
+	owner.hurry()
+	w.readMail()
+	if w.gathering.calm.Load() || w.gathering.urgent != w.now {
+		t.Error("a worker is calm although the one that it hands packets to is not")
+	}
+	owner.hurry()
+	if w.hurry(); w.mail.pending() || owner.mail.pending() {
+		t.Error("who is in a hurry tells it again")
+	}
 }
 
 // TestSettling: a worker is calm a second after what was urgent, if enough comes
@@ -164,19 +179,24 @@ func TestUrgentElsewhere(t *testing.T) {
 func TestSettling(t *testing.T) {
 	now := mono.Time(time.Hour)
 	for _, tc := range []struct {
-		ago  time.Duration
-		came uint64
-		calm bool
+		ago     time.Duration
+		came    uint64
+		unheard time.Duration // ago
+		calm    bool
 	}{
-		{gatherAfter, 1600, true}, {gatherAfter - 1, 1600, false},
-		{time.Hour, gatherFrom, true}, {time.Hour, gatherFrom - 1, false}, {time.Hour, 0, false},
+		{gatherAfter, 1600, time.Hour, true}, {gatherAfter - 1, 1600, time.Hour, false},
+		{time.Hour, gatherFrom, time.Hour, true}, {time.Hour, gatherFrom - 1, time.Hour, false}, {time.Hour, 0, time.Hour, false},
+		{gatherSilenceAfter, 50_000, 0, true}, {gatherSilenceAfter - 1, 50_000, 0, false},
+		{time.Hour, gatherSilenceFrom, 0, true}, {time.Hour, gatherSilenceFrom - 1, 0, false},
+		{time.Hour, gatherFrom, gatherAfter, false}, {time.Hour, gatherFrom, gatherAfter + 1, true},
 	} {
 		var g gathering
+		g.leaveOut(now.Add(-tc.unheard))
 		g.hurry(now.Add(-tc.ago))
 		g.settle(now, tc.came)
 		d, calm := g.begin(now.Add(mono.RestGrain / 4))
 		if calm != tc.calm || d != mono.RestGrain*3/4 {
-			t.Errorf("%v after something urgent, with %d datagrams a second: calm %v, for %v", tc.ago, tc.came, calm, d)
+			t.Errorf("%v after something urgent, and %v after silence, with %d datagrams a second: calm %v, for %v", tc.ago, tc.unheard, tc.came, calm, d)
 		}
 		g.end(now.Add(grain))
 		want := map[bool]time.Duration{true: time.Millisecond, false: 15 * time.Millisecond}[tc.calm]

@@ -50,7 +50,7 @@ func (b *batch) add(addr netip.AddrPort, pkt []byte, arrived mono.Time) {
 
 // handOver copies pkt for worker to. Nothing is sent before the end of the turn.
 func (w *worker) handOver(to int, addr netip.AddrPort, pkt []byte) {
-	if !mayWait(pkt) || !w.b.workers[to].gathering.calm.Load() {
+	if !mayWait(pkt) && !isMedia(pkt) || !w.b.workers[to].gathering.calm.Load() {
 		w.gathering.hurry(w.now)
 	}
 	b := w.handing[to]

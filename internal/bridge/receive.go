@@ -17,6 +17,7 @@ type receiving struct {
 
 	arrivals      rtp.Recorder // for transport-wide feedback
 	feedbackTimer mono.Timer
+	feedbackAt    mono.Time // when that is due, if it is scheduled
 	clock         senderClock
 	rtt           time.Duration // of the path, from report blocks
 	bytesIn       rate
@@ -108,14 +109,14 @@ func (ep *endpoint) rtpPacket(pkt []byte) {
 		return
 	}
 	ep.heardMedia()
-	ep.c.stir()
+	ep.c.keepAwake()
 	ep.bytesIn.add(n)
 	h := &ep.w.header
 	if *h, err = rtp.Parse(pkt[:n]); err != nil {
 		ep.w.count.inc(dropMalformed)
 		return
 	}
-	ep.recordArrival(h)
+	numbered, marker := ep.recordArrival(h), h.Marker
 	switch {
 	case ep.visitor:
 		ep.w.count.inc(dropVisitor)
@@ -123,6 +124,9 @@ func (ep *endpoint) rtpPacket(pkt []byte) {
 		ep.repeated(in.enc, h)
 	default:
 		in.enc.packet(h, false)
+	}
+	if numbered {
+		ep.scheduleFeedback(marker)
 	}
 }
 
@@ -137,22 +141,38 @@ func (ep *endpoint) openFailed(err error) {
 	}
 }
 
-// recordArrival notes a packet for transport-wide feedback. Audio counts too:
-// both sides' estimators are better for it.
-func (ep *endpoint) recordArrival(h *rtp.Header) {
+// recordArrival notes a packet for transport-wide feedback, if it is numbered for
+// that. Audio counts too: both sides' estimators are better for it.
+func (ep *endpoint) recordArrival(h *rtp.Header) (numbered bool) {
 	data, ok := h.Extension(ep.formats.ext.tcc)
 	if !ok {
-		return
+		return false
 	}
 	seq, ok := rtp.TransportSeq(data)
-	if !ok {
+	if ok {
+		ep.arrivals.Add(seq, ep.w.came())
+	}
+	return ok
+}
+
+// scheduleFeedback sends feedback after a packet, or sees to it that it will be
+// sent. About audio nobody gets it may be late.
+func (ep *endpoint) scheduleFeedback(marker bool) {
+	every := rtp.FeedbackInterval
+	if ep.w.gathering.waits {
+		every = rtp.FeedbackAtRest
+	}
+	if ep.arrivals.Due(ep.w.now, every, marker) {
+		ep.sendFeedback(ep.w.now)
 		return
 	}
-	ep.arrivals.Add(seq, ep.w.now)
-	if ep.arrivals.Due(ep.w.now, h.Marker) {
-		ep.sendFeedback(ep.w.now)
-	} else if !ep.feedbackTimer.Scheduled() {
-		ep.w.wheel.Schedule(&ep.feedbackTimer, ep.arrivals.Deadline())
+	at := ep.arrivals.Deadline(every)
+	if every == rtp.FeedbackAtRest {
+		at = at.RoundUp(grain)
+	}
+	if !ep.feedbackTimer.Scheduled() || at < ep.feedbackAt {
+		ep.feedbackAt = at
+		ep.w.wheel.Schedule(&ep.feedbackTimer, at)
 	}
 }
 

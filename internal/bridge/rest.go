@@ -21,11 +21,16 @@ const (
 	restTick = 3 * time.Second
 )
 
-// stir notes that something has happened: media came, or who takes part, what
-// they have, or what they want has changed.
+// stir notes that something has happened: who takes part, what they have, or what
+// they want has changed.
 func (c *conference) stir() {
-	c.stirred = c.w.now
 	c.w.gathering.hurry(c.w.now)
+	c.keepAwake()
+}
+
+// keepAwake is stir for media, of which some are in no hurry (gather.go).
+func (c *conference) keepAwake() {
+	c.stirred = c.w.now
 	if c.resting {
 		c.wake()
 	}

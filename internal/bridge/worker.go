@@ -239,10 +239,10 @@ func (w *worker) packet(addr netip.AddrPort, pkt []byte, handed bool) {
 		return
 	}
 	if ep := w.byAddr[addr]; ep != nil && !ep.forSomebodyElse(pkt) {
-		if !mayWait(pkt) {
-			w.gathering.hurry(w.now)
+		w.gathering.waits = mayWait(pkt)
+		if ep.packet(addr, pkt); !w.gathering.waits {
+			w.hurry()
 		}
-		ep.packet(addr, pkt)
 		return
 	}
 	if owner, ok := w.foreign[addr]; ok && !handed && !ice.IsSTUN(pkt) {
@@ -266,7 +266,7 @@ func (w *worker) firstPacket(addr netip.AddrPort, pkt []byte, handed bool) {
 		return
 	}
 	if ep := w.byUfrag[string(ufrag)]; ep != nil {
-		w.gathering.hurry(w.now)
+		w.hurry()
 		ep.stun(addr, pkt)
 		return
 	}

@@ -41,7 +41,7 @@ func (m *peer) afterRead() {
 	if m.closed || m.sealer == nil {
 		return
 	}
-	if m.tcc.Due(m.w.now, false) {
+	if m.tcc.Due(m.w.now, rtp.FeedbackInterval, false) {
 		m.feedback(m.w.now)
 	}
 	m.flush()

@@ -103,7 +103,7 @@ func (m *peer) repeat(p rtp.RTCP) {
 
 // rtcpDue sends the RTCP that is due.
 func (m *peer) rtcpDue(now mono.Time) {
-	if m.tcc.Pending() && m.tcc.Due(now, true) {
+	if m.tcc.Pending() && m.tcc.Due(now, rtp.FeedbackInterval, true) {
 		m.feedback(now)
 	}
 	b := m.scratch[:0]

@@ -11,6 +11,7 @@ import (
 // When a Recorder wants feedback to be sent.
 const (
 	FeedbackInterval     = 100 * time.Millisecond
+	FeedbackAtRest       = 240 * time.Millisecond // libwebrtc lets up to 250 ms pass between two
 	FeedbackAfterMarker  = 20 * time.Millisecond
 	maxFeedbackLen       = 1200
 	recorderMinCapacity  = 256
@@ -23,7 +24,7 @@ const (
 // §3.1). There is one for each peer that sends media. The zero value is ready.
 //
 //	r.Add(seq, now)                     // for every packet that has a number
-//	if r.Due(now, marker) { … }         // after a packet, or at Deadline
+//	if r.Due(now, every, marker) { … }  // after a packet, or at Deadline
 //	for r.Pending() { buf = r.Build(buf[:0], ssrc, media, now); send(buf) }
 //
 // A packet that comes late is reported again, with everything newer. Between
@@ -86,20 +87,21 @@ func (r *Recorder) grow() {
 // Pending reports whether there are arrivals that were not reported.
 func (r *Recorder) Pending() bool { return r.pending }
 
-// Due reports whether feedback should be sent now: 100 ms after the last, or
-// already 20 ms after it at the end of a frame.
-func (r *Recorder) Due(now mono.Time, marker bool) bool {
+// Due reports whether feedback should be sent now: so long after the last, or
+// already 20 ms after it at the end of a frame. every is [FeedbackInterval], or
+// [FeedbackAtRest] for who sends next to nothing.
+func (r *Recorder) Due(now mono.Time, every time.Duration, marker bool) bool {
 	since := now.Sub(r.lastSent)
-	return r.pending && (since >= FeedbackInterval || marker && since >= FeedbackAfterMarker)
+	return r.pending && (since >= every || marker && since >= FeedbackAfterMarker)
 }
 
 // Deadline is when feedback becomes due without another packet, 0 if there is
 // nothing to report.
-func (r *Recorder) Deadline() mono.Time {
+func (r *Recorder) Deadline(every time.Duration) mono.Time {
 	if !r.pending {
 		return 0
 	}
-	return r.lastSent.Add(FeedbackInterval)
+	return r.lastSent.Add(every)
 }
 
 // Build appends one feedback message of at most 1,200 bytes about the oldest

@@ -189,24 +189,30 @@ func pause(r *rand.Rand) time.Duration {
 
 func TestRecorderPolicy(t *testing.T) {
 	var r Recorder
-	if r.Deadline() != 0 || r.Due(at(0), true) || r.Pending() || r.Build(nil, 1, 2, at(0)) != nil {
+	if r.Deadline(FeedbackInterval) != 0 || r.Due(at(0), FeedbackInterval, true) || r.Pending() || r.Build(nil, 1, 2, at(0)) != nil {
 		t.Error("an empty recorder wants to report")
 	}
 	r.Add(1, at(0))
 	for _, c := range []struct {
 		ms     int
+		every  time.Duration
 		marker bool
 		want   bool
-	}{{10, true, false}, {19, true, false}, {20, true, true}, {20, false, false}, {99, false, false}, {100, false, true}} {
-		if got := r.Due(at(c.ms), c.marker); got != c.want {
-			t.Errorf("due after %d ms, marker %v: %v", c.ms, c.marker, got)
+	}{
+		{10, FeedbackInterval, true, false}, {19, FeedbackInterval, true, false}, {20, FeedbackInterval, true, true},
+		{20, FeedbackInterval, false, false}, {99, FeedbackInterval, false, false}, {100, FeedbackInterval, false, true},
+		{100, FeedbackAtRest, false, false}, {239, FeedbackAtRest, false, false}, {240, FeedbackAtRest, false, true},
+		{20, FeedbackAtRest, true, true},
+	} {
+		if got := r.Due(at(c.ms), c.every, c.marker); got != c.want {
+			t.Errorf("due after %d ms, every %v, marker %v: %v", c.ms, c.every, c.marker, got)
 		}
 	}
-	if r.Deadline() != at(100) {
-		t.Error("deadline", r.Deadline())
+	if r.Deadline(FeedbackInterval) != at(100) || r.Deadline(FeedbackAtRest) != at(240) {
+		t.Error("deadline", r.Deadline(FeedbackInterval), r.Deadline(FeedbackAtRest))
 	}
 	r.Build(nil, 1, 2, at(50))
-	if r.Pending() || r.Deadline() != 0 {
+	if r.Pending() || r.Deadline(FeedbackInterval) != 0 {
 		t.Error("pending after everything was reported")
 	}
 }
@@ -337,7 +343,7 @@ func BenchmarkRecorder(b *testing.B) {
 	for i := range b.N {
 		now := mono.Time(i) * mono.Time(time.Millisecond)
 		r.Add(uint16(i), now)
-		if r.Due(now, false) {
+		if r.Due(now, FeedbackInterval, false) {
 			buf = r.Build(buf[:0], 1, 2, now)
 		}
 	}
