@@ -372,7 +372,7 @@ func (l *loadtestCmd) usual(sum *verdict.Summary, interrupted bool) []verdict.As
 	if len(sum.Machines) > 0 {
 		text += ",machines.lost=0"
 	}
-	if sum.Audio.Expected+sum.Video.Expected > 0 {
+	if sum.Listened > 0 || sum.Audio.Expected+sum.Video.Expected > 0 {
 		text += fmt.Sprintf(",loss<=%g%%", max(l.MaxLoss, 0))
 	}
 	if sum.Listened > 0 {

@@ -366,3 +366,14 @@ func TestLoadtestShipped(t *testing.T) {
 		t.Error(out.String(), errOut.String())
 	}
 }
+
+// TestLoadtestNothingCame: where media should have come and none ever did, the
+// conditions about media are there, and fail.
+func TestLoadtestNothingCame(t *testing.T) {
+	sum := &verdict.Summary{Participants: 3, InCall: 3, Sent: 4000, Listened: 15 * time.Second, Silent: 15 * time.Second, SilentPeople: 3}
+	checks, err := held((&loadtestCmd{MaxLoss: 1}).usual(sum, true), sum)
+	const want = "loss<=1% is not met: nothing came; silent<=1% is not met: it is 100.0 %"
+	if err == nil || err.Error() != want || len(checks) != 3 || !checks[0].OK {
+		t.Errorf("%+v: %v", checks, err)
+	}
+}

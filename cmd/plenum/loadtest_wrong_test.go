@@ -126,7 +126,7 @@ func TestLoadtestWrongPlace(t *testing.T) {
 		"http://" + ln.Addr().String(): "does not answer: ",
 		page.URL:                       page.URL + "/config.js: ",
 		nothing.URL:                    "nobody got in: websocket: unexpected HTTP response status: 404",
-		secure.URL:                     "certificate",
+		secure.URL:                     "the certificate of " + strings.TrimPrefix(secure.URL, "https://") + " is not trusted: x509: certificate signed by unknown authority (--insecure accepts any)",
 		secure.URL + " --insecure":     "nobody got in: websocket: unexpected HTTP response status: 404",
 		"ws" + nothing.URL[4:] + " --signalling-only": "nobody got in: websocket: unexpected HTTP response status: 404",
 		"ws://127.0.0.1:1 --signalling-only":          "nobody got in: tcp: dial: connect: connection refused",

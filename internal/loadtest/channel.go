@@ -3,8 +3,10 @@ package loadtest
 import (
 	"context"
 	"encoding/json"
+	"errors"
 	"fmt"
 	"math/rand/v2"
+	"net"
 	"sync"
 	"time"
 
@@ -57,7 +59,7 @@ func (c *channel) live(url string) {
 			return
 		}
 		if err != nil {
-			c.p.story.wrong(record.Channel, "bridge channel: "+cause(err), false)
+			c.p.story.wrong(record.Channel, "bridge channel: "+cause(err)+nameHint(err), false)
 		} else if c.opened(func(b []byte) error { return s.send(b) }, s.close) {
 			wait = time.Second
 			for {
@@ -83,6 +85,15 @@ func (c *channel) live(url string) {
 			return
 		}
 	}
+}
+
+// nameHint says what to do about a name that is not known: the server has it
+// from its own settings, and the participant came by another.
+func nameHint(err error) string {
+	if dns := new(net.DNSError); !errors.As(err, &dns) {
+		return ""
+	}
+	return " (the server says that its bridge channel is there: put the name into DNS, or set what the server offers; for plenum that is public-url)"
 }
 
 // openSCTP opens the channel over SCTP; it runs in a goroutine of its own.

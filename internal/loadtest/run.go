@@ -2,6 +2,7 @@ package loadtest
 
 import (
 	"context"
+	"crypto/tls"
 	"errors"
 	"fmt"
 	"io"
@@ -150,6 +151,10 @@ func (r *run) learn(ctx context.Context, base *url.URL) (*site.Site, error) {
 		var refused *PlainTextError // nobody was asked
 		if errors.As(err, &refused) {
 			return nil, refused
+		}
+		var untrusted *tls.CertificateVerificationError
+		if errors.As(err, &untrusted) {
+			return nil, fmt.Errorf("the certificate of %s is not trusted: %w (--insecure accepts any)", base.Host, untrusted.Err)
 		}
 		return nil, fmt.Errorf("%s does not answer: %w", base.Host, err)
 	}

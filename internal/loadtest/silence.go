@@ -15,6 +15,7 @@ type pulse struct {
 	spoke  atomic.Int64  // nanoseconds of speech sent
 	secure atomic.Bool   // there is a session with keys
 	moving atomic.Bool   // it receives a camera that should move
+	blank  atomic.Bool   // the bridge said that it forwards no video
 }
 
 // beat is how far a peer has told its pulse.
@@ -44,6 +45,7 @@ func (m *peer) tellPulse() {
 	m.pulse.spoke.Add(int64(now.spoke - m.told.spoke))
 	m.pulse.secure.Store(m.sealer != nil && !m.closed)
 	m.pulse.moving.Store(moving)
+	m.pulse.blank.Store(m.forwarded != nil && len(m.forwarded) == 0)
 	m.told = now
 }
 
@@ -59,13 +61,19 @@ const (
 // come at once, and nothing is wrong if in so short a time nothing comes.
 const leastListened = time.Second - shepherdPeriod
 
+// firstPatience is how long something should have come to who has keys and has
+// received nothing yet, before that counts as silence: the first packet has to
+// wait for the bridge channel and for somebody's next word.
+const firstPatience = 3 * time.Second
+
 // hearing is what the book knows of a participant.
 type hearing struct {
-	heard, sends      bool // before, in this stay
+	heard, sends      bool          // before, in this stay
+	waited            time.Duration // for the first packet, while something should have come
 	listened, silence time.Duration
 	now               struct {
-		present, secure, moving, video, speech bool
-		in                                     uint64
+		present, secure, moving, looks, video, speech bool
+		in                                            uint64
 	}
 }
 
@@ -76,6 +84,8 @@ type sending struct{ members, video, speech int }
 // got nothing at all in the second that has passed. What should be received is
 // judged by what others in the same room, of this process, have sent: a camera
 // that the bridge says it forwards, or speech (servers may leave out silence).
+// To who has received nothing yet any camera should come, and it is silent only
+// when its patience has ended.
 // Who was in the call, and has no session any more though others are there, is
 // silent too. Who joins anew begins anew. What is too short to be judged is
 // judged with what follows, and time is counted in whole seconds.
@@ -96,7 +106,7 @@ func (b *book) listen(s *record.Second, over time.Duration) {
 		h := &p.hearing
 		others := rooms[p.room]
 		others.add(h, -1)
-		if h.now.present && h.heard && h.awaits(others) {
+		if h.now.present && h.awaits(others) && h.isJudged(over) {
 			s.Listening++
 			h.listened += over
 			if h.now.in == 0 {
@@ -105,6 +115,9 @@ func (b *book) listen(s *record.Second, over time.Duration) {
 			}
 		}
 		h.heard = h.now.present && (h.heard || h.now.in > 0)
+		if !h.now.present {
+			h.waited = 0
+		}
 	}
 }
 
@@ -119,6 +132,8 @@ func (p *participant) takePulse() {
 	now.video = p.pulse.video.Swap(0) >= enoughVideo
 	now.speech = time.Duration(p.pulse.spoke.Swap(0)) >= enoughSpeech
 	now.secure, now.moving = p.pulse.secure.Load(), p.pulse.moving.Load()
+	lastN := p.lastN()
+	now.looks = !p.pulse.blank.Load() && (lastN == nil || *lastN > 0)
 	h.sends = now.present && (h.sends || now.video || now.speech)
 }
 
@@ -138,7 +153,18 @@ func (s *sending) add(h *hearing, n int) {
 // awaits reports whether something should have come in this second.
 func (h *hearing) awaits(others sending) bool {
 	if !h.now.secure {
-		return others.members > 0
+		return h.heard && others.members > 0 // who never had keys is not in the call yet
 	}
-	return others.speech > 0 || h.now.moving && others.video > 0
+	shown := h.now.moving || !h.heard && h.now.looks
+	return others.speech > 0 || shown && others.video > 0
+}
+
+// isJudged reports whether nothing would be silence in a second in which
+// something should have come.
+func (h *hearing) isJudged(over time.Duration) bool {
+	if h.heard {
+		return true
+	}
+	h.waited += over
+	return h.waited > firstPatience
 }

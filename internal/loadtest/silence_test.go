@@ -6,23 +6,28 @@ import (
 	"testing"
 	"time"
 
+	"github.com/plenum-conf/plenum/internal/config"
 	"github.com/plenum-conf/plenum/internal/loadtest/record"
+	"github.com/plenum-conf/plenum/internal/loadtest/site"
 	"github.com/plenum-conf/plenum/internal/loadtest/verdict"
 )
 
 // TestAwaited: what counts as silence is decided by what others in the room
 // sent, and by what was received before.
 func TestAwaited(t *testing.T) {
-	r := &run{}
+	r := &run{site: &site.Site{LastN: -1}}
 	here, elsewhere := &room{}, &room{}
-	me, other, far := &participant{room: here}, &participant{room: here}, &participant{room: elsewhere}
+	all, none := &Role{}, &Role{LastN: new(int)}
+	me, other, far := &participant{r: r, room: here}, &participant{r: r, room: here, role: all}, &participant{r: r, room: elsewhere, role: all}
 	r.all = []*participant{me, other, far}
 	b := &book{r: r}
 	me.hearing.heard, other.hearing.sends = true, true
 	for _, tc := range []struct {
 		name                 string
 		state                record.State
-		unheard              bool
+		unheard, blind       bool
+		waited               time.Duration
+		blank                bool
 		in, video            uint64
 		spoke                time.Duration
 		from                 *participant
@@ -40,6 +45,12 @@ func TestAwaited(t *testing.T) {
 		{name: "nobody talks"},
 		{name: "a word", spoke: 100 * time.Millisecond},
 		{name: "nothing came yet", spoke: time.Second, unheard: true},
+		{name: "nothing came for a while", spoke: time.Second, unheard: true, waited: firstPatience, wantListen: 1, wantMute: 1},
+		{name: "no picture came for a while", video: 90, unheard: true, waited: firstPatience, wantListen: 1, wantMute: 1},
+		{name: "it asks for none", video: 90, unheard: true, blind: true, waited: firstPatience},
+		{name: "the bridge forwards none", video: 90, unheard: true, blank: true, waited: firstPatience},
+		{name: "the first comes late", spoke: time.Second, in: 1, unheard: true, waited: firstPatience, wantListen: 1},
+		{name: "it has never had keys", state: record.InRoom, without: true, spoke: time.Second, unheard: true, waited: firstPatience},
 		{name: "it joins anew", state: record.Joining, without: true, spoke: time.Second},
 		{name: "it left", state: record.Left, without: true, spoke: time.Second},
 		{name: "its session was ended", state: record.InRoom, without: true, wantListen: 1, wantMute: 1},
@@ -48,7 +59,11 @@ func TestAwaited(t *testing.T) {
 			p.story.state = record.InCall
 			p.pulse.secure.Store(true)
 		}
-		me.hearing = hearing{heard: !tc.unheard}
+		me.hearing = hearing{heard: !tc.unheard, waited: tc.waited}
+		if me.role = all; tc.blind {
+			me.role = none
+		}
+		me.pulse.blank.Store(tc.blank)
 		if tc.state != "" {
 			me.story.state = tc.state
 		}
@@ -74,8 +89,8 @@ func TestAwaited(t *testing.T) {
 // and silence is counted in whole seconds.
 func TestShortSeconds(t *testing.T) {
 	const ms = time.Millisecond
-	r, here := &run{}, &room{}
-	me, other := &participant{room: here}, &participant{room: here}
+	r, here := &run{site: &site.Site{LastN: -1}}, &room{}
+	me, other := &participant{r: r, room: here, role: &Role{}}, &participant{r: r, room: here, role: &Role{}}
 	r.all = []*participant{me, other}
 	for _, tc := range []struct {
 		name   string
@@ -146,5 +161,37 @@ func TestDeadServer(t *testing.T) {
 	if sum.SilentPeople != 4 || sum.SilentFrom == 0 || sum.Silent < 11*time.Second || sum.Video.Freezes == 0 ||
 		!strings.Contains(text, "on nothing came from the server") || !strings.Contains(text, "4 of 4 participants received nothing at all") {
 		t.Errorf("%d silent for %v, from %v on, %d freezes: %s", sum.SilentPeople, sum.Silent, sum.SilentFrom, sum.Video.Freezes, text)
+	}
+}
+
+// TestNeverHeard: a server whose bridge channel cannot be found by its name
+// forwards nothing from the beginning. That is silence, told in words that
+// name the host.
+func TestNeverHeard(t *testing.T) {
+	if testing.Short() {
+		t.Skip("takes seconds")
+	}
+	address := ""
+	serve(t, func(c *config.Config) { address, c.Domain = c.HTTP.Listen, "nowhere.invalid" })
+	plan := Simple{URL: "http://" + address, Rooms: 1, Participants: 3, Audio: -1, Video: -1, Duration: inTime, RoomPrefix: "deaf"}.Plan()
+	ctx, cancel := context.WithCancel(context.Background())
+	defer cancel()
+	rep, err := Run(ctx, plan, Options{OnSecond: func(s record.Second) {
+		if s.Silent == 3 {
+			cancel()
+		}
+	}})
+	if err != nil {
+		t.Fatal(err)
+	}
+	sum := verdict.Judge(rep)
+	text := strings.Join(sum.Words, " ")
+	if sum.SilentPeople != 3 || sum.Silent != sum.Listened || sum.Listened == 0 {
+		t.Errorf("%d silent, %v of %v", sum.SilentPeople, sum.Silent, sum.Listened)
+	}
+	for _, want := range []string{"Nobody heard or saw anybody", "bridge channel: the name nowhere.invalid cannot be resolved", "put the name into DNS", "public-url", "3 of 3 participants received nothing at all"} {
+		if !strings.Contains(text, want) {
+			t.Errorf("%q is missing in: %s", want, text)
+		}
 	}
 }

@@ -2,6 +2,7 @@ package loadtest
 
 import (
 	"errors"
+	"fmt"
 	"net"
 	"strings"
 	"sync"
@@ -151,7 +152,7 @@ func cause(err error) string {
 	var dns *net.DNSError
 	switch {
 	case errors.As(err, &dns):
-		return "the name cannot be resolved: " + dns.Err
+		return fmt.Sprintf("the name %s cannot be resolved: %s", dns.Name, dns.Err)
 	case errors.As(err, &op):
 		before, _, _ := strings.Cut(err.Error(), op.Error())
 		if i := strings.IndexByte(before, '"'); i >= 0 { // net/http quotes the URL

@@ -89,7 +89,8 @@ type Participant struct {
 
 	// Listened is the time in which it should have received media, by what
 	// others in its room sent, and Silent what of that nothing at all came in;
-	// both in whole seconds of the run, since it had received something.
+	// both in whole seconds of the run, since it had received something, or had
+	// waited for that for some seconds.
 	Listened time.Duration `json:"listened"`
 	Silent   time.Duration `json:"silent"`
 

@@ -134,6 +134,9 @@ func (a Assertion) Check(s *Summary) (ok bool, found string) {
 	if !known && a.metric.sent && s.Sent == 0 {
 		return false, "nothing was sent"
 	}
+	if !known && a.metric.sent && s.nothingCame() {
+		return false, "nothing came"
+	}
 	if !known {
 		return false, "there is no such figure in this test"
 	}

@@ -5,6 +5,8 @@ import (
 	"strconv"
 	"strings"
 	"time"
+
+	"github.com/plenum-conf/plenum/internal/loadtest/record"
 )
 
 // words writes the verdict.
@@ -89,13 +91,33 @@ func (s *Summary) wordsOfMedia(say func(string, ...any), all uint64) {
 
 // wordsOfSilence says who received nothing at all.
 func (s *Summary) wordsOfSilence(say func(string, ...any)) {
-	if s.SilentFrom > 0 {
+	switch {
+	case s.nothingCame():
+		say("Nobody heard or saw anybody: %s packets of media were sent, and none came from the server%s.", Count(s.Sent), s.channelCause())
+	case s.SilentFrom > 0:
 		say("From second %.0f on nothing came from the server.", s.SilentFrom.Seconds())
 	}
 	if s.SilentPeople > 0 {
 		say("%d of %d participants received nothing at all for a second or longer, though they should have: %s of the %s that all together listened.",
 			s.SilentPeople, s.Participants, Brief(s.Silent), Brief(s.Listened))
 	}
+}
+
+// nothingCame reports whether the server forwarded no media to anybody who
+// should have received some.
+func (s *Summary) nothingCame() bool {
+	return s.SilentPeople > 0 && s.Audio.Packets+s.Video.Packets == 0
+}
+
+// channelCause says what most bridge channels suffered from: without one a
+// bridge may forward nothing.
+func (s *Summary) channelCause() string {
+	for _, c := range s.Errors {
+		if c.Step == record.Channel {
+			return ", which may be because of this: " + c.Cause
+		}
+	}
+	return ""
 }
 
 // wordsOfDelay says how long packets took, and of which that is not known.
