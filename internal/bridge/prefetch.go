@@ -22,7 +22,8 @@ const fetchOpener, fetchStates, fetchLast = 8, 5, 2
 // processor has seen everybody else's: most of what such a packet costs is
 // waiting for memory. With 25 rooms of 40 at rest opening it was 22 % of the
 // server's CPU time, of which a tenth was AES. That SSRCs are found without maps,
-// and this, made 3.50 and 3.65 % of a core of 4.27 %.
+// and this, made 3.50 and 3.65 % of a core of 4.27 %. With as many who send digital silence,
+// 23.2 % became 19.6 % when the same was done for RTP.
 func (w *worker) findOwners(n int) {
 	for i := range n {
 		ep := w.byAddr[w.in.Packets[i].Addr]
@@ -43,15 +44,31 @@ func (w *worker) fetchAhead(i int) {
 		prefetch3(unsafe.Pointer(unsafe.SliceData(ep.in.of)))
 	}
 	if ep := w.owner(i + fetchStates); ep != nil {
-		ep.opener.Ahead(prefetch3)
+		enc, rtcp := ep.encodingOf(w.in.Packets[i+fetchStates].Data)
+		ep.opener.Ahead(rtcp, prefetch3)
+		prefetch3(unsafe.Pointer(enc))
 	}
 	if ep := w.owner(i + fetchLast); ep != nil {
-		ep.opener.AheadKeys(prefetch3)
-		if ssrc, ok := rtp.PeekSenderSSRC(w.in.Packets[i+fetchLast].Data); ok {
-			in, _ := ep.in.find(ssrc)
-			prefetch3(unsafe.Pointer(in.enc))
+		enc, rtcp := ep.encodingOf(w.in.Packets[i+fetchLast].Data)
+		ep.opener.AheadKeys(rtcp, prefetch3)
+		if enc != nil && !rtcp {
+			prefetch3(unsafe.Pointer(enc.src))
+			prefetch3(unsafe.Pointer(&enc.dup))
+			prefetch3(unsafe.Pointer(ep.speaker))
+			ep.arrivals.Ahead(prefetch)
 		}
 	}
+}
+
+// encodingOf is what a packet that is still sealed says it is of, nil if that is
+// nothing that is known, and whether it is RTCP.
+func (ep *endpoint) encodingOf(pkt []byte) (e *encoding, rtcp bool) {
+	ssrc, rtcp := rtp.PeekSenderSSRC(pkt)
+	if !rtcp {
+		ssrc, _ = rtp.PeekSSRC(pkt)
+	}
+	in, _ := ep.in.find(ssrc)
+	return in.enc, rtcp
 }
 
 // owner is whose packet i is; nil if that is not to be fetched.

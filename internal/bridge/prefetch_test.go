@@ -1,6 +1,7 @@
 package bridge
 
 import (
+	"encoding/binary"
 	"math/rand/v2"
 	"net/netip"
 	"testing"
@@ -72,6 +73,23 @@ func TestFetchGatheredAllocates(t *testing.T) {
 		w.gathering.now = false
 		if w.arrange(n); len(w.intake.owners) > 0 {
 			t.Error("owners of what has not gathered")
+		}
+	}
+}
+
+// TestEncodingOf: what comes next is found by what a packet says in clear.
+func TestEncodingOf(t *testing.T) {
+	c := newCalmWorker(t)
+	mic := c.sender.sources[0].encodings[0]
+	report := append([]byte(nil), aReport...)
+	binary.BigEndian.PutUint32(report[4:], mic.ssrc)
+	for i, tc := range []struct {
+		pkt  []byte
+		enc  *encoding
+		rtcp bool
+	}{{c.microphone(silence), mic, false}, {report, mic, true}, {aReport, nil, true}, {aVoice, nil, false}, {aCheck, nil, false}, {nil, nil, false}} {
+		if enc, rtcp := c.sender.encodingOf(tc.pkt); enc != tc.enc || rtcp != tc.rtcp {
+			t.Errorf("packet %d is RTCP %v, of %v", i, rtcp, enc)
 		}
 	}
 }

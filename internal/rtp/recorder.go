@@ -3,6 +3,7 @@ package rtp
 import (
 	"encoding/binary"
 	"time"
+	"unsafe"
 
 	"github.com/plenum-conf/plenum/internal/mono"
 	"github.com/plenum-conf/plenum/internal/rtp/renumber"
@@ -58,6 +59,16 @@ func (r *Recorder) Add(seq uint16, at mono.Time) {
 	*r.slot(n) = int64(at)/int64(tccTick) + 1
 	r.start = min(r.start, n)
 	r.pending = true
+}
+
+// Ahead calls fetch with memory that the next packet needs, to be brought into the
+// cache and for nothing else; with nil if there is none.
+func (r *Recorder) Ahead(fetch func(unsafe.Pointer)) {
+	if len(r.arrivals) == 0 {
+		fetch(nil)
+		return
+	}
+	fetch(unsafe.Pointer(r.slot(r.end)))
 }
 
 func (r *Recorder) slot(n int64) *int64 { return &r.arrivals[n&int64(len(r.arrivals)-1)] }

@@ -6,6 +6,7 @@ import (
 	"slices"
 	"testing"
 	"time"
+	"unsafe"
 
 	"github.com/plenum-conf/plenum/internal/mono"
 	"github.com/plenum-conf/plenum/internal/testkit/allocs"
@@ -185,6 +186,22 @@ func pause(r *rand.Rand) time.Duration {
 		return 80 * time.Millisecond
 	}
 	return time.Duration(r.IntN(int(time.Millisecond)))
+}
+
+// TestRecorderAhead: what is to be fetched is what the next packet writes.
+func TestRecorderAhead(t *testing.T) {
+	var r Recorder
+	var got unsafe.Pointer
+	fetch := func(p unsafe.Pointer) { got = p }
+	if r.Ahead(fetch); got != nil {
+		t.Error("of an empty recorder something is fetched")
+	}
+	for i := range 2 * recorderMinCapacity {
+		r.Add(uint16(i), at(i))
+		if r.Ahead(fetch); got != unsafe.Pointer(r.slot(r.end)) {
+			t.Fatal("not the next number's place is fetched")
+		}
+	}
 }
 
 func TestRecorderPolicy(t *testing.T) {

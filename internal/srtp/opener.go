@@ -121,20 +121,30 @@ func (o *Opener) Forget(ssrc uint32) {
 	o.last = nil
 }
 
-// Ahead calls fetch with memory that the next SRTCP packet needs, to be brought
-// into the cache and for nothing else: what is known of SSRCs, the first ones side
-// by side, and the transform.
-func (o *Opener) Ahead(fetch func(unsafe.Pointer)) {
-	fetch(unsafe.Pointer(unsafe.SliceData(o.rtcp.all)))
+// Ahead calls fetch with memory that the next SRTCP or SRTP packet needs, to be
+// brought into the cache and for nothing else: what is known of SSRCs, for RTCP the
+// first ones side by side, for RTP the last one, and the transform.
+func (o *Opener) Ahead(rtcp bool, fetch func(unsafe.Pointer)) {
+	if rtcp {
+		fetch(unsafe.Pointer(unsafe.SliceData(o.rtcp.all)))
+	} else {
+		fetch(unsafe.Pointer(o.last))
+	}
 	fetch(data(&o.suite))
 }
 
 // AheadKeys is Ahead for keys, which the transform has to be there for.
-func (o *Opener) AheadKeys(fetch func(unsafe.Pointer)) {
-	if g, ok := o.suite.(*gcm); ok {
-		fetch(data(&g.rtcp))
-		fetch(unsafe.Add(data(&g.rtcp), gcmTable))
+func (o *Opener) AheadKeys(rtcp bool, fetch func(unsafe.Pointer)) {
+	g, ok := o.suite.(*gcm)
+	if !ok {
+		return
 	}
+	keys := &g.rtp
+	if rtcp {
+		keys = &g.rtcp
+	}
+	fetch(data(keys))
+	fetch(unsafe.Add(data(keys), gcmTable))
 }
 
 // gcmTable is about where the second thing that is needed of a cipher.AEAD lies,

@@ -1,6 +1,7 @@
 package srtp
 
 import (
+	"crypto/cipher"
 	"math/rand/v2"
 	"testing"
 	"unsafe"
@@ -45,7 +46,8 @@ func TestAhead(t *testing.T) {
 		seal, open := pair(t, p)
 		var got []unsafe.Pointer
 		fetch := func(p unsafe.Pointer) { got = append(got, p) }
-		open.Ahead(fetch) // before anything came
+		open.Ahead(true, fetch) // before anything came
+		open.Ahead(false, fetch)
 		buf := make([]byte, 100)
 		n, err := seal.SealRTCP(buf, []byte{0x80, 201, 0, 1, 0, 0, 0, 1})
 		if err == nil {
@@ -54,8 +56,12 @@ func TestAhead(t *testing.T) {
 		if err != nil {
 			t.Fatal(err)
 		}
-		got = nil
-		open.Ahead(fetch)
+		if n, err = seal.SealRTP(buf, append([]byte{0x80, 0, 0, 1, 0, 0, 0, 0, 0, 0, 0, 7}, 1)); err == nil {
+			_, err = open.OpenRTP(buf[:n])
+		}
+		if err != nil {
+			t.Fatal(err)
+		}
 		var suite unsafe.Pointer
 		switch s := open.suite.(type) {
 		case *gcm:
@@ -63,12 +69,16 @@ func TestAhead(t *testing.T) {
 		case *cm:
 			suite = unsafe.Pointer(s)
 		}
-		if len(got) != 2 || got[0] != unsafe.Pointer(open.rtcp.find(1)) || got[1] != suite {
-			t.Errorf("%v", got)
-		}
-		got = nil
-		if open.AheadKeys(fetch); p == AEADAES128GCM && (len(got) != 2 || got[0] == nil) {
-			t.Errorf("keys: %v", got)
+		for rtcp, state := range map[bool]unsafe.Pointer{true: unsafe.Pointer(open.rtcp.find(1)), false: unsafe.Pointer(open.rtp[7])} {
+			got = nil
+			if open.Ahead(rtcp, fetch); len(got) != 2 || got[0] != state || got[1] != suite {
+				t.Errorf("RTCP %v: %v", rtcp, got)
+			}
+			got = nil
+			open.AheadKeys(rtcp, fetch)
+			if g, ok := open.suite.(*gcm); ok && (len(got) != 2 || got[0] != data(map[bool]*cipher.AEAD{true: &g.rtcp, false: &g.rtp}[rtcp])) {
+				t.Errorf("RTCP %v: keys: %v", rtcp, got)
+			}
 		}
 	})
 }
