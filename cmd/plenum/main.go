@@ -102,16 +102,24 @@ type checkCmd struct {
 	File string `arg:"" type:"path" help:"The file to check."`
 }
 
-// Run checks one file, and the files that it names.
+// Run checks one file and the files that it names, and says what serve would
+// say about them.
 func (c checkCmd) Run(out io.Writer) error {
 	cfg, err := config.Load(c.File)
 	if err != nil {
 		return err
 	}
-	if _, err := cfg.HTTP.Pair(); err != nil {
+	found, err := app.Examine(&cfg, time.Now())
+	switch {
+	case err != nil:
 		return fmt.Errorf("%s: %w", c.File, err)
+	case len(found.Mistakes) > 0:
+		return fmt.Errorf("%s has mistakes, and what to beware of:\n%s", c.File, found)
+	case len(found.Beware) > 0:
+		_, err = fmt.Fprintf(out, "%s can be served, and \"plenum serve\" will say:\n%s", c.File, found)
+	default:
+		_, err = fmt.Fprintf(out, "%s is fine.\n", c.File)
 	}
-	_, err = fmt.Fprintf(out, "%s is fine.\n", c.File)
 	return err
 }
 

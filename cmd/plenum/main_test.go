@@ -1,10 +1,17 @@
 package main
 
 import (
+	"crypto/ecdsa"
+	"crypto/elliptic"
+	"crypto/rand"
+	"crypto/x509"
+	"encoding/pem"
+	"math/big"
 	"os"
 	"path/filepath"
 	"strings"
 	"testing"
+	"time"
 
 	"github.com/plenum-conf/plenum/internal/config"
 )
@@ -21,6 +28,15 @@ func TestRun(t *testing.T) {
 	}
 	keyless := filepath.Join(dir, "keyless.yaml")
 	if err := os.WriteFile(keyless, []byte("http: {certificate: "+dir+"/none.pem, key: "+dir+"/none.key}\n"), 0o600); err != nil {
+		t.Fatal(err)
+	}
+	open := filepath.Join(dir, "open.yaml")
+	if err := os.WriteFile(open, []byte("domain: meet.example\nhttp: {listen: \":443\"}\n"), 0o600); err != nil {
+		t.Fatal(err)
+	}
+	writeOld(t, dir)
+	old := filepath.Join(dir, "old.yaml")
+	if err := os.WriteFile(old, []byte("domain: meet.example\nhttp: {certificate: "+dir+"/old.pem, key: "+dir+"/old.key}\n"), 0o600); err != nil {
 		t.Fatal(err)
 	}
 	for _, tc := range []struct {
@@ -46,6 +62,8 @@ func TestRun(t *testing.T) {
 		{"check bad names the line", "config check " + bad, 1, "", "[2:1]"},
 		{"check a certificate that is missing", "config check " + keyless, 1, "", "none.pem: no such file"},
 		{"serve with a certificate that is missing", "serve --http 127.0.0.1:0 --media 127.0.0.1:0 --config " + keyless, 1, "", "none.pem: no such file"},
+		{"check what serve would say", "config check " + open, 0, "can be served, and \"plenum serve\" will say:\n  Beware   browsers refuse camera and microphone on http://meet.example:443: use https", ""},
+		{"check an old certificate", "config check " + old, 1, "", "  BEWARE   the certificate " + dir + "/old.pem ended on 2020-01-02 00:00 UTC, and browsers refuse it: renew it"},
 		{"check missing", "config check " + dir + "/none.yaml", 1, "", "cannot open"},
 		{"serve with a bad flag value", "serve --http nonsense", 1, "", "http.listen"},
 		{"serve with some roles", "serve --roles signal,focus", 1, "", "one process"},
@@ -75,5 +93,30 @@ func TestFlagsGoOverTheFile(t *testing.T) {
 	(&serveCmd{Admin: unset}).overlay(&c)
 	if c.Admin.Listen != config.Default().Admin.Listen {
 		t.Error("an absent --admin turned the admin listener off")
+	}
+}
+
+// writeOld writes a certificate that ended in 2020, old.pem, with its key,
+// old.key.
+func writeOld(t *testing.T, dir string) {
+	t.Helper()
+	key, err := ecdsa.GenerateKey(elliptic.P256(), rand.Reader)
+	if err != nil {
+		t.Fatal(err)
+	}
+	ended := time.Date(2020, 1, 2, 0, 0, 0, 0, time.UTC)
+	about := &x509.Certificate{SerialNumber: big.NewInt(1), NotBefore: ended.Add(-time.Hour), NotAfter: ended, DNSNames: []string{"meet.example"}}
+	cert, err := x509.CreateCertificate(rand.Reader, about, about, key.Public(), key)
+	if err != nil {
+		t.Fatal(err)
+	}
+	private, err := x509.MarshalPKCS8PrivateKey(key)
+	if err != nil {
+		t.Fatal(err)
+	}
+	for name, block := range map[string]*pem.Block{"old.pem": {Type: "CERTIFICATE", Bytes: cert}, "old.key": {Type: "PRIVATE KEY", Bytes: private}} {
+		if err := os.WriteFile(filepath.Join(dir, name), pem.EncodeToMemory(block), 0o600); err != nil {
+			t.Fatal(err)
+		}
 	}
 }

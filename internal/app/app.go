@@ -49,7 +49,8 @@ type App struct {
 	http    *http.Server
 	admin   *http.Server
 
-	public string // the URL people open, without a slash at the end
+	pair   *tls.Certificate // of the public listener, nil without TLS
+	public string           // the URL people open, without a slash at the end
 	signal *signal.Server
 	focus  *focus.Focus
 	bridge *bridge.Bridge
@@ -78,14 +79,13 @@ func (a *App) listen() (err error) {
 	if a.httpLn, err = net.Listen("tcp", a.cfg.HTTP.Listen); err != nil {
 		return fmt.Errorf("cannot open the public listener (http.listen): %w%s", err, hint(err, "--http ADDR:PORT"))
 	}
-	pair, err := a.cfg.HTTP.Pair()
-	if err != nil {
+	if a.pair, err = a.cfg.HTTP.Pair(); err != nil {
 		return err
 	}
-	if pair != nil {
-		a.httpLn = tls.NewListener(a.httpLn, &tls.Config{Certificates: []tls.Certificate{*pair}, MinVersion: tls.VersionTLS12, NextProtos: []string{"http/1.1"}})
+	if a.pair != nil {
+		a.httpLn = tls.NewListener(a.httpLn, &tls.Config{Certificates: []tls.Certificate{*a.pair}, MinVersion: tls.VersionTLS12, NextProtos: []string{"http/1.1"}})
 	}
-	a.public = publicURL(a.cfg, a.httpLn.Addr())
+	a.public = publicURL(a.cfg, a.httpLn.Addr().String())
 	if a.cfg.Admin.Listen == "" {
 		return nil
 	}
@@ -110,7 +110,7 @@ func hint(err error, flag string) string {
 
 // publicURL is what people type: the configured URL, or one made of domain,
 // port and whether there is a certificate.
-func publicURL(c *config.Config, addr net.Addr) string {
+func publicURL(c *config.Config, listen string) string {
 	if c.PublicURL != "" {
 		return strings.TrimRight(c.PublicURL, "/")
 	}
@@ -118,7 +118,7 @@ func publicURL(c *config.Config, addr net.Addr) string {
 	if c.HTTP.Certificate != "" {
 		scheme, port = "https", "443"
 	}
-	_, p, _ := net.SplitHostPort(addr.String())
+	_, p, _ := net.SplitHostPort(listen)
 	u := url.URL{Scheme: scheme, Host: c.Domain}
 	if p != port {
 		u.Host = net.JoinHostPort(c.Domain, p)

@@ -2,6 +2,7 @@ package app
 
 import (
 	"context"
+	"fmt"
 	"io"
 	"log/slog"
 	"net"
@@ -14,7 +15,6 @@ import (
 )
 
 func TestPublicURL(t *testing.T) {
-	at := func(port int) net.Addr { return &net.TCPAddr{IP: net.IPv4zero, Port: port} }
 	for _, tc := range []struct {
 		name   string
 		change func(*config.Config)
@@ -29,38 +29,9 @@ func TestPublicURL(t *testing.T) {
 	} {
 		c := config.Default()
 		tc.change(&c)
-		if got := publicURL(&c, at(tc.port)); got != tc.want {
+		if got := publicURL(&c, fmt.Sprintf("[::]:%d", tc.port)); got != tc.want {
 			t.Errorf("%s: %s, want %s", tc.name, got, tc.want)
 		}
-	}
-}
-
-func TestWarnings(t *testing.T) {
-	for _, tc := range []struct {
-		name   string
-		change func(*config.Config)
-		want   []string // one of each warning's words, in order
-	}{
-		{"local", func(*config.Config) {}, nil},
-		{"plain http for others", func(c *config.Config) { c.Domain, c.HTTP.Listen = "meet.example", "0.0.0.0:80" }, []string{"refuse camera", "no accounts"}},
-		{"others are sent to their own machines", func(c *config.Config) { c.HTTP.Listen = ":8080" }, []string{"--domain", "no accounts"}},
-		{"behind a proxy", func(c *config.Config) { c.PublicURL = "https://meet.example" }, nil},
-		{"open admin", func(c *config.Config) { c.Admin.Listen = "0.0.0.0:8081" }, []string{"no login"}},
-	} {
-		t.Run(tc.name, func(t *testing.T) {
-			c := config.Default()
-			tc.change(&c)
-			a := &App{cfg: &c, public: publicURL(&c, &net.TCPAddr{Port: 8080}), adminLn: &net.TCPListener{}}
-			got := a.warnings()
-			if len(got) != len(tc.want) {
-				t.Fatalf("got %q, want %d", got, len(tc.want))
-			}
-			for i, w := range tc.want {
-				if !strings.Contains(got[i], w) {
-					t.Errorf("%q does not mention %q", got[i], w)
-				}
-			}
-		})
 	}
 }
 

@@ -2,10 +2,8 @@ package app
 
 import (
 	"fmt"
-	"net"
-	"net/netip"
-	"net/url"
 	"strings"
+	"time"
 )
 
 // Banner says, for a person at a terminal, what runs, where to go, what
@@ -29,13 +27,10 @@ func (a *App) Banner() string {
 		fmt.Fprintf(&b, "  Admin    %s\n", a.AdminURL())
 	}
 	fmt.Fprintf(&b, "  Memory   %s\n", a.memory.Why)
-	if w := a.warnings(); len(w) > 0 {
-		b.WriteString("\n")
-		for _, line := range w {
-			fmt.Fprintf(&b, "  Beware   %s\n", line)
-		}
-	}
 	b.WriteString("\n")
+	if f := examine(a.cfg, a.public, a.pair, time.Now()); len(f.Mistakes)+len(f.Beware) > 0 {
+		b.WriteString(f.String() + "\n")
+	}
 	return b.String()
 }
 
@@ -45,39 +40,4 @@ func (a *App) candidates() []string {
 		return nil
 	}
 	return a.bridge.Candidates()
-}
-
-// warnings lists what is unsafe or cannot work in the present setting.
-func (a *App) warnings() []string {
-	var w []string
-	u, _ := url.Parse(a.public)
-	if u != nil && u.Scheme == "http" && !isLocal(u.Hostname()) {
-		w = append(w, fmt.Sprintf("browsers refuse camera and microphone on %s: use https (http.certificate, or a proxy and public-url).", a.public))
-	}
-	if u != nil && isLocal(u.Hostname()) && !isLocal(hostOf(a.cfg.HTTP.Listen)) {
-		w = append(w, fmt.Sprintf("the public listener %s is reachable from outside, but clients are told to use %s: set --domain.", a.cfg.HTTP.Listen, a.public))
-	}
-	if !isLocal(hostOf(a.cfg.HTTP.Listen)) {
-		w = append(w, "anybody who reaches this server can open rooms: there are no accounts yet.")
-	}
-	if a.adminLn != nil && !isLocal(hostOf(a.cfg.Admin.Listen)) {
-		w = append(w, fmt.Sprintf("the admin listener %s has no login and is not on loopback.", a.cfg.Admin.Listen))
-	}
-	return w
-}
-
-func hostOf(listen string) string {
-	host, _, err := net.SplitHostPort(listen)
-	if err != nil {
-		return listen
-	}
-	return host
-}
-
-func isLocal(host string) bool {
-	if host == "localhost" || strings.HasSuffix(host, ".localhost") {
-		return true
-	}
-	ip, err := netip.ParseAddr(host)
-	return err == nil && ip.IsLoopback()
 }

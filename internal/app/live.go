@@ -24,7 +24,8 @@ func (a *App) live() []admin.Figure {
 	}
 	f := memory.ReadFigures()
 	return append(all, admin.Figure{
-		Name: "Memory", Value: fmt.Sprintf("%d MB", f.Total>>20), Note: fmt.Sprintf("of which %d MB are in use; %s", f.Live>>20, a.memory.Why),
+		Name: "Memory", Value: megabytes(f.Total),
+		Note: fmt.Sprintf("held by the process: %s lived after the last collection, and with what has come since the heap holds %s; %s", megabytes(f.Live), megabytes(f.Objects), a.memory.Why),
 	})
 }
 
@@ -36,11 +37,27 @@ func (a *App) liveMedia() []admin.Figure {
 		note = fmt.Sprintf("99 %% of packets of the last ten seconds were here no longer than that, half of them %s", short(b.Delays.Quantile(0.5)))
 	}
 	return []admin.Figure{
-		{Name: "Participants with media", Value: fmt.Sprint(b.Endpoints), Note: fmt.Sprintf("in %d conferences on this bridge", b.Conferences)},
+		{Name: "Participants with media", Value: fmt.Sprint(b.Endpoints), Note: fmt.Sprintf("in %s on this bridge", conferences(b.Conferences))},
 		{Name: "Packets in, out", Value: fmt.Sprintf("%d, %d a second", b.PacketsIn, b.PacketsOut)},
 		{Name: "Delay", Value: delay, Note: note},
 		{Name: "Busiest worker", Value: fmt.Sprintf("%.0f %%", 100*b.Busy), Note: "part of the last second in which it did not wait"},
 	}
+}
+
+func conferences(n int) string {
+	if n == 1 {
+		return "1 conference"
+	}
+	return fmt.Sprintf("%d conferences", n)
+}
+
+// megabytes writes so many bytes with two digits at least.
+func megabytes(n uint64) string {
+	v := float64(n) / (1 << 20)
+	if v < 9.95 {
+		return fmt.Sprintf("%.1f MB", v)
+	}
+	return fmt.Sprintf("%.0f MB", v)
 }
 
 // short writes a duration with two digits or so.

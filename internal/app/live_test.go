@@ -52,6 +52,9 @@ func TestAdminShowsWhatRuns(t *testing.T) {
 		if names = append(names, f.Name); f.Value == "" {
 			t.Errorf("%s has no value", f.Name)
 		}
+		if f.Name == "Memory" && !regexp.MustCompile(`^held by the process: \d+(\.\d)? MB lived after the last collection, .* the heap holds \d+(\.\d)? MB; `).MatchString(f.Note) {
+			t.Errorf("memory is told as %q", f.Note)
+		}
 	}
 	if got, want := strings.Join(names, ", "), "Rooms, People connected, Conferences, Participants with media, Packets in, out, Delay, Busiest worker, Memory"; got != want {
 		t.Errorf("figures %s", got)
@@ -65,6 +68,18 @@ func TestAdminShowsWhatRuns(t *testing.T) {
 	}
 	if strings.Contains(string(tree), ": null") {
 		t.Errorf("a list is null in\n%s", tree)
+	}
+}
+
+// TestMegabytes: small amounts are not rounded to something else.
+func TestMegabytes(t *testing.T) {
+	for n, want := range map[uint64]string{0: "0.0 MB", 1_971_322: "1.9 MB", 20_600_000: "20 MB", 10_432_000: "9.9 MB", 10_440_000: "10 MB", 3 << 30: "3072 MB"} {
+		if got := megabytes(n); got != want {
+			t.Errorf("%d bytes: %s, want %s", n, got, want)
+		}
+	}
+	if conferences(0) != "0 conferences" || conferences(1) != "1 conference" {
+		t.Error(conferences(0), conferences(1))
 	}
 }
 

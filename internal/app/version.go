@@ -14,10 +14,24 @@ func Version() string {
 	if !ok {
 		return "unknown"
 	}
-	for _, s := range info.Settings {
-		if s.Key == "vcs.revision" && len(s.Value) >= 12 {
-			return "development, commit " + s.Value[:12]
+	return versionOf(info.Settings)
+}
+
+// versionOf is the version of a build that is no release, by what the compiler
+// wrote into it: nothing where it was told to (-buildvcs=false), or found no
+// repository.
+func versionOf(settings []debug.BuildSetting) string {
+	commit, change := "", ""
+	for _, s := range settings {
+		switch {
+		case s.Key == "vcs.revision":
+			commit = s.Value[:min(len(s.Value), 12)]
+		case s.Key == "vcs.modified" && s.Value == "true":
+			change = ", with changes"
 		}
 	}
-	return "development"
+	if commit == "" {
+		return "development, of no known commit"
+	}
+	return "development, commit " + commit + change
 }

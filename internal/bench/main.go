@@ -139,7 +139,11 @@ func printRows(all []row, runs int) {
 		last = r.section
 		fmt.Printf("  %-54s %d x %.0f s\n", r.name, r.times(runs), r.takes.Seconds())
 	}
-	fmt.Printf("%d rows, about %.0f minutes\n", len(all), lasts(all, runs).Minutes())
+	noun := "rows"
+	if len(all) == 1 {
+		noun = "row"
+	}
+	fmt.Printf("%d %s, about %.0f minutes\n", len(all), noun, lasts(all, runs).Minutes())
 }
 
 // renderCommand writes the table for people from what was measured.

@@ -1,6 +1,8 @@
 package focus
 
 import (
+	"strings"
+
 	"github.com/plenum-conf/plenum/internal/colibri"
 	"github.com/plenum-conf/plenum/internal/jingle"
 	"github.com/plenum-conf/plenum/internal/media"
@@ -234,5 +236,5 @@ func reasonOf(m *jingle.Message) string {
 	if m.Reason == nil {
 		return ""
 	}
-	return m.Reason.Condition + " " + m.Reason.Text
+	return strings.TrimSpace(m.Reason.Condition + " " + m.Reason.Text)
 }

@@ -238,8 +238,9 @@ func TestPlainLines(t *testing.T) {
 
 func TestText(t *testing.T) {
 	r := sample(40, 5)
+	r.Participants[7].Alone = true
 	text := Text(verdict.Judge(r), []Check{{Text: "loss<1%", OK: true, Found: "it is 0 %"}, {Text: "failed=1", Found: "it is 0"}})
-	for _, want := range []string{"All 40 participants", "ok      loss<1%: it is 0 %", "FAILED  failed=1: it is 0", "ice: <b>trouble 0</b>", "40 streams of audio", "Somebody & 0 in <room>: ice", "into the call"} {
+	for _, want := range []string{"All 40 participants", "ok      loss<1%: it is 0 %", "FAILED  failed=1: it is 0", "ice: <b>trouble 0</b>", "40 streams of audio", "Somebody & 0 in <room>: ice", "into the call", "\n  The step \"offer\" leaves out one participant"} {
 		if !strings.Contains(text, want) {
 			t.Errorf("%q is missing in\n%s", want, text)
 		}

@@ -37,6 +37,9 @@ func Text(s *verdict.Summary, checks []Check) string {
 		for i := range s.Steps {
 			line("  %-17s %s", s.Steps[i].Step, spread(&s.Steps[i].Took))
 		}
+		if note := s.NoteOnSteps(); note != "" {
+			line("  %s", note)
+		}
 	}
 	for _, k := range []struct {
 		name string

@@ -25,6 +25,7 @@ type Summary struct {
 
 	Join  record.Histogram // from the beginning until in the call; waiting for other people is left out
 	Steps []StepSum        // in the order of record.Steps; steps nobody took are left out
+	First int              // that are left out of the step of the offer, as they came into an empty room
 
 	Audio, Video Kind
 	Listened     time.Duration    // of all together, in which they should have received media
@@ -244,6 +245,7 @@ func JoinTime(p *record.Participant) (time.Duration, bool) {
 func (s *Summary) steps(p *record.Participant, all map[record.Step]*StepSum) {
 	for _, t := range p.Steps {
 		if t.Step == record.Offer && p.Alone {
+			s.First++
 			continue
 		}
 		sum := all[t.Step]

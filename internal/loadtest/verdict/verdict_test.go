@@ -143,6 +143,15 @@ func TestAlone(t *testing.T) {
 	if s.Join.Max() != 30*time.Second || s.step(record.Offer) != nil { // the offer took ten
 		t.Errorf("%v, %+v", s.Join.Max(), s.step(record.Offer))
 	}
+	if s.NoteOnSteps() != `The step "offer" leaves out one participant who was first in a room, and was offered a session when the next one came.` {
+		t.Error(s.NoteOnSteps())
+	}
+	if s := Judge(report(p, p, joined(1, ms))); !strings.Contains(s.NoteOnSteps(), "leaves out 2 participants who were first in their rooms") {
+		t.Error(s.NoteOnSteps())
+	}
+	if s := Judge(report(joined(1, ms))); s.NoteOnSteps() != "" {
+		t.Error(s.NoteOnSteps())
+	}
 	p.State, p.Steps = record.InRoom, p.Steps[:3]
 	if s := Judge(report(p)); s.Unfinished != 0 || s.Joined != 1 || s.InCall != 0 || len(s.People[0].Reasons) > 0 {
 		t.Errorf("%+v", s)

@@ -50,6 +50,17 @@ func (s *Summary) wordsOfJoining(say func(string, ...any)) {
 	}
 }
 
+// NoteOnSteps says whom a step leaves out, "" if nobody.
+func (s *Summary) NoteOnSteps() string {
+	switch s.First {
+	case 0:
+		return ""
+	case 1:
+		return `The step "offer" leaves out one participant who was first in a room, and was offered a session when the next one came.`
+	}
+	return fmt.Sprintf(`The step "offer" leaves out %s participants who were first in their rooms, and were offered a session when the next one came.`, Count(uint64(s.First)))
+}
+
 // Into is what participants join: the call, or the room if all of them decline
 // media.
 func (s *Summary) Into() string {
