@@ -4,6 +4,7 @@ import (
 	"bytes"
 	"crypto/x509"
 	"encoding/pem"
+	"fmt"
 	"math/rand/v2"
 	"net/http/httptest"
 	"os"
@@ -60,6 +61,12 @@ func TestParse(t *testing.T) {
 		{name: "bad limits", yaml: "media:\n  conference-last-n-limits: {20: -2}\n  loudest: {speakers: -1}\n", errHas: []string{"conference-last-n-limits: 20: -2", "media.loudest.speakers"}},
 		{name: "unknown key names its line", yaml: "domain: a.example\nmedai:\n  listen: :1\n", errHas: []string{"[2:1]", "medai"}},
 		{name: "unknown nested key", yaml: "domain: a.example\nmedia:\n  lisen: :1\n", errHas: []string{"[3:3]", `"lisen" here; did you mean listen?`}},
+		{name: "several mistakes", yaml: "domian: x\nmedai: {}\nhttp:\n  lisen: ':1'\n  listen: [a]\nsignal: {max-frame: lots, hibernation: soon, history: 5}\n",
+			errHas: []string{"[1:1] there is no key \"domian\" here; did you mean domain?", "[2:1] there is no key \"medai\"", "[4:3] there is no key \"lisen\"", "[5:11] this must be a text", "[6:21] this must be a whole number", "[6] \"soon\""}},
+		{name: "one mistake after the other", yaml: "domian: x\nmedia: {loudest: {abvoe: 3, spaekers: 3}}\n", errHas: []string{"[2:19]", "[2:29]"}},
+		{name: "a mistake in a list", yaml: "roles: [signal, {a: 1}]\nmedai: 1\n", errHas: []string{"[1:", "[2:1]"}},
+		{name: "a tab", yaml: "http:\n\tlisten: ':1'\n", errHas: []string{"[2:1] there is a tab, where only spaces may be: indent with spaces\n"}},
+		{name: "a tab after a value", yaml: "domain: a.example\t# ours\n", want: func(c *Config) bool { return c.Domain == "a.example" }},
 		{name: "nearly a section", yaml: "htpp:\n  listen: :1\n", errHas: []string{"[1:1]", "did you mean http?"}},
 		{name: "nearer than the first that is near", yaml: "admain: {}\n", errHas: []string{"mean admin?"}},
 		{name: "short and not alike", yaml: "tap: 1\n", errHas: []string{"plenum config describe"}},
@@ -108,6 +115,30 @@ func TestParse(t *testing.T) {
 				}
 			}
 		})
+	}
+}
+
+// TestMistakesInOrder: whatever the decoder comes upon first, mistakes are told
+// by line, and no more of them than anybody reads.
+func TestMistakesInOrder(t *testing.T) {
+	var file strings.Builder
+	for i := range 3 * maxMistakes {
+		fmt.Fprintf(&file, "unknown%d: 1\n", i)
+	}
+	c := Default()
+	err := Parse([]byte(file.String()), &c)
+	if err == nil || strings.Count(err.Error(), "there is no key") != maxMistakes {
+		t.Fatal(err)
+	}
+	c = Default()
+	err = Parse([]byte("medai: 1\nroles: x\nhtpp: 1\nweb: {p2p: yes}\n"), &c)
+	last := -1
+	for _, line := range []string{"[1:1]", "[2:8]", "[3:1]", "[4:12]"} {
+		at := strings.Index(err.Error(), line)
+		if at <= last {
+			t.Errorf("%s is not where it should be:\n%v", line, err)
+		}
+		last = at
 	}
 }
 

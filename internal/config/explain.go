@@ -28,6 +28,9 @@ func explain(err error, file []byte) error {
 	if errors.As(err, &unknown) {
 		return errors.New(strings.Replace(text, unknown.GetMessage(), noKey(unknown.Token.Value), 1))
 	}
+	if before, after, ok := strings.Cut(text, "found character '\t' that cannot start any token"); ok {
+		return errors.New(before + "there is a tab, where only spaces may be: indent with spaces" + after)
+	}
 	return errors.New(wrongType.ReplaceAllStringFunc(text, func(s string) string {
 		if w := wanted[wrongType.FindStringSubmatch(s)[1]]; w != "" {
 			return w

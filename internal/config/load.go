@@ -52,7 +52,7 @@ func Parse(b []byte, c *Config) error {
 			return errors.New("there is a second document behind a line of ---, which would be ignored: join the two")
 		}
 	case !errors.Is(err, io.EOF):
-		return explain(err, b)
+		return mistakes(err, b)
 	}
 	if c.Focus.SourceSignalingDelays == nil {
 		c.Focus.SourceSignalingDelays = delays
