@@ -6,7 +6,6 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
-	"maps"
 	"os"
 	"os/exec"
 	"path/filepath"
@@ -177,21 +176,31 @@ func commit() string {
 	return name
 }
 
-// line is a run in one line: what the tables of its section show, in their
-// order, and then the rest by name.
-func (f figures) line(title string) string {
-	var columns []string
+// width is how long lines in the terminal are, about.
+const width = 110
+
+// lines are what the tables of a run's section show, in their order. The rest is
+// in performance.json.
+func (f figures) lines(title string) string {
+	var text, line string
 	for _, s := range sections {
-		if s.title == title {
-			columns = slices.Concat(s.tables...)
+		if s.title != title {
+			continue
+		}
+		for _, column := range slices.Concat(s.tables...) {
+			v, ok := f[column]
+			if !ok {
+				continue
+			}
+			word := column + " " + number(v)
+			if line != "" && len(line)+len(word) > width {
+				text, line = text+line+",\n", ""
+			}
+			if line != "" {
+				line += ", "
+			}
+			line += word
 		}
 	}
-	rest := slices.DeleteFunc(slices.Sorted(maps.Keys(f)), func(k string) bool { return slices.Contains(columns, k) })
-	var parts []string
-	for _, k := range append(columns, rest...) {
-		if v, ok := f[k]; ok {
-			parts = append(parts, fmt.Sprintf("%s %s", k, number(v)))
-		}
-	}
-	return strings.Join(parts, ", ")
+	return strings.ReplaceAll(text+line, "\n", "\n    ")
 }

@@ -34,6 +34,44 @@ func (e *entry) cut(all []entry) bool {
 	return ok && part < wholeVideo
 }
 
+// settles is how busy a worker is where its limit settles, at the least
+// (ARCHITECTURE.md, "When it is too much").
+const settles = 0.8
+
+// limits says of each row of which a part was cut what the worker went by.
+func limits(out *strings.Builder, entries, all []entry) {
+	var lines []string
+	for i := range entries {
+		if e := &entries[i]; e.cut(all) {
+			lines = append(lines, fmt.Sprintf("- %s: %s.", e.Name, e.limitedBy()))
+		}
+	}
+	if len(lines) > 0 {
+		fmt.Fprintf(out, "\nOf what was cut, the worker's reasons:\n\n%s\n", strings.Join(lines, "\n"))
+	}
+}
+
+// limitedBy is what limited a row of which a part was cut.
+func (e *entry) limitedBy() string {
+	busy, ok := median(e.Runs, workerBusy)
+	if !ok {
+		return "how busy the worker was, and what limit it had set, was not measured"
+	}
+	words := []string{fmt.Sprintf("it was %.0f %% busy", 100*busy)}
+	for _, l := range []struct{ column, what string }{{videoLimit, "video packets a second"}, {voiceLimit, "voices of each conference"}} {
+		if limit, ok := median(e.Runs, l.column); ok {
+			words = append(words, fmt.Sprintf("let a receiver have %s %s", number(limit), l.what))
+		}
+	}
+	switch {
+	case len(words) == 1:
+		words = append(words, "had no limit any more at the end")
+	case busy < settles:
+		words = append(words, "was not full: video was still coming back, or room was kept for voices")
+	}
+	return strings.Join(words, ", ")
+}
+
 // voiceCame is which part came of what is said where nobody has a camera. In
 // rooms with few microphones all of them are forwarded.
 func (e *entry) voiceCame() (float64, bool) {

@@ -67,7 +67,7 @@ func TestCutRows(t *testing.T) {
 	}}))
 	for _, want := range []string{
 		"x-axis \"rooms\" [1, 10]\n", "```\n\nNot in it: 100 and 300 rooms. ", "| 130 |", "| 20.0, cut |", "| 0, cut |",
-		"| rooms of 40, four cameras | 640 |", "nothing is told from it: rooms of 5, one camera (a part was cut).\n",
+		"| rooms of 40, four cameras | 640 |", "- 230 x 5, 1 camera, tile: how busy the worker was, and what limit it had set, was not measured.\n", "nothing is told from it: rooms of 5, one camera (a part was cut).\n",
 	} {
 		if !strings.Contains(text, want) {
 			t.Errorf("no %q in\n%s", want, text[len(head):])
@@ -93,6 +93,23 @@ func TestCutVariants(t *testing.T) {
 		all := []entry{base, large, seen(costSection, variedRow, 159), tc.row}
 		if got := tc.row.cut(all); got != tc.cut {
 			t.Errorf("%+v: %v", tc.row, got)
+		}
+	}
+}
+
+// TestLimitedBy: what is said of a row that was cut is what was measured.
+func TestLimitedBy(t *testing.T) {
+	for want, f := range map[string]figures{
+		"how busy the worker was, and what limit it had set, was not measured": {"server cores": 0.69},
+		"it was 85 % busy, let a receiver have 36.0 video packets a second, let a receiver have 2.00 voices of each conference": {
+			workerBusy: 0.85, videoLimit: 36, voiceLimit: 2},
+		"it was 69 % busy, let a receiver have 520 video packets a second, was not full: video was still coming back, or room was kept for voices": {
+			workerBusy: 0.69, videoLimit: 520},
+		"it was 69 % busy, had no limit any more at the end": {workerBusy: 0.69},
+	} {
+		e := entry{Runs: []figures{f}}
+		if got := e.limitedBy(); got != want {
+			t.Errorf("%s, want %s", got, want)
 		}
 	}
 }

@@ -2,18 +2,26 @@ package main
 
 import (
 	"fmt"
+	"math"
 	"strings"
 )
 
-// held are rows from which can be told what a core holds: those of delays, which
-// are meant to keep it as busy as that, and voices alone.
-var held = []struct{ section, row, what string }{
-	{delaySection, fives.name(), "rooms of 5, one camera"},
-	{delaySection, tens.name(), "rooms of 10, two cameras"},
-	{delaySection, middling.name(), "rooms of 40, four cameras"},
-	{delaySection, hundreds.name(), "rooms of 100, five cameras"},
-	{delaySection, largest.name(), fmt.Sprintf("rooms of 300, %d cameras", largest.cameras)},
-	{costSection, audioRow, "rooms of 40, audio only"},
+// kind is a row from which can be told what a core holds: those of delays, which
+// are meant to keep it as busy as that, and those of what a packet costs.
+type kind struct {
+	section, row, what string
+	each               float64 // KB to give the server for each of these people (docs/memory.md)
+}
+
+var held = []kind{
+	{delaySection, fives.name(), "rooms of 5, one camera", watching},
+	{delaySection, tens.name(), "rooms of 10, two cameras", watching},
+	{delaySection, middling.name(), "rooms of 40, four cameras", watching},
+	{delaySection, hundreds.name(), "rooms of 100, five cameras", watching},
+	{delaySection, largest.name(), fmt.Sprintf("rooms of 300, %d cameras", largest.cameras), watching},
+	{delaySection, webinars.name(), "webinars of 300, three cameras", watching},
+	{costSection, largeRow, "rooms of 40, one camera, large, a real one's bits", watching},
+	{costSection, audioRow, "rooms of 40, four microphones, no camera", listening},
 }
 
 const (
@@ -21,32 +29,79 @@ const (
 	// Of a core that does much less, or much more, nothing is told: the cost of a
 	// packet falls with the number of packets.
 	leastTold, mostTold = 0.5, 0.85
-	// ground is what a server takes with nobody in, and room for garbage at
-	// the most, in MB (docs/memory.md).
-	ground = 30 + 128
+	// What docs/memory.md counts: MB of a server with nobody in, KB for who is sent
+	// video and for all others, and how many times that is given to it.
+	alone, watching, listening, spare = 64, 100, 40, 1.5
 )
+
+// given is how much memory to give a server to whose people belongs so much, in
+// MB, as docs/memory.md counts it.
+func given(ofPeople float64) float64 { return spare * (alone + ofPeople) }
+
+// capacity is what a core holds of one kind when it is as busy as is comfortable.
+type capacity struct {
+	people  float64
+	rate    float64 // Mbit/s, both ways together
+	perHead float64 // KB of memory
+}
+
+// capacity tells it from a row in which so much of a core was busy.
+func (e *entry) capacity(cores, each float64) (capacity, bool) {
+	var rooms, people int
+	_, err := fmt.Sscanf(e.Name, "%d x %d", &rooms, &people)
+	rate, said := median(e.Runs, "Mbit/s")
+	live, weighed := median(e.Runs, "live KB each")
+	if err != nil || !said || !weighed || cores <= 0 {
+		return capacity{}, false
+	}
+	times := comfortable / cores
+	return capacity{times * float64(rooms*people), times * rate, max(each, live)}, true
+}
+
+// line is a line of the table.
+func (c capacity) line(what string, e *entry) string {
+	at := cell(e.Runs, "server cores")
+	if len(e.Runs) == 1 {
+		at += ", once"
+	}
+	return fmt.Sprintf("| %s | %s | %s | %s | %s |", what, number(c.people), number(c.rate), number(given(c.people*c.perHead/1024)), at)
+}
 
 const holdsIntro = `
 ## What a core holds
 
-How many people one core of this machine carries when it is 70 %% busy; what the network takes then, both ways together; and
-how much memory to give the server, its room for garbage included. This is told from rows measured below, in proportion from
-how busy the core was there ("measured at", in cores). The load's cameras send few bits: count one to two megabits a second for
-each person who looks at a large picture of a real one. On another machine the proportions hold better than the numbers:
-measure one row there (` + "`./bench -only '^%s$'`" + `). With more than a core can carry the server lets
-people in later and sends less video; audio suffers last.
+| | people | Mbit/s | MB | measured at |
+|---|---:|---:|---:|---:|
+%s
 
-| | people | Mbit/s | MB | measured at | mean run |
-|---|---:|---:|---:|---:|---:|
+- People: how many one core of this machine carries when it is 70 %% busy. With more the server lets people in later and sends
+  less video; audio suffers last. It is told in proportion from a row below, where so much of a core was busy ("measured at", in
+  cores). All people of a room see all its cameras, as tiles or, where it says "large", one on the whole screen. With each
+  camera goes a microphone, and all others of the room have neither, as in a webinar.
+- Mbit/s: what the network takes then, both ways together, with the load's cameras, which send 90, 230 and 550 kbit/s. Real ones
+  send about twice that: plan with twice the column, and one to two Mbit/s instead of it for each person who looks at one large
+  picture. Neither comes on top of the column. Where it says "a real one's bits", the column is what real ones take. Real
+  thumbnails are a packet a picture as well; larger ones are several, which leave together and cost less each.
+- MB: the memory to give a server with these people, by the formula of [memory.md](memory.md), or with what was measured of each
+  if that was more. A part of it is room for garbage, for which the process takes up to 128 MB where there is more.
+- Rooms of another size: take the line beside it that holds fewer people.
+- Different meetings on one core: the parts of it add up. Half of the people of one line and half of those of another fill it.
+- Several cores: each has one worker, and a new room goes to the one with least to do, so that people and Mbit/s of cores add up.
+  That is the design, and was not measured. A room that one core cannot carry is spread over several (ARCHITECTURE.md, "When one
+  core is not enough"): %s.
+- People who come at once take CPU time too, %s.
+- Another machine: the proportions hold better than the numbers. Measure one row there, with two cores and nothing else to do,
+  and compare its "server cores"; with half of them a core holds twice as many: ` + "`./bench -only '^%s$' -runs 2 -out /tmp/bench`" + `.
 `
 
 // holds writes what can be told of a core, if anything was measured.
 func holds(out *strings.Builder, entries []entry) {
 	var lines, refused, absent []string
+	known, sample := map[string]capacity{}, ""
 	for _, h := range held {
 		e := find(entries, h.section, h.row)
 		cores, _ := median(e.Runs, "server cores")
-		line, ok := e.holds(cores)
+		c, ok := e.capacity(cores, h.each)
 		switch {
 		case !ok:
 			absent = append(absent, h.what)
@@ -55,31 +110,71 @@ func holds(out *strings.Builder, entries []entry) {
 		case cores < leastTold || cores > mostTold:
 			refused = append(refused, fmt.Sprintf("%s (measured at %s cores, which is too far from %g)", h.what, number(cores), comfortable))
 		default:
-			lines = append(lines, fmt.Sprintf("| %s | %s |", h.what, line))
+			lines, known[h.row] = append(lines, c.line(h.what, &e)), c
+			if sample == "" || h.row == middling.name() {
+				sample = h.row
+			}
 		}
 	}
-	if len(lines) > 0 {
-		fmt.Fprintf(out, holdsIntro+"%s\n", middling.name(), strings.Join(lines, "\n"))
+	if len(lines) == 0 {
+		return
 	}
-	if len(lines) > 0 && len(absent) > 0 {
+	fmt.Fprintf(out, holdsIntro+"%s", strings.Join(lines, "\n"), spreadRoom(entries), coming(entries), sample, example(known))
+	if len(absent) > 0 {
 		fmt.Fprintf(out, "\nNot measured: %s.\n", strings.Join(absent, "; "))
 	}
-	if len(lines) > 0 && len(refused) > 0 {
+	if len(refused) > 0 {
 		fmt.Fprintf(out, "\nMeasured, but nothing is told from it: %s.\n", strings.Join(refused, "; "))
 	}
 }
 
-// holds is a line of the table, without its title, from a row in which so much
-// of a core was busy.
-func (e *entry) holds(cores float64) (string, bool) {
-	var rooms, people int
-	_, err := fmt.Sscanf(e.Name, "%d x %d", &rooms, &people)
-	rate, said := median(e.Runs, "Mbit/s")
-	live, weighed := median(e.Runs, "live KB each")
-	if err != nil || !said || !weighed || cores <= 0 {
-		return "", false
+// spreadRoom is what was measured of a room on two cores.
+func spreadRoom(entries []entry) string {
+	e := find(entries, mediaSection, onTwoCores)
+	cores, ok := median(e.Runs, "server cores")
+	lent, said := median(e.Runs, "lent %")
+	if !ok || !said {
+		return "how well was not measured"
 	}
-	times := comfortable / cores
-	n := times * float64(rooms*people)
-	return fmt.Sprintf("%s | %s | %s | %s | %s", number(n), number(times*rate), number(ground+n*live/1024), cell(e.Runs, "server cores"), cell(e.Runs, "mean run")), true
+	return fmt.Sprintf(`of that one row was measured, "%s", on cores which the load shared: %s cores, and %s %% of the packets sent by the second`,
+		onTwoCores, number(cores), number(lent))
+}
+
+// coming is what those take who come.
+func coming(entries []entry) string {
+	e := find(entries, roomSection, "1 x 300, muted")
+	if each, ok := median(e.Runs, "CPU-ms a join"); ok {
+		return fmt.Sprintf(`%s ms each in a room of 300 ("%s")`, number(each), roomSection)
+	}
+	return fmt.Sprintf(`which the tables of "%s" show`, roomSection)
+}
+
+// What the example has: people in rooms of twenty, a webinar, and what is counted
+// of a camera's bits.
+const (
+	inTwenties, inWebinar = 500.0, 300.0
+	real                  = 2
+)
+
+// example is how big a machine has to be, "" if the rows it takes are not known.
+func example(known map[string]capacity) string {
+	ten, isTen := known[tens.name()]
+	forty, isForty := known[middling.name()]
+	webinar, isWebinar := known[webinars.name()]
+	if !isTen || !isForty || !isWebinar {
+		return ""
+	}
+	size, room := 40, forty
+	if ten.people < forty.people {
+		size, room = 10, ten
+	}
+	a, b := inTwenties/room.people, inWebinar/webinar.people
+	memory := given((inTwenties*room.perHead + inWebinar*webinar.perHead) / 1024)
+	return fmt.Sprintf(`
+An example: %g people in rooms of 20, and a webinar of %g with three cameras. Rooms of 20 lie between those of 10 and of 40, of
+which a core holds %s and %s people; the fewer are those of %d. %g / %s + %g / %s = %s + %s = %s cores that are 70 %% busy, so
+%s for plenum. The network takes %s x %s + %s x %s = %s Mbit/s, with real cameras some %s. Memory: 1.5 x (64 MB + %s MB) = %s MB.
+`, inTwenties, inWebinar, number(ten.people), number(forty.people), size, inTwenties, number(room.people), inWebinar, number(webinar.people), number(a), number(b), number(a+b),
+		count(int(math.Ceil(a+b)), "core"), number(a), number(room.rate), number(b), number(webinar.rate), number(a*room.rate+b*webinar.rate),
+		number(real*(a*room.rate+b*webinar.rate)), number(memory/spare-alone), number(memory))
 }

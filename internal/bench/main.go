@@ -96,7 +96,7 @@ func table(ctx context.Context, args []string) error {
 			"  bench render      writes performance.md anew from performance.json\n\nFlags:\n")
 		f.PrintDefaults()
 	}
-	s.addTo(f, 5, "how often each row is measured; unless this is given those by which nothing is judged less often, as -list says")
+	s.addTo(f, asUsual, "how often each row is measured; unless this is given those by which nothing is judged less often, as -list says")
 	only := f.String("only", ".", "rows to measure, a regular `expression` on their names")
 	list := f.Bool("list", false, "list the rows and end")
 	_ = f.Parse(args) // ends the process on mistakes
@@ -139,11 +139,7 @@ func printRows(all []row, runs int) {
 		last = r.section
 		fmt.Printf("  %-54s %d x %.0f s\n", r.name, r.times(runs), r.takes.Seconds())
 	}
-	noun := "rows"
-	if len(all) == 1 {
-		noun = "row"
-	}
-	fmt.Printf("%d %s, about %.0f minutes\n", len(all), noun, lasts(all, runs).Minutes())
+	fmt.Printf("%s, %s\n", count(len(all), "row"), inMinutes(lasts(all, runs)))
 }
 
 // renderCommand writes the table for people from what was measured.

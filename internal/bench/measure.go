@@ -67,6 +67,9 @@ func lasts(all []row, runs int) time.Duration {
 	return sum
 }
 
+// asUsual is how often rows are run unless somebody says so.
+const asUsual = 5
+
 // measure runs rows, prints what they find and enters it into the book.
 func (s *settings) measure(ctx context.Context, all []row) error {
 	here := look(s, all)
@@ -126,14 +129,14 @@ func (r *row) measure(ctx context.Context, s *settings, parent string, book *boo
 			continue
 		}
 		runs = append(runs, f)
-		fmt.Printf("  run %d of %d, %.0f s: %s\n", i+1, want, time.Since(start).Seconds(), f.line(r.section))
+		fmt.Printf("  run %d of %d, %.0f s:\n    %s\n", i+1, want, time.Since(start).Seconds(), f.lines(r.section))
 	}
 	if ctx.Err() != nil { // a row that was not finished keeps the figures it had
 		return errors.Join(append(failed, ctx.Err())...)
 	}
 	e := book.enter(r, began, runs, len(failed))
 	if n := len(e.Earlier); n > 0 {
-		fmt.Printf("  the time before, at %s, medians: %s\n", e.Earlier[n-1].Commit, e.Earlier[n-1].Medians.line(r.section))
+		fmt.Printf("  the time before, at %s, medians:\n    %s\n", e.Earlier[n-1].Commit, e.Earlier[n-1].Medians.lines(r.section))
 	}
 	return errors.Join(append(failed, book.write())...)
 }

@@ -41,11 +41,14 @@ func mediaCalls() []call {
 
 var crowdedTiles = call{1, 300, 30, "tile", 10 * time.Second, 20 * time.Second}
 
+// onTwoCores is the row of a server that shares the load's core too.
+var onTwoCores = crowdedTiles.name() + ", server on two cores"
+
 func mediaRows() []row {
 	both := crowdedTiles.meeting()
 	both.both = true
 	return append(callRows(mediaSection, mediaCalls()...),
-		row{section: mediaSection, name: crowdedTiles.name() + ", server on two cores", takes: both.takes(), once: both.run},
+		row{section: mediaSection, name: onTwoCores, takes: both.takes(), once: both.run},
 		contained(mediaSection, middling.name(), middling.meeting()))
 }
 
@@ -263,7 +266,7 @@ const (
 	// videoEach is how many video packets a second a participant got.
 	videoEach = "video/s each"
 	// shortOfVideo are participants that the server sent less video than they
-	// asked for because its core was full, when measuring began or ended.
+	// asked for by what its worker set as the limit, when measuring began or ended.
 	shortOfVideo   = "short of video %"
 	receiversShort = "plenum_bridge_receivers_short_of_packets"
 	// workerBusy is which part of the time the worker did not wait for something

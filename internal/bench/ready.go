@@ -72,17 +72,21 @@ const (
 	quiet = 0.5
 )
 
+// inMinutes says how long something takes.
+func inMinutes(d time.Duration) string {
+	if d < time.Minute {
+		return "less than a minute"
+	}
+	return "about " + count(int(d.Round(time.Minute).Minutes()), "minute")
+}
+
 // plan says what is to be measured, and how long that takes.
 func (f *place) plan(rows int) string {
-	takes := "about " + count(int(f.takes.Round(time.Minute).Minutes()), "minute")
-	if f.takes < time.Minute {
-		takes = "less than a minute"
-	}
 	times := "once"
 	if f.runs > 1 {
 		times = fmt.Sprintf("at most %d times", f.runs)
 	}
-	return fmt.Sprintf("%s, measured %s: %s.", count(rows, "row"), times, takes)
+	return fmt.Sprintf("%s, measured %s: %s.", count(rows, "row"), times, inMinutes(f.takes))
 }
 
 // notes are what somebody should know before rows are measured.

@@ -20,11 +20,14 @@ type section struct {
 
 var sections = []section{
 	{signallingSection, signallingIntro, [][]string{{"connect CPU-s", "join CPU-s", "join s", "change CPU-s", "idle CPU %", "MB", "peak MB", "KB each", "load CPU-s"}}},
-	{mediaSection, mediaIntro, [][]string{{"packets/s", "us per packet", "server cores", workerBusy, "video share %", videoEach, videoLimit, "mean run", "loss %", "delay p50 ms", "delay p99 ms", "added p99 ms", "KB each", "live KB each", "lent %", "load cores", "failed"}}},
+	{mediaSection, mediaIntro, [][]string{
+		{"server cores", "packets/s", "us per packet", videoEach, "loss %", "delay p50 ms", "delay p99 ms", "added p99 ms", "failed"},
+		{"video share %", "mean run", workerBusy, videoLimit, "KB each", "live KB each", "lent %", "load cores"},
+	}},
 	{costSection, costIntro, [][]string{{"packets/s", "us per packet", "server cores", "video share %", videoEach, "mean run", "loss %", "KB each", "live KB each", "load cores", "failed"}}},
-	{profileSection, profileIntro, [][]string{append(shareColumns(), "us per packet", "CPU-ms a join", "server cores", "packets/s", videoEach, "mean run", "packets a flush", "turns/s", "load cores")}},
+	{profileSection, profileIntro, [][]string{shareColumns(), {"us per packet", "CPU-ms a join", "server cores", "packets/s", videoEach, "mean run", "packets a flush", "turns/s", "load cores"}}},
 	{delaySection, delayIntro, [][]string{
-		{"server cores", workerBusy, "packets/s", videoEach, "mean run", "loss %", "added p50 ms", "added p99 ms", "added p99.9 ms", "collections/s", "GC pause p50 ms", "GC pause p99 ms", "GC pause max ms", "load cores", "failed"},
+		{"server cores", workerBusy, "packets/s", videoEach, "mean run", "loss %", "added p50 ms", "added p99 ms", "added p99.9 ms", "load cores", "failed"},
 		append(partColumns(), "turns/s", "packets a flush"),
 	}},
 	{crowdSection, crowdIntro, [][]string{
@@ -60,7 +63,7 @@ const signallingIntro = `XMPP alone, without media; "81 x 40" is 81 rooms of 40 
 their rooms at once with presences of 1.3 KB until everybody has everybody's presence (join), all change their presence at once
 (change), and are silent for twenty seconds (idle); in the largest row a thousand join a second. plenum runs as
 ` + "`plenum serve --roles signal`" + `, Prosody with ` + "`internal/bench/peers/prosody.cfg.lua`" + ` and each of its two ways of collecting
-garbage.
+garbage, of which the slower stands in one shape only.
 
 "MB" is resident memory at the end of the silence, after ten seconds of which plenum gives back what it does not use, "KB each" what
 a participant adds to it, and "peak MB" the most that it ever was. "Load CPU-s" is what the load took for joining.
@@ -82,28 +85,26 @@ are of the time in which everybody is in. The columns, here and below:
 
 - packets/s: audio and video packets forwarded, each counted once a receiver. Video share %: which part of them is video.
 - us per packet: the server's whole CPU time, signalling included, for each of them, received, encrypted (AES-128-GCM) and sent.
-- server cores: CPU time a second. Worker busy: the part of the time in which the worker that forwards media did not wait for
-  something to do, by its own clock, which goes on while something else has its core. It is what it goes by when it leaves out
-  video. limit/s each: how many video packets a second it then lets one receiver have.
-- video/s each: how many video packets a second a participant gets. "Cut" stands there if the server left out some that were
-  asked for: it told so of more than 5 % of the participants, or of each camera came 5 % less than in another row with as many
-  cameras in a room, or than the thirty pictures a second that a camera sends. Where nobody has a camera it stands there if 5 % of
-  the voices are missing. Such a row forwards other packets than the rest, and its time for a packet does not compare. The
-  core need not be full while a row is measured: what was cut when many came comes back in steps of some seconds, and room is
-  kept for as many voices as were heard lately.
+- video/s each: how many video packets a second a participant gets. "Cut" stands there if a part of what was asked for was left out:
+  if the server told so of more than 5 % of the participants; if of each camera came 5 % less than in another row with as many
+  cameras in a room, or than its thirty pictures a second; or, where there is no camera, if 5 % of the voices are missing. Such a
+  row forwards other packets, and its time for a packet does not compare. What the worker went by stands below the table.
+- worker busy: the part of the time in which the worker that forwards media was at work, by its own clock. That goes on while
+  something else has its core, so it may be more than "server cores". Where video is cut, it settles at 0.8 to 0.9. It is less
+  while video that was cut when many came is coming back, in steps of some seconds, and where room is kept for voices that were
+  heard lately.
+- limit/s each: how many video packets a second the worker lets one receiver have; no figure is no limit.
 - mean run: how many packets left with one message of a system call. Those of one receiver that have one size can go together.
 - loss %: what receivers miss of what they were sent.
-- delay p50, p99 ms: from the sender's to the receiver's process, both of which are the load: the median of the seconds'
-  medians, the mean of their 99th percentiles, of the packets that the load decrypts, a part of all.
-- added p99 ms: the server's part by its own clock (see "Delay"): of all packets of the last ten seconds together, each until
-  the last of its copies has left. It may be more than "p99": copies that left first are not so late, and one bad second may
-  decide the one and is a fifteenth of the other.
+- delay p50, p99 ms: from the sender's to the receiver's process, both of which are the load. It is the median of the seconds'
+  medians and the mean of their 99th percentiles, of those packets that the load decrypts.
+- added p50, p99 ms: the server's part by its own clock (see "Delay"), of all packets of the last ten seconds, each until the last of
+  its copies has left. One bad second weighs more in it than in "delay p99", so that it may be the larger one.
+- CPU-ms a join: the server's CPU time until everybody was in, for each participant.
 - KB each: resident memory a participant, with garbage, for which there is room of up to 128 MB whatever the number of
   participants (memory.md). Live KB each: what is left of it right after a collection, heap and stacks, with some 2 MB of
   buffers that the first packets make.
 - lent %: with two cores, which the server shares with the load, what its busier worker had encrypted and sent by the other.
-- load cores: what the load took. Failed: participants who were not in the call at the end; a run in which more than 5 % are
-  missing is none.
 
 Somebody who only receives takes less than 24 KB of live heap in the bridge with one sender in the room, and less than 52 KB with
 thirty (the test ` + "`TestMemoryOfReceivers`" + ` fails if it is more), and no goroutine (` + "`TestMemoryOfSessions`" + `).
@@ -142,8 +143,9 @@ A profile's packets are compared with those of the row of the same name below th
 8 %, seen on a machine that did nothing else; where it is half as much again, the machine did something else at the time,
 the load's core takes more as well, and the shares are not told of as what is in the way of a goal.
 
-What a turn of a worker has to send for a room leaves together, in system calls of up to a thousand datagrams (packets a flush). How
-many datagrams leave with one message of such a call (mean run) decides most. Thumbnails are pictures of one packet, of
+What a turn of a worker has to send for a room leaves together, in system calls of up to a thousand datagrams (packets a flush).
+Turns/s are how often the worker looks for what came. How many datagrams leave with one message of such a call (mean run) decides
+most. Thumbnails are pictures of one packet, of
 different sizes and from different senders, and few of them leave for one receiver in one turn. Waiting for
 more would have to last longer than a packet may be delayed: at a hundred packets a second for one receiver, forty
 milliseconds for four; and a voice is one packet every twenty milliseconds. Large pictures take several packets each, which
@@ -153,11 +155,11 @@ arrive and leave together: runs are as long as the pictures, without waiting for
 const delayIntro = `How long media stay in the server, from the kernel's stamp on a datagram that came in to the end of the system call that sends the
 last of its copies: the bridge's own histogram, which is always on (` + "`plenum_bridge_delay_seconds`" + `), over the last ten seconds of
 each run. There are as many rooms of one size as should keep the server's core about 70 % busy; "server cores" says how busy it
-was, and a bound is applied only where that is near. The room of 300 is measured twelve seconds later than the others, when
+was, and a bound is applied only where that is near. Rooms of 300 are measured twelve seconds later than the others, when
 what was cut while people came has come back. Participants send at moments of their own, to half a millisecond.
 
-In one row the server is made to collect its garbage each second, which it would else hardly do in so short a time: how often it
-was collected, and for how long that stopped the program (half of the collections, 99 % of them, the longest).
+In one row the server is made to collect its garbage each second, which it would else hardly do in so short a time; what that does
+is told below the tables.
 
 The second table tells of what the time consists, in four parts that follow one another: "socket", until a read took the packet in,
 since the worker was at something else, asleep, or had no core; "turn", until what was read with it and goes first was sent;
@@ -173,14 +175,14 @@ The first table is of coming in. Accepted: from a participant's first request to
 its media, which may be there before the answer to session-accept is. Audio: to the first packet of somebody else's microphone.
 Picture: to the first that is complete and needs no other before it. "Last" is the slowest of all who got so far. These are times
 of server and load, which have one core each: in storm-500 the load reads a quarter of a million presences. "Coming in CPU-s" is
-what the server took until its bridge had everybody. Losses are from the first participant on.
+what the server took until its bridge had everybody. Audio loss % and video loss % are from the first participant on.
 
 The second table is of the time when all are in. Forum-81x40 asks for far more than one core can forward: video goes first, then the
 microphones of those who do not talk; one voice in each of 81 rooms alone is 158,000 packets a second. That "audio last" is
 late is then not the server's doing: with one voice in each room let through, who talks hears nobody before somebody else talks, and
 of the 81 who begin one has the word for nearly half a minute (the conversations are drawn by lot, the same each time). Lost is
 what a receiver misses of what it was sent: video that the server did not even begin to send is not in it, and makes "video/s
-each" less.
+each" less. "Load KB each" is the memory that the load takes for each.
 `
 
 const roomIntro = `Does the server's work grow faster than what is to be done? In the rows with one voice somebody talks and all others listen, which
@@ -214,13 +216,13 @@ of it; everybody leaves each time, before the server is looked at without them.
 - outside MB: what of the resident size is not the Go runtime's, during calls. A tenth and 2 MB are allowed.
 - MB: the resident size, of which up to 128 MB are room for garbage (memory.md); it is not judged.
 
-It fails too if fewer came back than should have.
+Minutes are how long it took, and joins how many came, the first ones included. It fails too if fewer came back than should have.
 `
 
 // render writes performance.md.
 func render(b *book) []byte {
 	var out strings.Builder
-	out.WriteString(head)
+	fmt.Fprintf(&out, head, inMinutes(lasts(rows(), asUsual)))
 	holds(&out, b.Rows)
 	for _, s := range sections {
 		entries := slices.DeleteFunc(slices.Clone(b.Rows), func(e entry) bool { return e.Section != s.title })
@@ -247,6 +249,7 @@ func render(b *book) []byte {
 		if c, ok := comparisons[s.title]; ok {
 			c.compare(&out, entries)
 		}
+		limits(&out, entries, b.Rows)
 		variants(&out, entries, b.Rows)
 		notes(&out, entries)
 		out.WriteString(absent)

@@ -6,6 +6,8 @@ import (
 	"net/http/httptest"
 	"os"
 	"path/filepath"
+	"regexp"
+	"slices"
 	"strings"
 	"testing"
 	"time"
@@ -293,13 +295,51 @@ func TestCell(t *testing.T) {
 	}
 }
 
-// TestLine: a run begins with what its table shows, in that order.
-func TestLine(t *testing.T) {
-	f := figures{"aa": 1, "zz": 2, "KB each": 3, "us per packet": 4, "failed": 0}
-	if got, want := f.line(mediaSection), "us per packet 4.00, KB each 3.00, failed 0, aa 1.00, zz 2.00"; got != want {
+// TestLines: a run is told by what its tables show, in that order, in lines that
+// fit a terminal.
+func TestLines(t *testing.T) {
+	f := figures{"aa": 1, "KB each": 3, "us per packet": 4, "failed": 0}
+	if got, want := f.lines(mediaSection), "us per packet 4.00, failed 0, KB each 3.00"; got != want {
 		t.Errorf("%s, want %s", got, want)
 	}
-	if got, want := f.line(restSection), "KB each 3.00, failed 0, aa 1.00, us per packet 4.00, zz 2.00"; got != want {
-		t.Errorf("%s, want %s", got, want)
+	for _, s := range sections {
+		f := figures{}
+		for _, c := range slices.Concat(s.tables...) {
+			f[c] = 1234567
+		}
+		text := f.lines(s.title)
+		if n := strings.Count(text, "1234567"); n != len(f) {
+			t.Errorf("%s: %d of %d figures in %s", s.title, n, len(f), text)
+		}
+		for line := range strings.Lines(text) {
+			if len(line) > width+10 {
+				t.Errorf("%s: %d bytes: %s", s.title, len(line), line)
+			}
+		}
+	}
+}
+
+// ofAny is what a column's name has around the word that has to be explained.
+var ofAny = regexp.MustCompile(`^(warm|end) | (p50|p99\.9|p99|max|last)\b|[ /](ms|s|MB|CPU-s|%)$`)
+
+// TestWords: each column's word is explained above its tables, above those of
+// media, or at the beginning.
+func TestWords(t *testing.T) {
+	for _, s := range sections {
+		above := strings.ToLower(head + mediaIntro + s.intro)
+		for _, c := range slices.Concat(s.tables...) {
+			word := c
+			for last := ""; last != word; {
+				last, word = word, ofAny.ReplaceAllString(word, "")
+			}
+			if !strings.Contains(above, strings.ToLower(word)) {
+				t.Errorf("%s: what is %q, of %q?", s.title, word, c)
+			}
+		}
+		for _, columns := range s.tables {
+			if len(columns) > 15 {
+				t.Errorf("%s: %d columns", s.title, len(columns))
+			}
+		}
 	}
 }

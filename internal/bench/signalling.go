@@ -28,6 +28,9 @@ func signallingRows() []row {
 			if shape.Ramp > 0 && srv.name != ours {
 				continue // only its memory is of interest
 			}
+			if shape.Rooms == 1 && srv.most > 0 {
+				continue // slow, and shown in rooms of 40
+			}
 			all = append(all, row{
 				section: signallingSection,
 				name:    fmt.Sprintf("%d x %d: %s", shape.Rooms, shape.People, srv.name),
