@@ -4,8 +4,13 @@ import (
 	"context"
 	"encoding/json"
 	"fmt"
+	"io"
+	"log"
 	"log/slog"
 	"net"
+	"net/http/httptest"
+	"net/http/httputil"
+	"net/url"
 	"os"
 	"path/filepath"
 	"regexp"
@@ -23,9 +28,9 @@ import (
 	"github.com/plenum-conf/plenum/internal/testkit/starved"
 )
 
-// serveForTest runs a whole server in this process and returns its URL and
-// that of its metrics.
-func serveForTest(t *testing.T) (public, admin string) {
+// serveForTest runs a whole server in this process, with changes to its
+// configuration, and returns its URL and that of its metrics.
+func serveForTest(t *testing.T, changes ...func(*config.Config)) (public, admin string) {
 	t.Helper()
 	free := func() string {
 		ln, err := net.Listen("tcp", "127.0.0.1:0")
@@ -37,6 +42,9 @@ func serveForTest(t *testing.T) (public, admin string) {
 	}
 	c := config.Default()
 	c.HTTP.Listen, c.Admin.Listen, c.Media.Listen = free(), free(), "127.0.0.1:0"
+	for _, change := range changes {
+		change(&c)
+	}
 	a, err := app.New(&c, slog.New(slog.DiscardHandler))
 	if err == nil {
 		err = a.Start()
@@ -375,5 +383,28 @@ func TestLoadtestNothingCame(t *testing.T) {
 	const want = "loss<=1% is not met: nothing came; silent<=1% is not met: it is 100.0 %"
 	if err == nil || err.Error() != want || len(checks) != 3 || !checks[0].OK {
 		t.Errorf("%+v: %v", checks, err)
+	}
+}
+
+// TestLoadtestThroughProxy: behind a proxy that has the certificate, with
+// public-url, participants hear each other: docs/operating.md.
+func TestLoadtestThroughProxy(t *testing.T) {
+	if testing.Short() {
+		t.Skip("takes seconds")
+	}
+	behind := new(httputil.ReverseProxy)
+	front := httptest.NewUnstartedServer(behind)
+	front.Config.ErrorLog = log.New(io.Discard, "", 0)
+	front.StartTLS()
+	defer front.Close()
+	listen := ""
+	serveForTest(t, func(c *config.Config) { listen, c.PublicURL = c.HTTP.Listen, front.URL })
+	behind.Rewrite = func(r *httputil.ProxyRequest) {
+		r.SetURL(&url.URL{Scheme: "http", Host: listen})
+		r.SetXForwarded()
+	}
+	status, text, errors, _, sum := loadtestRun(t, 3, 5, front.URL+" --insecure --participants 3 --assert failed=0,channel.lost=0,step.tls.max>0,step.channel.max>0")
+	if status != 0 || sum.Audio.Packets == 0 || sum.Video.Packets == 0 {
+		t.Errorf("status %d: %s\n%s", status, errors, text)
 	}
 }
