@@ -21,7 +21,7 @@ var (
 	tens     = call{80, 10, 2, "tile", 13 * time.Second, 15 * time.Second}
 	hundreds = call{4, 100, 5, "tile", 10 * time.Second, 15 * time.Second}
 	largest  = call{1, 300, 18, "tile", 10 * time.Second, 15 * time.Second}
-	webinars = call{3, 300, 3, "tile", 18 * time.Second, 15 * time.Second} // all but three only watch
+	webinars = call{2, 300, 3, "tile", 12 * time.Second, 15 * time.Second} // all but three only watch
 )
 
 // delayRows are measured when what was cut while people came has come back: a
