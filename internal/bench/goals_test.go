@@ -82,8 +82,8 @@ func TestGoalLines(t *testing.T) {
 			{Section: profileSection, Name: restProfile, Commit: "abc", Runs: []figures{{"seal %": 12, "wait %": 40.5, "memory %": 9, "other %": 30}}}}, []string{
 			"missed, 2.00 times that. Most of the server's CPU time is wait 40.5 %, other 30.0 %, seal 12.0 % (profile: at rest, 25 x 40 muted, at abc).",
 		}},
-		{[]entry{{Section: profileSection, Name: "profile: it", Runs: []figures{{"seal %": 12}}, Earlier: []past{{"abc", "2026-11-22", "", figures{"seal %": 34}}}}}, []string{
-			"| profile: it | 1 | - | - | 12.0 |", "\n| - at abc, 2026-11-22 | | - | - | 34.0 |",
+		{[]entry{{Section: profileSection, Name: "profile: it", Runs: []figures{{"seal %": 12}}, Earlier: []past{{"abc", "2026-11-22", "", figures{"recvmmsg %": 5, "seal %": 34}}}}}, []string{
+			"| | runs | recvmmsg % | seal % |\n|---|---:|---:|---:|\n| profile: it | 1 | - | 12.0 |\n| - at abc, 2026-11-22 | | 5.00 | 34.0 |\n",
 		}},
 		{[]entry{at("1 x 321: plenum", 0.2, 0.5, 0.2, 0.3)}, []string{"1 x 321: plenum: join CPU-s 0.250. Must be at most 1.2: met. Goal at most 0.3: met, but not by every run."}},
 	} {

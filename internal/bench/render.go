@@ -274,11 +274,15 @@ func missing(title string, all []entry) string {
 
 // show writes the tables: medians, with the spread where it is wide enough to be seen.
 func (s *section) show(out *strings.Builder, entries, all []entry) {
-	for i, columns := range s.tables {
+	for i := range s.tables {
+		columns, entries := s.filled(i, entries)
+		if len(entries) == 0 {
+			continue
+		}
 		if i > 0 {
 			out.WriteByte('\n')
 		}
-		fmt.Fprintf(out, "| | runs | %s |\n|---|---:|%s\n", strings.Join(columns, " | "), strings.Repeat("---:|", len(columns)))
+		fmt.Fprintf(out, "| | %s |\n|---|---:|%s\n", strings.Join(append([]string{"runs"}, columns...), " | "), strings.Repeat("---:|", len(columns)))
 		for _, e := range entries {
 			fmt.Fprintf(out, "| %s | %s |", e.title(all), e.often())
 			for _, c := range columns {
@@ -290,6 +294,30 @@ func (s *section) show(out *strings.Builder, entries, all []entry) {
 			}
 		}
 	}
+}
+
+// filled is what there is to show of a table: columns that some row has, and rows
+// that have some. The first table has all rows.
+func (s *section) filled(table int, entries []entry) (columns []string, with []entry) {
+	for _, c := range s.tables[table] {
+		if slices.ContainsFunc(entries, func(e entry) bool { return e.has(c) }) {
+			columns = append(columns, c)
+		}
+	}
+	for _, e := range entries {
+		if table == 0 || slices.ContainsFunc(columns, e.has) {
+			with = append(with, e)
+		}
+	}
+	return columns, with
+}
+
+// has says whether the table shows this figure of the row.
+func (e *entry) has(column string) bool {
+	if _, now := median(e.Runs, column); now {
+		return true
+	}
+	return e.Section == profileSection && slices.ContainsFunc(e.Earlier, func(p past) bool { _, then := p.Medians[column]; return then })
 }
 
 // title is the row's name, with a mark if it cannot be compared with the row of

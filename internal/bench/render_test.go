@@ -319,6 +319,27 @@ func TestLines(t *testing.T) {
 	}
 }
 
+// TestFilled: nothing stands in a table that was not measured, but each row in the
+// first of its tables.
+func TestFilled(t *testing.T) {
+	s := &section{tables: [][]string{{"a", "b"}, {"c", "d"}}}
+	rows := []entry{{Name: "x", Runs: []figures{{"a": 1, "d": 0}}}, {Name: "y", Failed: 2}}
+	for table, want := range []string{"a: x y", "d: x"} {
+		columns, with := s.filled(table, rows)
+		got := strings.Join(columns, " ") + ":"
+		for _, e := range with {
+			got += " " + e.Name
+		}
+		if got != want {
+			t.Errorf("table %d is of %s, want %s", table, got, want)
+		}
+	}
+	was := entry{Section: profileSection, Earlier: []past{{Medians: figures{"b": 1}}}}
+	if !was.has("b") || was.has("a") {
+		t.Error("what a profile was before is shown")
+	}
+}
+
 // ofAny is what a column's name has around the word that has to be explained.
 var ofAny = regexp.MustCompile(`^(warm|end) | (p50|p99\.9|p99|max|last)\b|[ /](ms|s|MB|CPU-s|%)$`)
 
