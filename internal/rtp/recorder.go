@@ -12,7 +12,7 @@ import (
 // When a Recorder wants feedback to be sent.
 const (
 	FeedbackInterval     = 100 * time.Millisecond
-	FeedbackAtRest       = 240 * time.Millisecond // libwebrtc lets up to 250 ms pass between two
+	FeedbackAtRest       = 960 * time.Millisecond // Chromium 156 kept its estimate for 24 s of it, and sent as before after that
 	FeedbackAfterMarker  = 20 * time.Millisecond
 	maxFeedbackLen       = 1200
 	recorderMinCapacity  = 256

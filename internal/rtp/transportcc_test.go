@@ -218,14 +218,14 @@ func TestRecorderPolicy(t *testing.T) {
 	}{
 		{10, FeedbackInterval, true, false}, {19, FeedbackInterval, true, false}, {20, FeedbackInterval, true, true},
 		{20, FeedbackInterval, false, false}, {99, FeedbackInterval, false, false}, {100, FeedbackInterval, false, true},
-		{100, FeedbackAtRest, false, false}, {239, FeedbackAtRest, false, false}, {240, FeedbackAtRest, false, true},
+		{100, FeedbackAtRest, false, false}, {959, FeedbackAtRest, false, false}, {960, FeedbackAtRest, false, true},
 		{20, FeedbackAtRest, true, true},
 	} {
 		if got := r.Due(at(c.ms), c.every, c.marker); got != c.want {
 			t.Errorf("due after %d ms, every %v, marker %v: %v", c.ms, c.every, c.marker, got)
 		}
 	}
-	if r.Deadline(FeedbackInterval) != at(100) || r.Deadline(FeedbackAtRest) != at(240) {
+	if r.Deadline(FeedbackInterval) != at(100) || r.Deadline(FeedbackAtRest) != at(960) {
 		t.Error("deadline", r.Deadline(FeedbackInterval), r.Deadline(FeedbackAtRest))
 	}
 	r.Build(nil, 1, 2, at(50))
