@@ -85,13 +85,14 @@ const holdsIntro = `
 - MB: the memory to give a server with these people, by the formula of [memory.md](memory.md), or with what was measured of each
   if that was more. A part of it is room for garbage, for which the process takes up to 128 MB where there is more.
 - Rooms of another size: take the line beside it that holds fewer people.
-- Different meetings on one core: the parts of it add up. Half of the people of one line and half of those of another fill it.
+- Different meetings on one core: the parts of it that they take add up. Half of the people of one line and half of those of another fill it.
 - Several cores: each has one worker, and a new room goes to the one with least to do, so that people and Mbit/s of cores add up.
   That is the design, and was not measured. A room that one core cannot carry is spread over several (ARCHITECTURE.md, "When one
   core is not enough"): %s.
 - People who come at once take CPU time too, %s.
 - Another machine: the proportions hold better than the numbers. Measure one row there, with two cores and nothing else to do,
-  and compare its "server cores"; with half of them a core holds twice as many: ` + "`./bench -only '^%s$' -runs 2 -out /tmp/bench`" + `.
+  and compare its "server cores"; with half of them a core holds twice as many:
+  ` + "`./bench -only '^%s$' -runs 2 -out /tmp/bench`" + `.
 `
 
 // holds writes what can be told of a core, if anything was measured.
@@ -170,11 +171,19 @@ func example(known map[string]capacity) string {
 	}
 	a, b := inTwenties/room.people, inWebinar/webinar.people
 	memory := given((inTwenties*room.perHead + inWebinar*webinar.perHead) / 1024)
+	rate := a*room.rate + b*webinar.rate
 	return fmt.Sprintf(`
-An example: %g people in rooms of 20, and a webinar of %g with three cameras. Rooms of 20 lie between those of 10 and of 40, of
-which a core holds %s and %s people; the fewer are those of %d. %g / %s + %g / %s = %s + %s = %s cores that are 70 %% busy, so
-%s for plenum. The network takes %s x %s + %s x %s = %s Mbit/s, with real cameras some %s. Memory: 1.5 x (64 MB + %s MB) = %s MB.
-`, inTwenties, inWebinar, number(ten.people), number(forty.people), size, inTwenties, number(room.people), inWebinar, number(webinar.people), number(a), number(b), number(a+b),
-		count(int(math.Ceil(a+b)), "core"), number(a), number(room.rate), number(b), number(webinar.rate), number(a*room.rate+b*webinar.rate),
-		number(real*(a*room.rate+b*webinar.rate)), number(memory/spare-alone), number(memory))
+An example: how big a machine for %g people in rooms of 20, and a webinar of %g with three cameras?
+
+- Rooms of 20 lie between those of 10 and of 40, of which a core holds %s and %s people; the fewer are those of %d: %g / %s = %s cores.
+- The webinar: %g / %s = %s cores.
+- Together %s cores that are 70 %% busy: %s for plenum.
+- Network: %s x %s + %s x %s = %s Mbit/s, with real cameras some %s.
+- Memory: 1.5 x (64 MB + %s MB) = %s MB.
+`, inTwenties, inWebinar,
+		number(ten.people), number(forty.people), size, inTwenties, number(room.people), number(a),
+		inWebinar, number(webinar.people), number(b),
+		number(a+b), count(int(math.Ceil(a+b)), "core"),
+		number(a), number(room.rate), number(b), number(webinar.rate), number(rate), number(real*rate),
+		number(memory/spare-alone), number(memory))
 }

@@ -69,9 +69,9 @@ func TestExample(t *testing.T) {
 	join := entry{Section: roomSection, Name: "1 x 300, muted", Runs: []figures{{"CPU-ms a join": 7.5}}}
 	text := strings.Join(strings.Fields(string(render(&book{Rows: append(all, two, join)}))), " ")
 	for _, want := range []string{
-		"Rooms of 20 lie between those of 10 and of 40, of which a core holds 800 and 480 people; the fewer are those of 40.",
-		"500 / 480 + 300 / 700 = 1.04 + 0.429 = 1.47 cores that are 70 % busy, so 2 cores for plenum. " +
-			"The network takes 1.04 x 50.0 + 0.429 x 58.3 = 77.1 Mbit/s, with real cameras some 154. Memory: 1.5 x (64 MB + 78.1 MB) = 213 MB.",
+		"Rooms of 20 lie between those of 10 and of 40, of which a core holds 800 and 480 people; the fewer are those of 40: 500 / 480 = 1.04 cores. " +
+			"- The webinar: 300 / 700 = 0.429 cores. - Together 1.47 cores that are 70 % busy: 2 cores for plenum. " +
+			"- Network: 1.04 x 50.0 + 0.429 x 58.3 = 77.1 Mbit/s, with real cameras some 154. - Memory: 1.5 x (64 MB + 78.1 MB) = 213 MB.",
 		"on cores which the load shared: 1.20 cores, and 40.0 % of the packets sent by the second.",
 		"take CPU time too, 7.50 ms each in a room of 300",
 	} {
