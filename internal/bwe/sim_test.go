@@ -186,7 +186,7 @@ type client struct {
 }
 
 func (c *client) Deadline() mono.Time {
-	if at := c.rec.Deadline(); at != 0 {
+	if at := c.rec.Deadline(rtp.FeedbackInterval); at != 0 {
 		return max(at.Add(-c.offset), c.now)
 	}
 	return 0
@@ -212,7 +212,7 @@ func (c *client) Receive(now mono.Time, from netip.AddrPort, pkt []byte) {
 	c.bytes += int64(len(pkt))
 	local := now.Add(c.offset)
 	c.rec.Add(binary.BigEndian.Uint16(pkt[2:]), local)
-	if c.rec.Due(local, pkt[1] == 1) {
+	if c.rec.Due(local, rtp.FeedbackInterval, pkt[1] == 1) {
 		c.report(now)
 	}
 }
