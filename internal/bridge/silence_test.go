@@ -134,9 +134,8 @@ func TestSilenceGathers(t *testing.T) {
 // Its worker settles each second as if a crowd were there.
 type silentLab struct {
 	*lab
-	level    []uint8
-	feedback int // messages
-	unheard  int // seconds in which the worker was calm
+	level   []uint8
+	unheard int // seconds in which the worker was calm
 }
 
 func newSilentLab(t *testing.T, people int, crowd uint64) *silentLab {
