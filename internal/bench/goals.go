@@ -63,7 +63,11 @@ func (e *entry) consists(column string) string {
 	if len(words) == 0 {
 		return "What the delay consists of was not measured."
 	}
-	return fmt.Sprintf("Of its parts, each by itself: %s.", strings.Join(words, ", "))
+	text := fmt.Sprintf("Of its parts, each by itself: %s.", strings.Join(words, ", "))
+	if wait, ok := median(e.Runs, coreWait); ok {
+		text += fmt.Sprintf(" For %s %% of the time the server had no core.", number(wait))
+	}
+	return text
 }
 
 // theirPart is what is measured of the server's part in the seconds of coming in.

@@ -272,8 +272,10 @@ const (
 	// workerBusy is which part of the time the worker did not wait for something
 	// to do, by its own clock, which goes on while another thread has its core:
 	// what it decides by how much it forwards. Of several workers it is the sum.
-	workerBusy  = "worker busy"
-	busySeconds = "plenum_bridge_busy_seconds_total"
+	workerBusy      = "worker busy"
+	coreWait        = "core wait %"
+	busySeconds     = "plenum_bridge_busy_seconds_total"
+	coreWaitSeconds = "plenum_process_core_wait_seconds_total"
 	// videoLimit is how many packets of video a second the worker lets one
 	// receiver have at the end, missing if it does not limit them.
 	videoLimit    = "limit/s each"
@@ -319,6 +321,7 @@ func (f figures) video(c change, in int) {
 // governed adds what the worker goes by when it leaves out video.
 func (f figures) governed(c change, wall float64) {
 	f[workerBusy], f[stressed] = c.of(busySeconds)/wall, c.after[stressNow]
+	f[coreWait] = 100 * c.of(coreWaitSeconds) / wall
 	for column, name := range map[string]string{videoLimit: videoLimitNow, voiceLimit: voiceLimitNow} {
 		if limit := c.after[name]; limit >= 0 {
 			f[column] = limit

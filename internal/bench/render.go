@@ -27,7 +27,7 @@ var sections = []section{
 	{costSection, costIntro, [][]string{{"packets/s", "us per packet", "server cores", "video share %", videoEach, "mean run", "loss %", "KB each", "live KB each", "load cores", "failed"}}},
 	{profileSection, profileIntro, [][]string{shareColumns(), {"us per packet", "CPU-ms a join", "server cores", "packets/s", videoEach, "mean run", "packets a flush", "turns/s", "load cores"}}},
 	{delaySection, delayIntro, [][]string{
-		{"server cores", workerBusy, "packets/s", videoEach, "mean run", "loss %", "added p50 ms", "added p99 ms", "added p99.9 ms", "load cores", "failed"},
+		{"server cores", workerBusy, coreWait, "packets/s", videoEach, "mean run", "loss %", "added p50 ms", "added p99 ms", "added p99.9 ms", "load cores", "failed"},
 		append(partColumns(), "turns/s", "packets a flush"),
 	}},
 	{crowdSection, crowdIntro, [][]string{
@@ -155,7 +155,8 @@ arrive and leave together: runs are as long as the pictures, without waiting for
 const delayIntro = `How long media stay in the server, from the kernel's stamp on a datagram that came in to the end of the system call that sends the
 last of its copies: the bridge's own histogram, which is always on (` + "`plenum_bridge_delay_seconds`" + `), over the last ten seconds of
 each run. There are as many rooms of one size as should keep the server's core about 70 % busy; "server cores" says how busy it
-was, and a bound is applied only where that is near. Rooms of 300 are measured twelve seconds later than the others, when
+was, and a bound is applied only where that is near. "Core wait %" is the time in which threads of the server could run and had no
+core, since the machine did something else: from a hundredth on that is what "p99" tells of. Rooms of 300 are measured twelve seconds later than the others, when
 what was cut while people came has come back. Participants send at moments of their own, to half a millisecond.
 
 In one row the server is made to collect its garbage each second, which it would else hardly do in so short a time; what that does

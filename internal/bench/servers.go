@@ -94,7 +94,7 @@ var told = []string{
 	"plenum_bridge_video_packets_forwarded_total", "plenum_bridge_audio_packets_forwarded_total",
 	"plenum_bridge_packets_sent_total", "plenum_bridge_socket_send_messages_total", "plenum_bridge_socket_send_datagrams_total", "plenum_bridge_packets_lent_total",
 	"plenum_bridge_turns_total", "plenum_bridge_socket_flushes_total", "plenum_bridge_endpoints", "plenum_bridge_endpoints_created_total",
-	receiversShort, busySeconds, videoLimitNow, voiceLimitNow, stressNow, "plenum_focus_conferences", "plenum_signal_rooms",
+	receiversShort, busySeconds, coreWaitSeconds, videoLimitNow, voiceLimitNow, stressNow, "plenum_focus_conferences", "plenum_signal_rooms",
 	"go_goroutines", "go_memstats_heap_alloc_bytes", "go_memstats_heap_objects", "go_memstats_stack_inuse_bytes", ofRuntime, givenBack, softLimit,
 }
 
