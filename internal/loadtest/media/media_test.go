@@ -160,15 +160,20 @@ func TestAudio(t *testing.T) {
 	}
 }
 
-// TestMute: a microphone that is muted sends silence, whoever's turn it is.
-func TestMute(t *testing.T) {
-	a := NewAudio(7, 111, NewConversation(3, 1), 0, 9)
-	out := &wireOut{keep: true}
-	a.Mute(false)
+// sendMuted lets a muted microphone send.
+func sendMuted(pauses bool, d time.Duration) (*Audio, *wireOut) {
+	a, out := NewAudio(7, 111, NewConversation(3, 1), 0, 9), &wireOut{keep: true}
+	a.Mute(pauses)
 	a.Start(1, 1)
-	for now := mono.Time(1); now < mono.Time(10*time.Second); now = now.Add(5 * time.Millisecond) {
+	for now := mono.Time(1); now < mono.Time(d); now = now.Add(5 * time.Millisecond) {
 		a.Send(now, int64(now), out)
 	}
+	return a, out
+}
+
+// TestMute: a microphone that is muted sends silence, whoever's turn it is.
+func TestMute(t *testing.T) {
+	a, out := sendMuted(false, 10*time.Second)
 	if len(out.packets) != 500 || a.Spoke() != 0 {
 		t.Fatalf("%d packets in 10 s, %v spoken", len(out.packets), a.Spoke())
 	}
@@ -182,13 +187,7 @@ func TestMute(t *testing.T) {
 // TestPauses: with DTX it sends two packets each 420 ms, without gaps in their
 // numbers.
 func TestPauses(t *testing.T) {
-	a := NewAudio(7, 111, NewConversation(3, 1), 0, 9)
-	out := &wireOut{keep: true}
-	a.Mute(true)
-	a.Start(1, 1)
-	for now := mono.Time(1); now < mono.Time(42*time.Second); now = now.Add(5 * time.Millisecond) {
-		a.Send(now, int64(now), out)
-	}
+	_, out := sendMuted(true, 42*time.Second)
 	if len(out.packets) != 200 {
 		t.Fatalf("%d packets in 42 s", len(out.packets))
 	}
