@@ -156,11 +156,12 @@ func (ep *endpoint) recordArrival(h *rtp.Header) (numbered bool) {
 }
 
 // scheduleFeedback sends feedback after a packet, or sees to it that it will be
-// sent. About audio nobody gets it may be late.
+// sent. About audio nobody gets it may be late, whatever it is marked with: the
+// first packet after each pause of a microphone is (RFC 3551 §4.1).
 func (ep *endpoint) scheduleFeedback(marker bool) {
 	every := rtp.FeedbackInterval
 	if ep.w.gathering.waits {
-		every = rtp.FeedbackAtRest
+		every, marker = rtp.FeedbackAtRest, false
 	}
 	if ep.arrivals.Due(ep.w.now, every, marker) {
 		ep.sendFeedback(ep.w.now)

@@ -14,6 +14,7 @@ import (
 func (c *labClient) voice(level uint8) {
 	var e rtp.Egress
 	e.SSRC, e.PayloadType, e.Timestamp = c.base, ptOpus, uint32(c.seqs[c.base])*960
+	e.Marker = level == silence // as after each pause
 	e.AddByte(extLevel, level)
 	c.send(&e, c.sign(make([]byte, 60)))
 }

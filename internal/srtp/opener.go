@@ -1,6 +1,9 @@
 package srtp
 
-import "unsafe"
+import (
+	"reflect"
+	"unsafe"
+)
 
 // Opener verifies and decrypts what the remote side sent. One Opener holds
 // the remote side's master key of one DTLS association.
@@ -148,8 +151,19 @@ func (o *Opener) AheadKeys(rtcp bool, fetch func(unsafe.Pointer)) {
 }
 
 // gcmTable is about where the second thing that is needed of a cipher.AEAD lies,
-// behind the round keys: the products of its hash.
-const gcmTable = 512
+// behind the round keys: the products of its hash. It is 0 where there is none, since
+// a pointer must not be to what is behind the memory it came from.
+var gcmTable = func() uintptr {
+	const behindKeys = 512
+	aead, err := newAEAD(make([]byte, 16))
+	if err != nil {
+		return 0
+	}
+	if t := reflect.TypeOf(aead); t.Kind() == reflect.Pointer && t.Elem().Size() > behindKeys {
+		return behindKeys
+	}
+	return 0
+}()
 
 // data is where what an interface holds lies.
 func data[T any](iface *T) unsafe.Pointer {
