@@ -117,7 +117,11 @@ func (e *entry) videoCame(all []entry) (float64, bool) {
 // looked at.
 func (e *entry) perCamera() (float64, bool) {
 	var rooms, people, cameras int
-	_, err := fmt.Sscanf(strings.TrimPrefix(e.Name, profiled), "%d x %d, %d camera", &rooms, &people, &cameras)
+	name, found := strings.CutPrefix(strings.TrimPrefix(e.Name, profiled), asManyRooms+" x ")
+	if found {
+		name = "1 x " + name // of one room as of all
+	}
+	_, err := fmt.Sscanf(name, "%d x %d, %d camera", &rooms, &people, &cameras)
 	rate, ok := median(e.Runs, videoEach)
 	if err != nil || !ok || cameras <= 0 || people <= 1 {
 		return 0, false

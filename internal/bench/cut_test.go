@@ -42,6 +42,8 @@ func TestCut(t *testing.T) {
 		{seen(mediaSection, "1 x 300, 20 cameras, tile", 500), true},
 		{seen(mediaSection, "1 x 300, 30 cameras, tile", 748), false}, // of 25 at most
 		{seen(mediaSection, "1 x 300, 30 cameras, tile", 640), true},
+		{seen(delaySection, "n x 40, 4 cameras, tile", 116), false}, // as of one room
+		{seen(delaySection, "n x 40, 4 cameras, tile", 90), true},
 		{seen(mediaSection, "1 x 300, 30 cameras, stage", 349), false}, // of those who are looked at
 		{seen(profileSection, "profile: 1 x 300, 30 cameras, tile", 748), false},
 		{seen(profileSection, "profile: 1 x 300, 30 cameras, tile", 460), true},
@@ -63,11 +65,11 @@ func TestCut(t *testing.T) {
 func TestCutRows(t *testing.T) {
 	text := string(render(&book{Rows: []entry{
 		voices(roomsSection, "1 x 5, one voice", 200), voices(roomsSection, "10 x 5, one voice", 1950), voices(roomsSection, "100 x 5, one voice", 18900), voices(roomsSection, "300 x 5, one voice", 30000),
-		seen(delaySection, fives.name(), 20), seen(delaySection, middling.name(), 130),
+		filled(seen(delaySection, fives.name(), 20), 190), filled(seen(delaySection, middling.name(), 130), 12),
 	}}))
 	for _, want := range []string{
 		"x-axis \"rooms\" [1, 10]\n", "```\n\nNot in it: 100 and 300 rooms. ", "| 130 |", "| 20.0, cut |", "| 0, cut |",
-		"| rooms of 40, four cameras | 640 |", "- 230 x 5, 1 camera, tile: how busy the worker was, and what limit it had set, was not measured.\n", "nothing is told from it: rooms of 5, one camera (a part was cut).\n",
+		"| rooms of 40, four cameras | 640 |", "- n x 5, 1 camera, tile: how busy the worker was, and what limit it had set, was not measured.\n", "nothing is told from it: rooms of 5, one camera (a part was cut).\n",
 	} {
 		if !strings.Contains(text, want) {
 			t.Errorf("no %q in\n%s", want, text[len(head):])
@@ -81,13 +83,13 @@ func TestCutRows(t *testing.T) {
 // TestCutVariants: of what was changed as much video is asked for as of the same
 // without.
 func TestCutVariants(t *testing.T) {
-	base, large := seen(delaySection, middling.name(), 136), seen(costSection, largeRow, 159)
+	base, large := seen(mediaSection, lecture.name(), 590), seen(costSection, largeRow, 159)
 	for _, tc := range []struct {
 		row entry
 		cut bool
 	}{
-		{seen(mediaSection, middling.name()+inContainer, 134, 0), false},
-		{seen(mediaSection, middling.name()+inContainer, 80, 0), true},
+		{seen(mediaSection, lecture.name()+inContainer, 580, 0), false},
+		{seen(mediaSection, lecture.name()+inContainer, 350, 0), true},
 		{seen(costSection, variedRow+", HMAC-SHA1", 80, 0), true},
 	} {
 		all := []entry{base, large, seen(costSection, variedRow, 159), tc.row}

@@ -9,7 +9,7 @@
 // are the median and the spread.
 //
 //	measure.go, main.go    rows, how often they are run, and what is chosen
-//	signalling.go, media.go, cost.go, profile.go, garbage.go, growth.go, crowd.go,
+//	signalling.go, media.go, cost.go, profile.go, fill.go, garbage.go, growth.go, crowd.go,
 //	container.go, churn.go, beside.go
 //	                       the rows of the tables, and how they are measured
 //	goals.go, holds.go, cut.go, variants.go, render.go

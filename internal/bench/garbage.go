@@ -15,14 +15,9 @@ import (
 // has not, which stands beside it.
 var collectingRow = struct{ plain, name string }{middling.name(), middling.name() + ", a collection each second"}
 
-// middling is rooms of forty that keep a core about 70 % busy.
-var middling = call{12, 40, 4, "tile", 10 * time.Second, 15 * time.Second}
-
 // collecting is a row in which the server has to collect its garbage each second.
 func collecting() row {
-	m := middling.meeting()
-	m.collects = true
-	return row{section: delaySection, name: collectingRow.name, takes: m.takes(), once: m.run}
+	return middling.row(collectingRow.name, func(m *meeting) { m.collects = true })
 }
 
 // collectEvery makes the server collect its garbage each second for so long.

@@ -66,7 +66,7 @@ func TestGoalLines(t *testing.T) {
 		{[]entry{all[0], later(all[1], 2*time.Hour)}, []string{"takes 76.0 times the CPU time of plenum to join, both measured within 122 minutes. That is not judged."}},
 		{[]entry{later(all[1], time.Hour), all[0]}, []string{"both measured within 62 minutes. Must be at least 60: met."}},
 		{[]entry{{Section: signallingSection, Name: all[0].Name, Runs: all[0].Runs}, all[1]}, []string{"both measured at times that are not known. That is not judged."}},
-		{all[:1], []string{"Not measured: 81 x 40: Prosody, gc generational; 81 x 40: Prosody, gc incremental 105/250; 1 x 321: plenum;", "## Delay\n\nNot measured: 230 x 5, 1 camera, tile;"}},
+		{all[:1], []string{"Not measured: 81 x 40: Prosody, gc generational; 81 x 40: Prosody, gc incremental 105/250; 1 x 321: plenum;", "## Delay\n\nNot measured: n x 5, 1 camera, tile;"}},
 		{[]entry{{Section: mediaSection, Name: "1 x 40, 4 cameras, tile", Runs: []figures{{"us per packet": 5}}}}, []string{"No media server of another make was measured."}},
 		{all[:1], []string{"Prosody: not measured.", "1 x 321: plenum: join CPU-s was not measured. It must be at most 1.2, and at most 0.3 is aimed at."}},
 		{[]entry{{Section: signallingSection, Name: "1 x 321: plenum", Failed: 2}}, []string{

@@ -2,7 +2,6 @@ package main
 
 import (
 	"fmt"
-	"slices"
 	"strings"
 	"time"
 )
@@ -14,20 +13,23 @@ const (
 	restSection  = "At rest"
 )
 
-// Calls that make the server about 70 % busy, with rooms of one size each; those
-// of forty are [middling].
+// Calls that make the server about 70 % busy, with rooms of one size each. Large
+// rooms are few, so that their number stays.
 var (
-	fives    = call{230, 5, 1, "tile", 23 * time.Second, 15 * time.Second}
-	tens     = call{80, 10, 2, "tile", 13 * time.Second, 15 * time.Second}
-	hundreds = call{4, 100, 5, "tile", 10 * time.Second, 15 * time.Second}
-	largest  = call{1, 300, 18, "tile", 10 * time.Second, 15 * time.Second}
-	webinars = call{2, 300, 3, "tile", 12 * time.Second, 15 * time.Second} // all but three only watch
+	fives    = filling{call{190, 5, 1, "tile", 20 * time.Second, 15 * time.Second}}
+	tens     = filling{call{68, 10, 2, "tile", 13 * time.Second, 15 * time.Second}}
+	middling = filling{call{12, 40, 4, "tile", 10 * time.Second, 15 * time.Second}}
+	hundreds = call{4, 100, 4, "tile", 10 * time.Second, 15 * time.Second}
+	largest  = call{1, 300, 15, "tile", 10 * time.Second, 15 * time.Second}
+	webinars = call{2, 300, 2, "tile", 12 * time.Second, 15 * time.Second} // all but two only watch
 )
 
 // delayRows are measured when what was cut while people came has come back: a
 // large room takes longer for that.
 func delayRows() []row {
-	all := slices.Insert(callRows(delaySection, fives, tens, middling, hundreds), 3, collecting())
+	asItIs := func(*meeting) {}
+	all := append([]row{fives.row(fives.name(), asItIs), tens.row(tens.name(), asItIs), middling.row(middling.name(), asItIs), collecting()},
+		callRows(delaySection, hundreds)...)
 	for _, c := range []call{largest, webinars} {
 		m := c.meeting()
 		m.calm = untilCalm

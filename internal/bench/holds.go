@@ -17,9 +17,9 @@ var held = []kind{
 	{delaySection, fives.name(), "rooms of 5, one camera", watching},
 	{delaySection, tens.name(), "rooms of 10, two cameras", watching},
 	{delaySection, middling.name(), "rooms of 40, four cameras", watching},
-	{delaySection, hundreds.name(), "rooms of 100, five cameras", watching},
+	{delaySection, hundreds.name(), "rooms of 100, four cameras", watching},
 	{delaySection, largest.name(), fmt.Sprintf("rooms of 300, %d cameras", largest.cameras), watching},
-	{delaySection, webinars.name(), "webinars of 300, three cameras", watching},
+	{delaySection, webinars.name(), "webinars of 300, two cameras", watching},
 	{costSection, largeRow, "rooms of 40, one camera, large, a real one's bits", watching},
 	{costSection, audioRow, "rooms of 40, four microphones, no camera", listening},
 }
@@ -47,15 +47,19 @@ type capacity struct {
 
 // capacity tells it from a row in which so much of a core was busy.
 func (e *entry) capacity(cores, each float64) (capacity, bool) {
-	var rooms, people int
-	_, err := fmt.Sscanf(e.Name, "%d x %d", &rooms, &people)
+	var rooms, people float64
+	_, err := fmt.Sscanf(e.Name, "%f x %f", &rooms, &people)
+	if found, ok := median(e.Runs, roomsIn); ok {
+		rooms = found
+		_, err = fmt.Sscanf(e.Name, asManyRooms+" x %f", &people)
+	}
 	rate, said := median(e.Runs, "Mbit/s")
 	live, weighed := median(e.Runs, "live KB each")
 	if err != nil || !said || !weighed || cores <= 0 {
 		return capacity{}, false
 	}
 	times := comfortable / cores
-	return capacity{times * float64(rooms*people), times * rate, max(each, live)}, true
+	return capacity{times * rooms * people, times * rate, max(each, live)}, true
 }
 
 // line is a line of the table.
@@ -91,7 +95,7 @@ const holdsIntro = `
   core is not enough"): %s.
 - People who come at once take CPU time too, %s.
 - Another machine: the proportions hold better than the numbers. Measure one row there, with two cores and nothing else to do,
-  and compare its "server cores"; with half of them a core holds twice as many:
+  and compare the people of which this table then tells there:
   ` + "`./bench -only '^%s$' -runs 2 -out /tmp/bench`" + `.
 `
 
@@ -173,7 +177,7 @@ func example(known map[string]capacity) string {
 	memory := given((inTwenties*room.perHead + inWebinar*webinar.perHead) / 1024)
 	rate := a*room.rate + b*webinar.rate
 	return fmt.Sprintf(`
-An example: how big a machine for %g people in rooms of 20, and a webinar of %g with three cameras?
+An example: how big a machine for %g people in rooms of 20, and a webinar of %g with two cameras?
 
 - Rooms of 20 lie between those of 10 and of 40, of which a core holds %s and %s people; the fewer are those of %d: %g / %s = %s cores.
 - The webinar: %g / %s = %s cores.

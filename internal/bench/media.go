@@ -33,11 +33,13 @@ func mediaCalls() []call {
 		{1, 3, 3, "stage", time.Second, 15 * time.Second},
 		{1, 40, 4, "tile", 2 * time.Second, 15 * time.Second},
 		crowdedTiles,
-		{1, 300, 20, "tile", 10 * time.Second, 15 * time.Second},
+		lecture,
 		{1, 1000, 20, "tile", 25 * time.Second, 15 * time.Second},
 		{1, 300, 30, "stage", 10 * time.Second, 20 * time.Second},
 	}
 }
+
+var lecture = call{1, 300, 20, "tile", 10 * time.Second, 15 * time.Second}
 
 var crowdedTiles = call{1, 300, 30, "tile", 10 * time.Second, 20 * time.Second}
 
@@ -49,7 +51,7 @@ func mediaRows() []row {
 	both.both = true
 	return append(callRows(mediaSection, mediaCalls()...),
 		row{section: mediaSection, name: onTwoCores, takes: both.takes(), once: both.run},
-		contained(mediaSection, middling.name(), middling.meeting()))
+		contained(mediaSection, lecture.name(), lecture.meeting()))
 }
 
 func callRows(section string, calls ...call) []row {

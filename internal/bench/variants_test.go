@@ -47,7 +47,7 @@ func TestTimeBefore(t *testing.T) {
 	}{
 		{nil, ""},
 		{[]past{{"aba", "2026-11-23", "box", figures{"us per packet": 8}}, {"abb", "2026-11-24", "box", then}},
-			"| 12 x 40, 4 cameras, tile | us per packet | 7.00 at abb | 6.00 at abc |\n| 12 x 40, 4 cameras, tile | added p50 ms | 0.500 at abb | 0.400 at abc |\n"},
+			"| n x 40, 4 cameras, tile | us per packet | 7.00 at abb | 6.00 at abc |\n| n x 40, 4 cameras, tile | added p50 ms | 0.500 at abb | 0.400 at abc |\n"},
 		{[]past{{"abc", "2026-11-24", "box", then}}, ""},
 		{[]past{{"abb", "2026-11-24", "another", then}}, ""},
 		{[]past{{"abb", "2026-11-24", "", then}}, ""},
