@@ -229,8 +229,10 @@ func TestSilenceFeedback(t *testing.T) {
 		t.Errorf("%d datagrams in 10 s of silence", n)
 	}
 	for _, due := range []bool{true, false, true} { // until some has just been sent
-		for ep.feedbackTimer.Scheduled() != due {
-			l.step()
+		for end := l.w.now.Add(5 * time.Second); ep.feedbackTimer.Scheduled() != due; {
+			if l.step(); l.w.now > end {
+				t.Fatalf("for 5 s it is %v that feedback is due", !due)
+			}
 		}
 	}
 	l.run(45 * time.Millisecond)
