@@ -20,8 +20,8 @@ const (
 
 // cut says whether the server left out video, or a voice where there is nothing
 // else: it has told so of more than a few, or less came of each camera than in
-// another row of the same shape (the same cameras in a room, seen in the same
-// way), or less than a camera or a microphone sends.
+// another row of the same rooms (as many people and cameras, seen in the same
+// way: who has a camera sees other sizes than who has none), or less than a camera or a microphone sends.
 // Fewer packets, and more of them audio, are not to be compared with others.
 func (e *entry) cut(all []entry) bool {
 	if short, ok := median(e.Runs, shortOfVideo); ok && short > 100*tolerated {
@@ -89,13 +89,13 @@ func (e *entry) voiceCame() (float64, bool) {
 }
 
 // videoCame is which part of the video that was asked for came, as far as can
-// be told from other rows of the same shape and from what a camera sends.
+// be told from other rows of the same rooms and from what a camera sends.
 func (e *entry) videoCame(all []entry) (float64, bool) {
 	name := e.Name
 	if base := e.variantOf(all); base != nil { // people look at the same
 		name = base.Name
 	}
-	_, shape, _ := strings.Cut(name, ", ")
+	_, shape, _ := strings.Cut(name, " x ")
 	own, ok := e.perCamera()
 	if !ok {
 		return 0, false
@@ -105,7 +105,7 @@ func (e *entry) videoCame(all []entry) (float64, bool) {
 		most = max(most, pictureRate)
 	}
 	for i := range all {
-		if _, other, _ := strings.Cut(all[i].Name, ", "); other == shape {
+		if _, other, _ := strings.Cut(all[i].Name, " x "); other == shape {
 			rate, _ := all[i].perCamera()
 			most = max(most, rate)
 		}

@@ -35,8 +35,8 @@ func TestCut(t *testing.T) {
 		{seen(roomsSection, "100 x 5, 1 camera, tile", 56, 40), true},
 		{seen(roomsSection, "300 x 5, 1 camera, tile", 50), true},
 		{seen(roomsSection, "300 x 5, 1 camera, tile", 0, 0), true},
-		{seen(roomSection, "1 x 300, 1 camera, tile", 71), false}, // nobody is a fifth of the room
-		{seen(roomSection, "1 x 300, 1 camera, tile", 66), true},
+		{seen(delaySection, "2 x 300, 1 camera, tile", 35), false}, // nobody is a fifth of the room, and tiles are smaller
+		{seen(delaySection, "2 x 300, 1 camera, tile", 28), true},
 		{seen(costSection, "1 x 40, 1 camera, large", 20), false}, // another shape
 		{seen(mediaSection, "1 x 300, 20 cameras, tile", 590), false},
 		{seen(mediaSection, "1 x 300, 20 cameras, tile", 500), true},

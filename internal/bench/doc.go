@@ -5,8 +5,8 @@
 // Server and load have a core each of one machine. Most figures are CPU time of
 // the server's process, or made of it; the load's stands beside it. Seconds, and
 // how long media stay in the server, are of the machine too. A row by which
-// something is judged is run five times, others twice and profiles once: shown
-// are the median and the spread.
+// something is judged is run five times (twice if that takes minutes), others twice
+// and profiles once: shown are the median and the spread.
 //
 //	measure.go, main.go    rows, how often they are run, and what is chosen
 //	signalling.go, media.go, cost.go, profile.go, fill.go, garbage.go, growth.go, crowd.go,

@@ -13,6 +13,7 @@ const (
 	// fillings is how often a run is begun at the most to find its number of rooms.
 	fillings = 3
 	roomsIn  = "rooms"
+	triesFor = "tries"
 	// asManyRooms stands in a row's name for a number of rooms that runs find.
 	asManyRooms = "n"
 )
@@ -29,45 +30,86 @@ func (c *filling) name() string {
 	return asManyRooms + fixed[len(fmt.Sprint(c.rooms)):]
 }
 
-// row measures it, as change says.
-func (c *filling) row(name string, change func(*meeting)) row {
-	const again = 1.2 // for runs with another number of rooms
-	m := c.meeting()
-	return row{section: delaySection, name: name, takes: time.Duration(again * float64(m.takes())), once: func(ctx context.Context, s *settings, dir string) (figures, error) {
-		return c.settle(dir, func(rooms int, dir string) (figures, error) {
-			with := c.call
-			with.rooms = rooms
-			m := with.meeting()
-			change(m)
-			return m.run(ctx, s, dir)
+// row measures it.
+func (c *filling) row() row {
+	return c.make(c.name(), func(ctx context.Context, s *settings, dir string) (figures, error) {
+		return c.settle(ctx, dir, func(rooms int, dir string) (figures, error) {
+			return c.with(rooms).run(ctx, s, dir)
 		})
-	}}
+	})
+}
+
+// changed measures the same rooms, of which its own row has found the number, with
+// something that is changed.
+func (c *filling) changed(name string, change func(*meeting)) row {
+	return c.make(name, func(ctx context.Context, s *settings, dir string) (figures, error) {
+		rooms := c.rooms
+		m := c.with(rooms)
+		change(m)
+		f, err := m.run(ctx, s, dir)
+		if err == nil {
+			f[roomsIn] = float64(rooms)
+		}
+		return f, err
+	})
+}
+
+func (c *filling) make(name string, once func(context.Context, *settings, string) (figures, error)) row {
+	const again = 1.2 // for runs with another number of rooms
+	return row{section: delaySection, name: name, takes: time.Duration(again * float64(c.meeting().takes())), once: once}
+}
+
+// with is the meeting in so many rooms.
+func (c *filling) with(rooms int) *meeting {
+	of := c.call
+	of.rooms = rooms
+	return of.meeting()
 }
 
 // settle runs with another number of rooms as long as the core is not as busy as
-// it has to be to judge delays, and what comes next begins with what it found. Of
-// what it does not find the last run is what there is to tell.
-func (c *filling) settle(dir string, run func(rooms int, dir string) (figures, error)) (f figures, err error) {
-	for try := range fillings {
-		rooms := c.rooms
-		own := filepath.Join(dir, fmt.Sprint(try))
-		if err = os.Mkdir(own, 0o700); err != nil {
+// it has to be to judge delays, or something is left out, and what comes next begins
+// with what it found. Of what it does not find the last run is what there is to tell.
+func (c *filling) settle(ctx context.Context, dir string, run func(rooms int, dir string) (figures, error)) (figures, error) {
+	const (
+		middle  = (leastBusy + mostBusy) / 2
+		tooBusy = 0.9 // of a core, where there is no telling
+	)
+	for try := 1; ; try++ {
+		rooms, own := c.rooms, filepath.Join(dir, fmt.Sprint(try))
+		if err := os.Mkdir(own, 0o700); err != nil {
 			return nil, err
 		}
-		if f, err = run(rooms, own); err != nil {
-			return nil, err
+		f, err := run(rooms, own)
+		busy, cut := f["server cores"], f[shortOfVideo] > 100*tolerated
+		if err == nil && busy <= 0 {
+			err = fmt.Errorf("the server of %s was not seen to do anything", count(rooms, "room"))
 		}
-		f[roomsIn] = float64(rooms)
-		busy := f["server cores"]
-		if busy <= 0 {
-			return nil, fmt.Errorf("the server of %d rooms was not seen to do anything", rooms)
+		if err != nil || cut {
+			busy = max(busy, tooBusy)
 		}
-		const middle = (leastBusy + mostBusy) / 2
 		next := max(1, int(math.Round(float64(rooms)*min(middle/busy, 2))))
-		if leastBusy <= busy && busy <= mostBusy || next == rooms {
+		if err == nil && (leastBusy <= busy && busy <= mostBusy || next == rooms || try == fillings) {
+			f[roomsIn], f[triesFor] = float64(rooms), float64(try)
 			return f, nil
 		}
+		if ctx.Err() != nil || try == fillings {
+			return nil, err
+		}
+		why := fmt.Sprintf("the core was %.0f %% busy", 100*f["server cores"])
+		switch {
+		case err != nil:
+			why = err.Error()
+		case cut:
+			why += " and something was left out"
+		}
+		fmt.Printf("  again with %s instead of %d: %s\n", count(next, "room"), rooms, why)
 		c.rooms = next
 	}
-	return f, nil
+}
+
+// alike says whether both are of as many rooms, if these had to be found.
+func (e *entry) alike(o *entry) bool {
+	mine, found := median(e.Runs, roomsIn)
+	theirs, also := median(o.Runs, roomsIn)
+	return found == also && math.Abs(mine-theirs) <= 0.05*theirs
 }

@@ -3,6 +3,7 @@ package main
 import (
 	"context"
 	"errors"
+	"slices"
 	"testing"
 	"time"
 )
@@ -28,36 +29,56 @@ func TestSettle(t *testing.T) {
 			runs++
 			return figures{"server cores": tc.busy(rooms)}, nil
 		}
-		f, err := c.settle(t.TempDir(), run)
+		f, err := c.settle(t.Context(), t.TempDir(), run)
 		if err != nil || runs != tc.runs || f[roomsIn] != float64(tc.rooms) || f["server cores"] != tc.busy(tc.rooms) {
 			t.Errorf("%s: %v after %d runs, %v", name, f, runs, err)
 		}
 		if runs = 0; name != "never" {
-			if f, err = c.settle(t.TempDir(), run); err != nil || runs != 1 || f[roomsIn] != float64(tc.rooms) {
+			if f, err = c.settle(t.Context(), t.TempDir(), run); err != nil || runs != 1 || f[roomsIn] != float64(tc.rooms) {
 				t.Errorf("%s: the next run is %v after %d runs, %v", name, f, runs, err)
 			}
 		}
 	}
 }
 
-// TestSettleFails: with the server, or one that is not seen to do anything.
+// TestSettleFails: it goes on with less after a run that fails, or of a server that
+// is not seen to do anything, or leaves something out; not for ever, nor when nobody
+// waits any more.
 func TestSettleFails(t *testing.T) {
-	c, broken := middling, errors.New("broken")
-	for _, tc := range []struct {
-		f   figures
-		err error
-	}{{nil, broken}, {figures{}, nil}} {
-		if f, err := c.settle(t.TempDir(), func(int, string) (figures, error) { return tc.f, tc.err }); err == nil || f != nil || tc.err != nil && !errors.Is(err, broken) {
-			t.Errorf("%v: %v, %v", tc, f, err)
+	broken := errors.New("broken")
+	for name, tc := range map[string]struct {
+		f    figures
+		err  error
+		want error
+	}{"fails": {nil, broken, broken}, "does nothing": {f: figures{}}, "cut": {f: figures{"server cores": 0.7, shortOfVideo: 6}}} {
+		var rooms []int
+		c := filling{call{100, 10, 2, "tile", time.Second, time.Second}}
+		f, err := c.settle(t.Context(), t.TempDir(), func(n int, _ string) (figures, error) {
+			rooms = append(rooms, n)
+			return tc.f, tc.err
+		})
+		if !slices.Equal(rooms, []int{100, 79, 63}) || name != "cut" && (err == nil || f != nil || !errors.Is(err, tc.want) && tc.want != nil) {
+			t.Errorf("%s: %v, %v with %v rooms", name, f, err, rooms)
+		}
+		if name == "cut" && (err != nil || f[triesFor] != 3 || f[roomsIn] != 63) {
+			t.Errorf("cut: %v, %v", f, err)
 		}
 	}
-	if _, err := middling.row("n", func(*meeting) {}).once(canceled(t), &settings{plenum: "/nonexistent"}, t.TempDir()); err == nil {
-		t.Error("a server that is not there was measured")
+	ctx, cancel := context.WithCancel(t.Context())
+	cancel()
+	runs := 0
+	c := middling
+	if _, err := c.settle(ctx, t.TempDir(), func(int, string) (figures, error) { runs++; return nil, broken }); !errors.Is(err, broken) || runs != 1 {
+		t.Errorf("nobody waits: %d runs, %v", runs, err)
 	}
 }
 
-func canceled(t *testing.T) context.Context {
-	ctx, cancel := context.WithCancel(t.Context())
-	cancel()
-	return ctx
+// TestAlike: what was measured of different numbers of rooms is not compared.
+func TestAlike(t *testing.T) {
+	of := func(rooms float64) entry { return filled(carried(delaySection, "a row", 0.7), rooms) }
+	fixed, some, more := carried(delaySection, "a row", 0.7), of(60), of(66)
+	near := of(62)
+	if !fixed.alike(&fixed) || !some.alike(&near) || some.alike(&more) || fixed.alike(&some) {
+		t.Error("rows of other numbers of rooms are alike, or those of as many are not")
+	}
 }

@@ -17,7 +17,7 @@ var collectingRow = struct{ plain, name string }{middling.name(), middling.name(
 
 // collecting is a row in which the server has to collect its garbage each second.
 func collecting() row {
-	return middling.row(collectingRow.name, func(m *meeting) { m.collects = true })
+	return middling.changed(collectingRow.name, func(m *meeting) { m.collects = true })
 }
 
 // collectEvery makes the server collect its garbage each second for so long.
@@ -121,8 +121,8 @@ func collectionsMatter(entries []entry) string {
 	if !known || !also || len(longest) == 0 {
 		return ""
 	}
-	if _, soon := with.within(&without); !soon || !with.together(&without) || with.cut(entries) || without.cut(entries) {
-		return "Does garbage collection matter? Unknown: the rows with and without were not measured together, or video was cut."
+	if _, soon := with.within(&without); !soon || !with.together(&without) || !with.alike(&without) || with.cut(entries) || without.cut(entries) {
+		return "Does garbage collection matter? Unknown: the rows with and without were not measured together, or not of as many rooms, or video was cut."
 	}
 	text := fmt.Sprintf("Does garbage collection matter? With %s collections a second, the longest pause of all %s ms, and with %s a second:",
 		number(often), number(longest[len(longest)-1]), number(seldom))

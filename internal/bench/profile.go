@@ -23,7 +23,7 @@ const profiled = "profile: "
 const (
 	largeProfile = profiled + largeRow
 	audioProfile = profiled + audioRow
-	restProfile  = profiled + "at rest, 25 x 40 muted"
+	restProfile  = profiled + restRow
 	joinProfile  = profiled + "81 x 40, muted, all come"
 	stormProfile = profiled + "storm-500, all come"
 )
@@ -35,8 +35,7 @@ var shownBy = map[string]string{
 	"storm-500, all come at once":      stormProfile,
 	"forum-81x40, all come at once":    joinProfile,
 	"81 x 40, muted, all come at once": joinProfile,
-	"at rest: 25 x 40, muted, silence": restProfile,
-	"at rest: 1 x 1000, muted":         restProfile,
+	restRow:                            restProfile,
 }
 
 // mostShares is how many shares of a profile are named beside a missed goal.
@@ -139,7 +138,7 @@ func profileRows() []row {
 	add(audioProfile, voices, asIs, "--video", "0")
 	quiet := growing(25, 40, 40)
 	quiet.steady = time.Minute // of a server that does next to nothing
-	add(restProfile, quiet, func(m *meeting) { m.calm = untilCalm }, "--muted")
+	add(restProfile, quiet, func(m *meeting) { m.calm = untilCalm }, "--muted", "--silence")
 	add(joinProfile, call{81, 40, 40, "tile", 0, 20 * time.Second}, func(m *meeting) { m.coming = true }, "--muted", "--ramp", "all")
 	storm := meeting{people: 500, ramp: 5 * time.Second, steady: 3 * time.Second, coming: true, args: []string{"--scenario", "storm-500", "--ramp", "all"}}
 	return append(all, row{section: profileSection, name: stormProfile, most: 1, takes: storm.takes(), once: storm.profile})

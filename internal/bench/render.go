@@ -27,7 +27,7 @@ var sections = []section{
 	{costSection, costIntro, [][]string{{"packets/s", "us per packet", "server cores", "video share %", videoEach, "mean run", "loss %", "KB each", "live KB each", "load cores", "failed"}}},
 	{profileSection, profileIntro, [][]string{shareColumns(), {"us per packet", "CPU-ms a join", "server cores", "packets/s", videoEach, "mean run", "packets a flush", "turns/s", "load cores"}}},
 	{delaySection, delayIntro, [][]string{
-		{roomsIn, "server cores", workerBusy, coreWait, "packets/s", videoEach, "mean run", "loss %", "added p50 ms", "added p99 ms", "added p99.9 ms", "load cores", "failed"},
+		{roomsIn, triesFor, "server cores", workerBusy, coreWait, "packets/s", videoEach, "mean run", "loss %", "added p50 ms", "added p99 ms", "added p99.9 ms", "load cores", "failed"},
 		append(partColumns(), "turns/s", "packets a flush"),
 	}},
 	{crowdSection, crowdIntro, [][]string{
@@ -155,7 +155,7 @@ arrive and leave together: runs are as long as the pictures, without waiting for
 const delayIntro = `How long media stay in the server, from the kernel's stamp on a datagram that came in to the end of the system call that sends the
 last of its copies: the bridge's own histogram, which is always on (` + "`plenum_bridge_delay_seconds`" + `), over the last ten seconds of
 each run. There are as many rooms of one size as should keep the server's core about 70 % busy. "n x 40" finds how many that are:
-a run whose core has more or less to do is repeated with fewer or more rooms, and "rooms" says with how many it was measured.
+a run whose core has more or less to do, or that leaves something out, is repeated with fewer or more rooms, up to twice ("tries").
 "Server cores" says how busy the core was, and a bound is applied only where that is near. "Core wait %" is the time in which threads of the server could run and had no
 core, since the machine did something else: from a hundredth on that is what "p99" tells of. Rooms of 300 are measured twelve seconds later than the others, when
 what was cut while people came has come back. Participants send at moments of their own, to half a millisecond.

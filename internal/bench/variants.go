@@ -67,6 +67,8 @@ func variants(out *strings.Builder, entries, all []entry) {
 		switch {
 		case !e.together(base):
 			lines = append(lines, fmt.Sprintf("- %s: %s was measured at %s and the same without it at %s, which is not compared.", base.Name, what, e.Commit, base.Commit))
+		case !e.alike(base):
+			lines = append(lines, fmt.Sprintf("- %s: %s was measured with another number of rooms, which is not compared.", base.Name, what))
 		case e.cut(all) || base.cut(all):
 			lines = append(lines, fmt.Sprintf("- %s: %s is not compared, as a part was cut and the packets are not the same.", base.Name, what))
 		default:
@@ -107,6 +109,9 @@ func steps(out *strings.Builder, entries []entry) {
 		for _, column := range e.judged() {
 			was, known := then.Medians[column]
 			is, still := median(e.Runs, column)
+			if rooms, found := median(e.Runs, roomsIn); found && column == forwardingCost && then.Medians[roomsIn] != rooms {
+				continue // another load
+			}
 			if known && still && then.Commit != e.Commit && then.Machine == e.Machine {
 				lines = append(lines, fmt.Sprintf("| %s | %s | %s at %s | %s at %s |", e.Name, column, number(was), then.Commit, number(is), e.Commit))
 			}

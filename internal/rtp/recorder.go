@@ -12,7 +12,7 @@ import (
 // When a Recorder wants feedback to be sent.
 const (
 	FeedbackInterval     = 100 * time.Millisecond
-	FeedbackAtRest       = 960 * time.Millisecond // Chromium 156 kept its estimate for 24 s of it, and sent as before after that
+	FeedbackAtRest       = 960 * time.Millisecond // tried by hand: Chromium 156 kept its estimate for 24 s of it
 	FeedbackAfterMarker  = 20 * time.Millisecond
 	maxFeedbackLen       = 1200
 	recorderMinCapacity  = 256

@@ -3,6 +3,8 @@ package srtp
 import (
 	"crypto/cipher"
 	"math/rand/v2"
+	"reflect"
+	"runtime"
 	"testing"
 	"unsafe"
 )
@@ -76,9 +78,20 @@ func TestAhead(t *testing.T) {
 			}
 			got = nil
 			open.AheadKeys(rtcp, fetch)
-			if g, ok := open.suite.(*gcm); ok && (len(got) != 2 || got[0] != data(map[bool]*cipher.AEAD{true: &g.rtcp, false: &g.rtp}[rtcp])) {
+			if g, ok := open.suite.(*gcm); ok && (len(got) == 2 && uintptr(got[1]) != uintptr(got[0])+gcmTable || len(got) != 2 || got[0] != data(map[bool]*cipher.AEAD{true: &g.rtcp, false: &g.rtp}[rtcp])) {
 				t.Errorf("RTCP %v: keys: %v", rtcp, got)
 			}
 		}
 	})
+}
+
+// TestGCMTable: where there are instructions for AES, the products of the hash lie
+// behind the round keys, within the memory of the AEAD.
+func TestGCMTable(t *testing.T) {
+	if arch := runtime.GOARCH; gcmTable == 0 && (arch == "amd64" || arch == "arm64") {
+		t.Error("nothing is fetched of them")
+	}
+	if aead, err := newAEAD(make([]byte, 16)); err != nil || gcmTable >= reflect.TypeOf(aead).Elem().Size() {
+		t.Errorf("%d is outside of it, %v", gcmTable, err)
+	}
 }

@@ -50,8 +50,8 @@ func (a *Audio) Start(now, began mono.Time) { a.next, a.began = now, began }
 
 // Mute lets it send digital silence from now on, whoever's turn it is, as a
 // browser does whose track is disabled. With pauses it is sent as libopus does
-// with DTX: a frame, one of no length that begins a pause, and nothing for the
-// next nineteen.
+// with DTX: a frame, marked as the first after a pause (RFC 3551 §4.1), one of no
+// length that begins a pause, and nothing for the next nineteen.
 func (a *Audio) Mute(pauses bool) { a.muted, a.pauses = true, pauses }
 
 // silent is 20 ms of digital silence as libopus encodes it; the first byte alone
@@ -120,7 +120,7 @@ func (a *Audio) silence(out Output) {
 	a.cycle = (at + 1) % dtxCycle
 	switch {
 	case !a.pauses || at == 0:
-		a.send(silent, silentLevel, false, out)
+		a.send(silent, silentLevel, a.pauses, out)
 	case at == 1:
 		a.send(silent[:1], silentLevel, false, out)
 	default:

@@ -198,7 +198,7 @@ func TestPauses(t *testing.T) {
 			ticks, size = ticks+960, 1
 		}
 		h := parse(t, pkt)
-		if h.Seq != first.Seq+uint16(i) || h.Timestamp != first.Timestamp+ticks || len(h.Payload()) != size || out.levels[i] != silentLevel {
+		if h.Seq != first.Seq+uint16(i) || h.Timestamp != first.Timestamp+ticks || h.Marker != (i%2 == 0) || len(h.Payload()) != size || out.levels[i] != silentLevel {
 			t.Fatalf("packet %d: %d after the first, %d ticks later, level %d, % x", i, h.Seq-first.Seq, h.Timestamp-first.Timestamp, out.levels[i], h.Payload())
 		}
 	}
