@@ -60,6 +60,7 @@ type labClient struct {
 	key      [3]bool // a key frame is asked for
 
 	audio, video, padding, repeated int // packets received
+	reports                         int // blocks in RTCP
 	missing                         int // audio packets that were dropped on the way
 	bytes                           map[uint32]int
 	heights                         map[uint32]int // of the newest key frame
@@ -337,6 +338,7 @@ func (c *labClient) gotRTCP(pkt []byte) {
 		c.l.t.Fatal(err)
 	}
 	for m := rtp.NewCompound(pkt[:n]); m.Next(); {
+		c.reports += m.Packet().Reports()
 		if i := m.Packet().MediaSSRC() - c.base - 1; m.Packet().IsPLI() && i < 3 {
 			c.key[i] = true
 		}

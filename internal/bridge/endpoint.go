@@ -152,6 +152,17 @@ func (ep *endpoint) rollRates() {
 	}
 }
 
+// countRates begins a second over which bits are counted: what came at rest, when no
+// second ended, is of many.
+func (ep *endpoint) countRates() {
+	ep.bytesIn.bytes, ep.bytesOut.bytes = 0, 0
+	for _, s := range ep.sources {
+		for _, e := range s.encodings {
+			e.bytes.bytes, e.load.bytes, e.load.packets.now = 0, 0, 0
+		}
+	}
+}
+
 // What the original bridge calls inactive, and clients are used to.
 const (
 	firstTransferWithin = 15 * time.Second

@@ -30,8 +30,7 @@ import (
 // nothing through between two words: the one clicks before they speak, and what is
 // late is noise; for the other it is the beginning of a word. Therefore workers to
 // which silence comes gather only where it is worth something, and not in a pause
-// of a talk ([gatherSilenceAfter], [gatherSilenceFrom]). Conferences in which silence
-// is sent do not rest (rest.go): their senders get reports.
+// of a talk ([gatherSilenceAfter], [gatherSilenceFrom]).
 //
 // A worker does not know what it hands over, and goes by whether the worker whose it
 // is gathers. When that is in a hurry again, it tells the others ([hurried]).

@@ -109,7 +109,6 @@ func (ep *endpoint) rtpPacket(pkt []byte) {
 		return
 	}
 	ep.heardMedia()
-	ep.c.keepAwake()
 	ep.bytesIn.add(n)
 	h := &ep.w.header
 	if *h, err = rtp.Parse(pkt[:n]); err != nil {
@@ -127,6 +126,9 @@ func (ep *endpoint) rtpPacket(pkt []byte) {
 	}
 	if numbered {
 		ep.scheduleFeedback(marker)
+	}
+	if !numbered || !ep.w.gathering.waits { // else feedback tells its sender all there is
+		ep.c.keepAwake()
 	}
 }
 
@@ -177,10 +179,17 @@ func (ep *endpoint) scheduleFeedback(marker bool) {
 	}
 }
 
-// sendFeedback tells the sender which of its packets came, and when.
+// sendFeedback tells the sender which of its packets came, and when. At rest it
+// takes the place of reports as well, with which it has to share a datagram.
 func (ep *endpoint) sendFeedback(now mono.Time) {
+	var blocks []rtp.ReportBlock
+	if ep.resting {
+		const most = 4
+		blocks = ep.reportBlocks(now, most)
+	}
 	for ep.arrivals.Pending() {
-		ep.sendRTCP(ep.arrivals.Build(ep.compound(), ep.c.feedbackVideo, ep.feedbackMedia(), now))
+		ep.sendRTCP(ep.arrivals.Build(ep.compound(blocks...), ep.c.feedbackVideo, ep.feedbackMedia(), now))
+		blocks = nil
 	}
 	ep.w.wheel.Cancel(&ep.feedbackTimer)
 }

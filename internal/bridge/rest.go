@@ -7,11 +7,13 @@ import (
 )
 
 // Rest. A conference in which nothing has happened for a while rests: its
-// people are there, but no media come from anyone, and nobody changes anything.
+// people are there, but no media come from anyone, or nothing but audio that nobody
+// gets (gather.go), and nobody changes anything.
 // All that is done again and again, by the conference for its sources and by
 // each endpoint every second, would find nothing to do then, so that it is done
 // seldom, and so are checks for consent. What is due at a certain time still is:
-// the end of a silent endpoint, and that others are told of its silence.
+// the end of a silent endpoint, and that others are told of its silence. Who sends
+// silence gets reports with the feedback about it.
 
 const (
 	// restAfter is how long nothing must have happened. Whatever looks back at
@@ -80,6 +82,9 @@ func (ep *endpoint) lookSoon() {
 }
 
 func (ep *endpoint) rest(resting bool) {
+	if ep.resting && !resting {
+		ep.countRates()
+	}
 	ep.resting = resting
 	ep.agent.Rest(resting)
 }

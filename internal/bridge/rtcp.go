@@ -172,10 +172,21 @@ func (ep *endpoint) sendReports(now mono.Time) {
 const maxReportBlocks = 31
 
 func (ep *endpoint) sendReportBlocks(now mono.Time) {
+	blocks := ep.reportBlocks(now, maxReportBlocks)
+	if len(blocks) == 0 {
+		return
+	}
+	b := rtp.AppendReceiverReport(ep.w.rtcpBuf[:0], ep.c.feedbackVideo, blocks)
+	ep.sendRTCP(rtp.AppendCNAME(b, ep.c.feedbackVideo, cname))
+}
+
+// reportBlocks reports on what comes from the endpoint, on so many streams at the
+// most. They lie in memory of the worker, until the next are made.
+func (ep *endpoint) reportBlocks(now mono.Time, most int) []rtp.ReportBlock {
 	blocks := ep.w.blocks[:0]
 	for _, s := range ep.sources {
 		for _, e := range s.encodings {
-			if len(blocks) == maxReportBlocks || !e.live(now) {
+			if len(blocks) == most || !e.live(now) {
 				continue
 			}
 			if b, ok := e.stats.Report(e.ssrc, now); ok {
@@ -184,11 +195,7 @@ func (ep *endpoint) sendReportBlocks(now mono.Time) {
 		}
 	}
 	ep.w.blocks = blocks
-	if len(blocks) == 0 {
-		return
-	}
-	b := rtp.AppendReceiverReport(ep.w.rtcpBuf[:0], ep.c.feedbackVideo, blocks)
-	ep.sendRTCP(rtp.AppendCNAME(b, ep.c.feedbackVideo, cname))
+	return blocks
 }
 
 // cname is the bridge's canonical name in all its RTCP: it has no media of

@@ -217,6 +217,6 @@ func (w *worker) sealRTCP(sealer *srtp.Sealer, to netip.AddrPort, plain []byte) 
 
 // compound starts an RTCP packet: one begins with a report, even an empty
 // one, unless reduced size was negotiated (RFC 3550 §6.1).
-func (ep *endpoint) compound() []byte {
-	return rtp.AppendReceiverReport(ep.w.rtcpBuf[:0], ep.c.feedbackVideo, nil)
+func (ep *endpoint) compound(blocks ...rtp.ReportBlock) []byte {
+	return rtp.AppendReceiverReport(ep.w.rtcpBuf[:0], ep.c.feedbackVideo, blocks)
 }

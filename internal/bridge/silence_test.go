@@ -170,15 +170,15 @@ func (l *silentLab) calm(seconds int) int {
 
 // TestSilentCrowd: a crowd of muted microphones lets the worker gather, seconds
 // after somebody spoke last; a few do not, and nobody who pauses does. A conference
-// of them does not rest. People who were muted by others are no different.
+// of them rests. People who were muted by others are no different.
 func TestSilentCrowd(t *testing.T) {
 	l := newSilentLab(t, 3, gatherSilenceFrom)
 	l.run(10 * time.Second) // beginnings
 	if n := l.calm(10); n != 10 {
 		t.Errorf("of 10 s of silence the worker was calm in %d", n)
 	}
-	if c := l.w.conferences[meeting]; c.resting || l.w.now.Sub(c.stirred) > time.Second {
-		t.Error("a conference rests in which silence is sent, and nobody gets reports")
+	if c := l.w.conferences[meeting]; !c.resting {
+		t.Error("a conference does not rest in which nothing is sent but silence")
 	}
 	l.level[1] = 40
 	l.run(20 * time.Millisecond)
@@ -210,8 +210,8 @@ func TestSilentCrowd(t *testing.T) {
 	}
 }
 
-// TestSilenceFeedback: feedback about silence comes once a second, and again
-// ten times, beginning with what is due, as soon as somebody can be heard.
+// TestSilenceFeedback: feedback about silence comes once a second, at rest with
+// reports in it, and again ten times, beginning with what is due, as soon as somebody can be heard.
 func TestSilenceFeedback(t *testing.T) {
 	l := newSilentLab(t, 1, 0)
 	ep := l.clients[0].ep
@@ -228,6 +228,15 @@ func TestSilenceFeedback(t *testing.T) {
 	if n := sent(10 * time.Second); n < 14 || n > 24 { // and ten reports
 		t.Errorf("%d datagrams in 10 s of silence", n)
 	}
+	l.run(restAfter)
+	c := l.clients[0]
+	if c.reports = 0; !ep.resting {
+		t.Error("who sends nothing but silence does not rest")
+	}
+	if n := sent(10 * time.Second); n < 9 || n > 13 || c.reports < 9 || c.reports > 13 { // both in one
+		t.Errorf("at rest %d datagrams with %d report blocks in 10 s of silence", n, c.reports)
+	}
+	l.run(10 * time.Minute)
 	for _, due := range []bool{true, false, true} { // until some has just been sent
 		for end := l.w.now.Add(5 * time.Second); ep.feedbackTimer.Scheduled() != due; {
 			if l.step(); l.w.now > end {
@@ -241,9 +250,34 @@ func TestSilenceFeedback(t *testing.T) {
 	if at := ep.feedbackAt; ep.feedbackTimer.Scheduled() && at.Sub(l.w.now) > rtp.FeedbackInterval {
 		t.Errorf("feedback about a voice is due in %v", at.Sub(l.w.now))
 	}
-	l.run(time.Second)
+	if ep.resting {
+		t.Error("who speaks rests")
+	}
+	var most uint64 // bits in a second: 600 s of silence are 20 Mbit
+	for range 1200 {
+		l.step()
+		most = max(most, ep.bytesIn.perSecond, ep.sources[0].encodings[0].bytes.perSecond)
+	}
+	if most < 10_000 || most > 60_000 {
+		t.Errorf("a second after a rest has %d bit", most)
+	}
 	if n := sent(10 * time.Second); n < 95 || n > 125 {
 		t.Errorf("%d datagrams in 10 s of speech", n)
+	}
+}
+
+// TestSilenceUnnumbered: silence of a client that takes no feedback about audio, and
+// so gets none to which reports could be added, is no rest.
+func TestSilenceUnnumbered(t *testing.T) {
+	l := newSilentLab(t, 1, 0)
+	c := l.clients[0]
+	c.ep.formats.ext.tcc = 0
+	l.run(2 * restAfter)
+	if c.reports = 0; c.ep.resting {
+		t.Error("it rests")
+	}
+	if l.run(10 * time.Second); c.reports < 9 || c.reports > 11 {
+		t.Errorf("%d report blocks in 10 s of silence", c.reports)
 	}
 }
 
