@@ -74,7 +74,7 @@
 //
 // # At rest
 //
-// A conference in which nothing has happened for some seconds, no media and no
+// A conference in which nothing has happened for some seconds, no media for anybody and no
 // change, is looked after seldom, and so are its endpoints (rest.go). Who is
 // only there costs what its ICE checks, reports and pings cost. A worker to which
 // nothing but these comes for a second has a turn each 40 ms instead of one for
