@@ -202,6 +202,7 @@ func TestTimeInTheQueueCounts(t *testing.T) {
 	if !r.Stats().Stamps {
 		t.Fatal("the kernel does not stamp")
 	}
+	untilStamped(t, s, r)
 	begin := time.Now()
 	d := make([]byte, 1000)
 	send(t, s, r.LocalAddr(), d, d, d[:9])
@@ -222,6 +223,27 @@ func TestTimeInTheQueueCounts(t *testing.T) {
 		}
 		got += n
 	}
+}
+
+// untilStamped returns when the kernel stamps what comes. The first socket of a
+// machine that wants stamps has them a moment after it has asked: the kernel patches
+// its code in a task of its own, and until then stamps what is read (sock_recv_timestamp).
+func untilStamped(t *testing.T, s, r *Socket) {
+	t.Helper()
+	const lies = time.Millisecond
+	b := NewBatch(1)
+	for end := time.Now().Add(patience); time.Now().Before(end); {
+		send(t, s, r.LocalAddr(), make([]byte, 100))
+		time.Sleep(lies) // it has to lie there for a while
+		r.SetDeadline(patience)
+		if n, err := r.Read(b); err != nil || n != 1 {
+			t.Fatal(n, err)
+		}
+		if b.Packets[0].Waited >= lies {
+			return
+		}
+	}
+	t.Fatal("the kernel does not stamp what comes")
 }
 
 func TestSockaddr(t *testing.T) {
