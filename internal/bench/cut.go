@@ -21,8 +21,9 @@ const (
 // cut says whether the server left out video, or a voice where there is nothing
 // else: it has told so of more than a few, or less came of each camera than in
 // another row of the same rooms (as many people and cameras, seen in the same
-// way: who has a camera sees other sizes than who has none), or less than a camera or a microphone sends.
-// Fewer packets, and more of them audio, are not to be compared with others.
+// way: who has a camera sees other sizes than who has none), or less than a camera
+// or a microphone sends. Fewer packets, and more of them audio, are not to be
+// compared with others.
 func (e *entry) cut(all []entry) bool {
 	if short, ok := median(e.Runs, shortOfVideo); ok && short > 100*tolerated {
 		return true

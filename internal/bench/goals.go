@@ -67,7 +67,7 @@ func (e *entry) consists(column string) string {
 	}
 	text := fmt.Sprintf("Of its parts, each by itself: %s.", strings.Join(words, ", "))
 	if wait, ok := median(e.Runs, coreWait); ok {
-		text += fmt.Sprintf(" For %s %% of the time the server had no core.", number(wait))
+		text += fmt.Sprintf(" For %s %% of the time a thread of the server waited for the core.", number(wait))
 	}
 	return text
 }

@@ -147,7 +147,7 @@ func TestVerdicts(t *testing.T) {
 	}{
 		{delay(0.7, 0.05, 0.5), "added p50 ms 0.050 (the server's core was 70 % busy). Must be at most 1: met. Goal at most 0.1: met.\n"},
 		{delay(0.7, 0.2, 4, parts...), "Goal at most 0.1: missed, 2.00 times that. Of its parts, each by itself: socket 0.010, turn 0.020, work 0.030, send 0.040.\n"},
-		{func() entry { e := delay(0.7, 0.2, 4, parts...); e.Runs[0][coreWait] = 0.9; return e }(), "send 4.00. For 0.900 % of the time the server had no core.\n"},
+		{func() entry { e := delay(0.7, 0.2, 4, parts...); e.Runs[0][coreWait] = 0.9; return e }(), "send 4.00. For 0.900 % of the time a thread of the server waited for the core.\n"},
 		{delay(0.7, 0.2, 4, parts...), "Goal at most 1: missed, 4.00 times that. Of its parts, each by itself: socket 1.00, turn 2.00, work 3.00, send 4.00.\n"},
 		{delay(0.7, 0.2, 4), "missed, 2.00 times that. What the delay consists of was not measured.\n"},
 		{delay(0.64, 0.05, 4), "(the server's core was 64 % busy). Not judged: it must be at most 1, and at most 0.1 is aimed at, on a core that is 65 to 78 % busy.\n"},

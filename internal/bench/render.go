@@ -86,8 +86,8 @@ are of the time in which everybody is in. The columns, here and below:
 - packets/s: audio and video packets forwarded, each counted once a receiver. Video share %: which part of them is video.
 - us per packet: the server's whole CPU time, signalling included, for each of them, received, encrypted (AES-128-GCM) and sent.
 - video/s each: how many video packets a second a participant gets. "Cut" stands there if a part of what was asked for was left out:
-  if the server told so of more than 5 % of the participants; if of each camera came 5 % less than in another row with as many
-  cameras in a room, or than its thirty pictures a second; or, where there is no camera, if 5 % of the voices are missing. Such a
+  if the server told so of more than 5 % of the participants; if of each camera came 5 % less than in another row of rooms with as
+  many people and cameras, or than its thirty pictures a second; or, where there is no camera, if 5 % of the voices are missing. Such a
   row forwards other packets, and its time for a packet does not compare. What the worker went by stands below the table.
 - worker busy: the part of the time in which the worker that forwards media was at work, by its own clock. That goes on while
   something else has its core, so it may be more than "server cores". Where video is cut, it settles at 0.8 to 0.9. It is less
@@ -156,9 +156,11 @@ const delayIntro = `How long media stay in the server, from the kernel's stamp o
 last of its copies: the bridge's own histogram, which is always on (` + "`plenum_bridge_delay_seconds`" + `), over the last ten seconds of
 each run. There are as many rooms of one size as should keep the server's core about 70 % busy. "n x 40" finds how many that are:
 a run whose core has more or less to do, or that leaves something out, is repeated with fewer or more rooms, up to twice ("tries").
-"Server cores" says how busy the core was, and a bound is applied only where that is near. "Core wait %" is the time in which threads of the server could run and had no
-core, since the machine did something else: from a hundredth on that is what "p99" tells of. Rooms of 300 are measured twelve seconds later than the others, when
-what was cut while people came has come back. Participants send at moments of their own, to half a millisecond.
+"Server cores" says how busy the core was, and a bound is applied only where that is near. "Core wait %" is the time in which threads
+of the server could run and had no core: from 1 % on that is what "p99" may tell of. Not all of it is lost: threads of the Go runtime
+that may wait are in it too, each counted for no longer than it ran, which is a tenth of a per cent or two where nothing else runs.
+Rooms of 300 are measured twelve seconds later than the others, when what was cut while people came has come back. Participants
+send at moments of their own, to half a millisecond.
 
 In one row the server is made to collect its garbage each second, which it would else hardly do in so short a time; what that does
 is told below the tables.
