@@ -9,8 +9,8 @@
 // and profiles once: shown are the median and the spread.
 //
 //	measure.go, main.go    rows, how often they are run, and what is chosen
-//	signalling.go, media.go, cost.go, profile.go, fill.go, garbage.go, growth.go, crowd.go,
-//	container.go, churn.go, beside.go
+//	machine.go, signalling.go, media.go, cost.go, profile.go, fill.go, garbage.go, growth.go,
+//	crowd.go, container.go, churn.go, beside.go
 //	                       the rows of the tables, and how they are measured
 //	goals.go, holds.go, cut.go, variants.go, render.go
 //	                       what is told of the figures, and judged by them

@@ -28,11 +28,13 @@ func main() {
 			do = churnCommand
 		case "beside":
 			do = besideCommand
+		case "machine":
+			do = machineCommand
 		case "render":
 			do = renderCommand
 		default:
 			if !strings.HasPrefix(name, "-") {
-				fmt.Fprintf(os.Stderr, "bench: there is no %q; it is churn, beside, storm or render, or nothing to measure rows (bench -h)\n", name)
+				fmt.Fprintf(os.Stderr, "bench: there is no %q; it is churn, beside, storm, machine or render, or nothing to measure rows (bench -h)\n", name)
 				os.Exit(2)
 			}
 		}
@@ -93,6 +95,7 @@ func table(ctx context.Context, args []string) error {
 			"  bench churn -h    an hour of joining and leaving: does memory grow?\n"+
 			"  bench beside -h   a server of another make, beside plenum's figures\n"+
 			"  bench storm -h    XMPP clients alone, against any server on this machine: the load of the table of signalling\n"+
+			"  bench machine -h  what this machine does to all that is measured on it: how long its memory takes, at best and at worst\n"+
 			"  bench render      writes performance.md anew from performance.json\n\nFlags:\n")
 		f.PrintDefaults()
 	}

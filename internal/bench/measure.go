@@ -33,7 +33,7 @@ const seldom = 2
 
 // rows are all lines, in the order of docs/performance.md.
 func rows() []row {
-	all := slices.Concat(signallingRows(), mediaRows(), costRows(), profileRows(), delayRows(), crowdRows(), growthRows(), restRows())
+	all := slices.Concat(machineRows(), signallingRows(), mediaRows(), costRows(), profileRows(), delayRows(), crowdRows(), growthRows(), restRows())
 	for i := range all {
 		if r := &all[i]; r.most == 0 && !r.decides() {
 			r.most = seldom

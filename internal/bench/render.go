@@ -19,6 +19,7 @@ type section struct {
 }
 
 var sections = []section{
+	{machineSection, machineIntro, [][]string{{"read ns", "quietest ns", "busiest ns", "lost %", "longest ms"}}},
 	{signallingSection, signallingIntro, [][]string{{"connect CPU-s", "join CPU-s", "join s", "change CPU-s", "idle CPU %", "MB", "peak MB", "KB each", "load CPU-s"}}},
 	{mediaSection, mediaIntro, [][]string{
 		{"server cores", "packets/s", "us per packet", videoEach, "loss %", "delay p50 ms", "delay p99 ms", "added p99 ms", "failed"},
@@ -58,6 +59,17 @@ var remarks = map[string]func(entries, all []entry) string{
 	mediaSection:   inContainers,
 	crowdSection:   inContainers,
 }
+
+const machineIntro = `What the machine does to what is measured on it. One thread on the server's core, and nothing else, reads through 4 MB for twenty
+seconds, each place being told by the one before: what must come from the cache that cores of a processor share, as most of a
+packet's ways through a server of many people must. Read ns: CPU time of a read. Quietest ns and busiest ns: of the half seconds in
+which that was shortest and longest. Lost %: the part of the time in which the thread had no core. Longest ms: the longest that
+20,000 reads took by the clock, which should be a third of a millisecond.
+
+Where the busiest is several times the quietest, others use that cache, of whom a virtual machine knows nothing: they count as CPU
+time. A server that was 70 % busy then has too much to do for a while, and what waits in its socket is the 99th percentile of
+the delay. So both differ between runs of the same program, and from day to day.
+`
 
 const signallingIntro = `XMPP alone, without media; "81 x 40" is 81 rooms of 40 people. Clients log in over WebSocket without TLS (connect), all join
 their rooms at once with presences of 1.3 KB until everybody has everybody's presence (join), all change their presence at once
