@@ -144,7 +144,10 @@ func (e *entry) order(place map[string]int) float64 {
 		return float64(i)
 	}
 	shape, _, _ := strings.Cut(e.Name, ": ")
-	return float64(place[e.Section+shape]) + 0.5
+	if i, ok := place[e.Section+shape]; ok {
+		return float64(i) + 0.5
+	}
+	return float64(len(place)) // of no table of rows: at the end
 }
 
 // machine names the hardware and what runs on it.

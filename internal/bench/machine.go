@@ -32,7 +32,7 @@ const (
 
 func machineRows() []row {
 	return []row{{
-		section: machineSection, name: "the server's core, with nothing else to do", most: asUsual, takes: walkFor,
+		section: machineSection, name: "the server's core, with nothing else to do", takes: walkFor,
 		once: func(ctx context.Context, s *settings, _ string) (figures, error) {
 			self, err := os.Executable()
 			if err != nil {

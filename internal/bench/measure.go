@@ -43,10 +43,11 @@ func rows() []row {
 }
 
 // decides says whether anything is judged by this row: a goal, how many times as
-// much a peer takes, or what collections of garbage do to delays.
+// much a peer takes, what collections of garbage do to delays, or what the machine
+// does to everything.
 func (r *row) decides() bool {
 	_, bounded := comparisons[r.section].bounds[r.name]
-	return bounded || r.section == delaySection && r.name == collectingRow.name ||
+	return bounded || r.section == machineSection || r.section == delaySection && r.name == collectingRow.name ||
 		slices.ContainsFunc(goals, func(g goal) bool { return g.section == r.section && g.row == r.name })
 }
 

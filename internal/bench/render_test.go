@@ -25,7 +25,7 @@ func TestNumber(t *testing.T) {
 // order is that of the table, and medians and spreads are shown.
 func TestBook(t *testing.T) {
 	dir := t.TempDir()
-	all := rows()
+	all := signallingRows()
 	for _, step := range []struct {
 		row  int
 		cpus []float64
