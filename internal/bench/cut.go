@@ -35,6 +35,16 @@ func (e *entry) cut(all []entry) bool {
 	return ok && part < wholeVideo
 }
 
+// cutRuns is in how many runs the server has told so of more than a few.
+func (e *entry) cutRuns() (n int) {
+	for _, f := range e.Runs {
+		if f[shortOfVideo] > 100*tolerated {
+			n++
+		}
+	}
+	return n
+}
+
 // settles is how busy a worker is where its limit settles, at the least
 // (ARCHITECTURE.md, "When it is too much").
 const settles = 0.8

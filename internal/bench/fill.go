@@ -3,6 +3,7 @@ package main
 import (
 	"context"
 	"fmt"
+	"maps"
 	"math"
 	"os"
 	"path/filepath"
@@ -14,6 +15,9 @@ const (
 	fillings = 3
 	roomsIn  = "rooms"
 	triesFor = "tries"
+	// What is told of a try that was not what it had to be: a core that is too busy
+	// for a while makes a try late as well as one that does not count.
+	rejectedCores, rejectedTail = "try %d: server cores", "try %d: added p99 ms"
 	// asManyRooms stands in a row's name for a number of rooms that runs find.
 	asManyRooms = "n"
 )
@@ -74,6 +78,7 @@ func (c *filling) settle(ctx context.Context, dir string, run func(rooms int, di
 		middle  = (leastBusy + mostBusy) / 2
 		tooBusy = 0.9 // of a core, where there is no telling
 	)
+	rejected := figures{}
 	for try := 1; ; try++ {
 		rooms, own := c.rooms, filepath.Join(dir, fmt.Sprint(try))
 		if err := os.Mkdir(own, 0o700); err != nil {
@@ -90,6 +95,8 @@ func (c *filling) settle(ctx context.Context, dir string, run func(rooms int, di
 		next := max(1, int(math.Round(float64(rooms)*min(middle/busy, 2))))
 		if err == nil && (leastBusy <= busy && busy <= mostBusy || next == rooms || try == fillings) {
 			f[roomsIn], f[triesFor] = float64(rooms), float64(try)
+			maps.Copy(f, rejected)
+			f[loadEach] = 1000 * f["load cores"] / float64(rooms*c.call.people)
 			return f, nil
 		}
 		if ctx.Err() != nil || try == fillings {
@@ -101,6 +108,9 @@ func (c *filling) settle(ctx context.Context, dir string, run func(rooms int, di
 			why = err.Error()
 		case cut:
 			why += " and something was left out"
+		}
+		if err == nil {
+			rejected[fmt.Sprintf(rejectedCores, try)], rejected[fmt.Sprintf(rejectedTail, try)] = f["server cores"], f[lateTail]
 		}
 		fmt.Printf("  again with %s instead of %d: %s\n", count(next, "room"), rooms, why)
 		c.rooms = next

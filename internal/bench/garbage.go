@@ -111,29 +111,53 @@ func (f figures) pauses(before, after garbage, wall float64) {
 	}
 }
 
+// leastAlike is how many runs of each must have had a core as busy as delays are
+// judged on, to compare them.
+const leastAlike = 3
+
 // collectionsMatter says in a sentence whether delays are longer if garbage is
 // collected each second, "" if that was never measured.
 func collectionsMatter(entries []entry) string {
 	with, without := find(entries, delaySection, collectingRow.name), find(entries, delaySection, collectingRow.plain)
-	often, known := median(with.Runs, "collections/s")
-	seldom, also := median(without.Runs, "collections/s")
-	longest := sorted(with.Runs, "GC pause max ms")
-	if !known || !also || len(longest) == 0 {
+	_, known := median(with.Runs, "collections/s")
+	_, also := median(without.Runs, "collections/s")
+	if !known || !also {
 		return ""
 	}
+	const question = "Does garbage collection matter? "
 	if _, soon := with.within(&without); !soon || !with.together(&without) || !with.alike(&without) || with.cut(entries) || without.cut(entries) {
-		return "Does garbage collection matter? Unknown: the rows with and without were not measured together, or not of as many rooms, or video was cut."
+		return question + "Unknown: the rows with and without were not measured together, or not of as many rooms, or video was cut."
 	}
-	text := fmt.Sprintf("Does garbage collection matter? With %s collections a second, the longest pause of all %s ms, and with %s a second:",
-		number(often), number(longest[len(longest)-1]), number(seldom))
+	mine, theirs := asBusy(with.Runs), asBusy(without.Runs)
+	if min(len(mine), len(theirs)) < leastAlike {
+		return question + fmt.Sprintf("Unknown: the core was %.0f to %.0f %% busy in %d of %d runs with a collection each second, and in %d of %d without.",
+			100*leastBusy, 100*mostBusy, len(mine), len(with.Runs), len(theirs), len(without.Runs))
+	}
+	often, _ := median(mine, "collections/s")
+	seldom, _ := median(theirs, "collections/s")
+	text := question + fmt.Sprintf("In %d runs with %s collections a second%s, and %d with %s, all on a core that was %.0f to %.0f %% busy:",
+		len(mine), number(often), longestPause(mine), len(theirs), number(seldom), 100*leastBusy, 100*mostBusy)
 	for _, column := range []string{"added p50 ms", "added p99 ms", "added p99.9 ms"} {
-		mine, theirs := sorted(with.Runs, column), sorted(without.Runs, column)
-		if len(mine) == 0 || len(theirs) == 0 {
+		a, b := sorted(mine, column), sorted(theirs, column)
+		if len(a) == 0 || len(b) == 0 {
 			return ""
 		}
-		text += fmt.Sprintf(" %s %s and %s, %s;", column, cell(with.Runs, column), cell(without.Runs, column), apart(mine, theirs))
+		text += fmt.Sprintf(" %s %s and %s, %s;", column, cell(mine, column), cell(theirs, column), apart(a, b))
 	}
 	return strings.TrimSuffix(text, ";") + "."
+}
+
+// asBusy are the runs in which the core was as busy as delays are judged on.
+func asBusy(runs []figures) []figures {
+	return slices.DeleteFunc(slices.Clone(runs), func(f figures) bool { return f["server cores"] < leastBusy || f["server cores"] > mostBusy })
+}
+
+func longestPause(runs []figures) string {
+	all := sorted(runs, "GC pause max ms")
+	if len(all) == 0 {
+		return ""
+	}
+	return fmt.Sprintf(", the longest pause of all %s ms", number(all[len(all)-1]))
 }
 
 // apart says how a figure differs from that of other runs, both sorted: not, if

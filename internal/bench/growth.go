@@ -61,7 +61,9 @@ func growthRows() []row {
 }
 
 // restRow is by what is judged what it costs if all mute: browsers do as it does.
-const restRow = "at rest: 25 x 40, muted, silence"
+const restRow = mutedRow + ", silence"
+
+const mutedRow = "at rest: 25 x 40, muted"
 
 // restRows are a thousand people who have muted what they have. The server
 // takes some seconds to notice that nothing happens any more.
@@ -178,9 +180,10 @@ func (p *plot) points(entries, all []entry) (points []point, left []string) {
 	return points, left
 }
 
-// dearer is how much more than a unit of work took so far a further one may
-// take: so much do runs differ. What grows with the square of the work takes
-// twice as much at the least from one size to its double.
+// dearer is how much more than a further unit of work took one step before a further
+// one may take (at first, than one took on average): so much do runs differ. What
+// grows with the square of the work takes twice as much at the least from one size to
+// its double.
 const dearer = 1.25
 
 // read says in words what the plot shows, and whether the server's work grows
@@ -193,16 +196,21 @@ func (p *plot) read(points []point) string {
 	text := fmt.Sprintf("\n%s: %s %s at %d and %s at %d, %s times as much for %s times as many %s.", p.title, number(first.value), p.column,
 		first.size, number(last.value), last.size, number(last.value/first.value), number(float64(last.size)/float64(first.size)), p.axis)
 	var steps, faster []string
+	before := 0.0
 	for i, to := range points[1:] {
 		from := points[i]
 		if from.work <= 0 || to.work <= from.work {
 			continue
 		}
-		each, before := (to.cpu-from.cpu)/(to.work-from.work), from.cpu/from.work
+		if before <= 0 {
+			before = from.cpu / from.work
+		}
+		each := (to.cpu - from.cpu) / (to.work - from.work)
 		steps = append(steps, fmt.Sprintf("%s from %d to %d", number(each), from.size, to.size))
 		if each > dearer*before {
-			faster = append(faster, fmt.Sprintf("%s after %s on average up to %d", number(each), number(before), from.size))
+			faster = append(faster, fmt.Sprintf("%s after %s up to %d", number(each), number(before), from.size))
 		}
+		before = each
 	}
 	if len(steps) == 0 {
 		return text + "\n"

@@ -9,26 +9,33 @@ import (
 	"os"
 	"os/exec"
 	"runtime"
+	"strconv"
+	"strings"
 	"time"
 
 	"golang.org/x/sys/unix"
 )
 
-// What the machine does to everything that is measured on it. A core of a virtual
-// machine shares its cache with cores of others, of which nothing here knows.
+// What the machine is like at the time: how long its memory takes, and how much of
+// the server's core the hypervisor took.
 
 const machineSection = "The machine"
 
 const (
-	// walked is more than a core's own cache, and less than the one it shares.
-	walked = 4 << 20
-	// stride is how many reads a stretch has: 0.3 ms if they come from that cache.
+	// stride is how many reads a stretch has: 0.1 ms or more.
 	stride = 20_000
 	// period is over what time stretches are added up.
 	period = 500 * time.Millisecond
 	// walkFor is how long a core is watched.
 	walkFor = 20 * time.Second
 )
+
+// walks are how much memory is read through in turn: less than a core's own cache
+// of the usual size, and more than that.
+var walks = []struct {
+	name  string
+	bytes int
+}{{"256 KB", 256 << 10}, {"4 MB", 4 << 20}}
 
 func machineRows() []row {
 	return []row{{
@@ -38,6 +45,7 @@ func machineRows() []row {
 			if err != nil {
 				return nil, err
 			}
+			stolen := steal(s.server)
 			cmd := exec.CommandContext(ctx, "taskset", "-c", s.server, self, "machine", "-for", walkFor.String())
 			cmd.Env, cmd.Stderr = append(os.Environ(), oneCore...), os.Stderr
 			text, err := cmd.Output()
@@ -45,9 +53,38 @@ func machineRows() []row {
 				return nil, fmt.Errorf("bench machine: %w", err)
 			}
 			var f figures
-			return f, json.Unmarshal(text, &f)
+			err = json.Unmarshal(text, &f)
+			f.stolen(steal(s.server)-stolen, walkFor)
+			return f, err
 		},
 	}}
+}
+
+// stealing is the part of the time that the hypervisor gave to others in which the
+// server's core had something to do, as far as it says so.
+const stealing = "steal %"
+
+func (f figures) stolen(d, of time.Duration) { f[stealing] = 100 * d.Seconds() / of.Seconds() }
+
+// steal is for how long that was since the start of the machine, of several cores,
+// with commas between them, together: the eighth figure of a core in /proc/stat (proc(5)), 0 if it does not say.
+func steal(cores string) (sum time.Duration) {
+	text, _ := os.ReadFile("/proc/stat") // elsewhere there is none
+	for core := range strings.SplitSeq(cores, ",") {
+		sum += stealOf(string(text), core)
+	}
+	return sum
+}
+
+func stealOf(stat, core string) time.Duration {
+	const tick, place = 10 * time.Millisecond, 8 // USER_HZ is 100 wherever Go runs
+	for line := range strings.Lines(stat) {
+		if fields := strings.Fields(line); len(fields) > place && fields[0] == "cpu"+core {
+			ticks, _ := strconv.ParseInt(fields[place], 10, 64) // the kernel wrote it
+			return time.Duration(ticks) * tick
+		}
+	}
+	return 0
 }
 
 // machineCommand watches the core it runs on and prints what it found as JSON.
@@ -55,39 +92,47 @@ func machineCommand(ctx context.Context, args []string) error {
 	f := flag.NewFlagSet("bench machine", flag.ExitOnError)
 	d := f.Duration("for", walkFor, "for how `long`")
 	_ = f.Parse(args) // ends the process on mistakes
-	stretches, err := walk(ctx, *d)
+	all := figures{}
+	taken, err := walk(ctx, *d)
+	for i, w := range walks {
+		if len(taken[i]) > 0 {
+			all.reads(w.name, taken[i])
+		}
+	}
 	if err != nil {
 		return err
 	}
-	return json.NewEncoder(os.Stdout).Encode(ofMachine(stretches))
+	return json.NewEncoder(os.Stdout).Encode(all)
 }
 
 // stretch is so many reads, each of which had to wait for the one before.
 type stretch struct{ wall, cpu time.Duration }
 
-// walk reads from memory for a while.
-func walk(ctx context.Context, d time.Duration) ([]stretch, error) {
+// walk reads through memory for a while, a stretch of each size in turn.
+func walk(ctx context.Context, d time.Duration) ([][]stretch, error) {
 	runtime.LockOSThread()
 	defer runtime.UnlockOSThread()
-	next := cycle(walked / 4)
+	taken, at := make([][]stretch, len(walks)), make([]uint32, len(walks))
+	var paths [][]uint32
+	for i, w := range walks {
+		paths = append(paths, cycle(w.bytes/4))
+		taken[i] = make([]stretch, 0, d/(100*time.Microsecond)+1)
+	}
 	cpu, err := threadTime()
 	begun := time.Now()
-	stretches := make([]stretch, 0, d/(100*time.Microsecond)+1)
-	at := uint32(0)
-	for wall := begun; err == nil && wall.Sub(begun) < d && ctx.Err() == nil; {
+	for wall, i := begun, 0; err == nil && wall.Sub(begun) < d && ctx.Err() == nil; i = (i + 1) % len(walks) {
+		place, path := at[i], paths[i]
 		for range stride {
-			at = next[at]
+			place = path[place]
 		}
+		at[i] = place // what is read has to matter
 		var used time.Duration
 		used, err = threadTime()
 		now := time.Now()
-		stretches = append(stretches, stretch{now.Sub(wall), used - cpu})
+		taken[i] = append(taken[i], stretch{now.Sub(wall), used - cpu})
 		wall, cpu = now, used
 	}
-	if at >= walked/4 { // never, but what is read has to matter
-		panic("bench: out of the cycle")
-	}
-	return stretches, err
+	return taken, err
 }
 
 // cycle leads through all of n numbers in no order that a processor could guess
@@ -113,16 +158,16 @@ func threadTime() (time.Duration, error) {
 	return time.Duration(t.Nano()), nil
 }
 
-// ofMachine is what stretches tell, of which there is one at the least.
-func ofMachine(stretches []stretch) figures {
-	var wall, cpu, longest time.Duration // of all
-	var inPeriod, used time.Duration     // of the period at hand
+// reads adds what stretches tell, of which there is one at the least.
+func (f figures) reads(name string, all []stretch) {
+	var cpu, longest time.Duration   // of all
+	var inPeriod, used time.Duration // of the period at hand
 	var quietest, busiest float64
 	n := 0
-	for _, l := range stretches {
-		wall, cpu, longest = wall+l.wall, cpu+l.cpu, max(longest, l.wall)
-		inPeriod, used, n = inPeriod+l.wall, used+l.cpu, n+1
-		if inPeriod < period {
+	for _, s := range all {
+		cpu, longest = cpu+s.cpu, max(longest, s.wall)
+		inPeriod, used, n = inPeriod+s.wall, used+s.cpu, n+1
+		if inPeriod < period/time.Duration(len(walks)) {
 			continue
 		}
 		ns := readTime(used, n)
@@ -131,14 +176,10 @@ func ofMachine(stretches []stretch) figures {
 		}
 		inPeriod, used, n = 0, 0, 0
 	}
-	f := figures{
-		"read ns": readTime(cpu, len(stretches)), "lost %": 100 * float64(wall-cpu) / float64(wall),
-		"longest ms": 1000 * longest.Seconds(),
-	}
+	f[name+" ns"], f[name+" longest ms"] = readTime(cpu, len(all)), 1000*longest.Seconds()
 	if busiest > 0 {
-		f["quietest ns"], f["busiest ns"] = quietest, busiest
+		f[name+" least ns"], f[name+" most ns"] = quietest, busiest
 	}
-	return f
 }
 
 // readTime is how long a read took, in ns.

@@ -6,32 +6,31 @@ import (
 	"time"
 )
 
-// TestOfMachine: half seconds are told apart, and a stretch that took long while the core
-// did something else.
-func TestOfMachine(t *testing.T) {
-	var stretches []stretch
+// TestReads: half seconds are told apart, of which each walk has one half, and a
+// stretch that took long while the core did something else.
+func TestReads(t *testing.T) {
+	var all []stretch
 	add := func(n int, wall, cpu time.Duration) {
 		for range n {
-			stretches = append(stretches, stretch{wall, cpu})
+			all = append(all, stretch{wall, cpu})
 		}
 	}
 	ms := time.Millisecond
-	add(1000, ms/2, ms/2) // 25 ns
-	add(250, 2*ms, 2*ms)  // 100 ns
-	add(999, ms/2, 3*ms/10)
+	add(500, ms/2, ms/2) // 25 ns
+	add(125, 2*ms, 2*ms) // 100 ns
+	add(499, ms/2, 3*ms/10)
 	add(1, 100*ms, 3*ms/10)
-	got := ofMachine(stretches)
-	want := figures{
-		"read ns": (500 + 500 + 300) * 1e6 / 2250 / stride, "quietest ns": 15, "busiest ns": 100,
-		"lost %": 100 * (1599.5 - 1300) / 1599.5, "longest ms": 100,
-	}
+	got := figures{}
+	got.reads("x", all)
+	want := figures{"x ns": (250 + 250 + 150) * 1e6 / 1125 / stride, "x least ns": 15, "x most ns": 100, "x longest ms": 100}
 	for column, w := range want {
 		if math.Abs(got[column]-w) > 1e-6*w {
 			t.Errorf("%s is %v, not %v", column, got[column], w)
 		}
 	}
-	if _, ok := ofMachine(stretches[:10])["busiest ns"]; ok {
-		t.Error("ten stretches are told of as half a second")
+	few := figures{}
+	if few.reads("x", all[:10]); len(few) != 2 {
+		t.Error("ten stretches are told of as half a second:", few)
 	}
 }
 
@@ -47,11 +46,23 @@ func TestWalk(t *testing.T) {
 	if at != 0 {
 		t.Error("no cycle")
 	}
-	stretches, err := walk(t.Context(), 20*time.Millisecond)
-	if err != nil || len(stretches) == 0 {
-		t.Fatal(len(stretches), err)
+	taken, err := walk(t.Context(), 20*time.Millisecond)
+	if err != nil {
+		t.Fatal(err)
 	}
-	if f := ofMachine(stretches); f["read ns"] <= 0 || f["lost %"] > 100 {
-		t.Error(f)
+	for i, w := range walks {
+		f := figures{}
+		if f.reads(w.name, taken[i]); f[w.name+" ns"] <= 0 {
+			t.Error(w.name, f)
+		}
+	}
+}
+
+func TestSteal(t *testing.T) {
+	const stat = "cpu  9 9 9 9 9 9 9 9 9 9\ncpu0 105544 337 24605 228599 983 0 5338 2591 0 0\ncpu1 1 2 3 4 5 6 7 80 9 10\ncpu10 1 2 3\nintr 1\n"
+	for core, want := range map[string]time.Duration{"0": 25910 * time.Millisecond, "1": 800 * time.Millisecond, "10": 0, "2": 0} {
+		if got := stealOf(stat, core); got != want {
+			t.Errorf("core %s: %v, not %v", core, got, want)
+		}
 	}
 }

@@ -221,7 +221,7 @@ func (c *meeting) watch(ctx context.Context, p *process, admin string, base atRe
 	if err != nil {
 		return nil, w, err
 	}
-	cpu := storm.CPU(p.pid())
+	cpu, stolen := storm.CPU(p.pid()), steal(p.core)
 	w.from = time.Now()
 	if err := c.last(ctx, admin); err != nil {
 		return nil, w, err
@@ -236,6 +236,7 @@ func (c *meeting) watch(ctx context.Context, p *process, admin string, base atRe
 		return nil, w, err
 	}
 	f["failed"] = float64(c.people - in)
+	f.stolen(steal(p.core)-stolen, w.to.Sub(w.from))
 	f.packets(change{before, after}, used, w.to.Sub(w.from).Seconds())
 	f.batches(change{before, after}, w.to.Sub(w.from).Seconds())
 	f.video(change{before, after}, in)
@@ -286,6 +287,8 @@ const (
 	// missing if it does not limit them: of any number only those who talk.
 	voiceLimit    = "voices a conference"
 	voiceLimitNow = "plenum_bridge_voices_a_conference"
+	// loadEach is how many cores the load would take for so many.
+	loadEach = "load cores for 1,000"
 	// stressed is how much is asked for, 1 for all that the worker can do.
 	stressed  = "stress"
 	stressNow = "plenum_bridge_stress"

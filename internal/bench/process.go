@@ -15,6 +15,7 @@ import (
 // process is a server under test, pinned to a core.
 type process struct {
 	cmd  *exec.Cmd
+	core string // or several, as taskset has them
 	dir  string // its scratch directory
 	done chan struct{}
 	log  string
@@ -26,7 +27,7 @@ const startPatience = 20 * time.Second
 // startProcess runs a command on one core and waits until url answers
 // anything.
 func startProcess(ctx context.Context, core, dir, url string, env []string, args ...string) (*process, error) {
-	p := &process{dir: dir, done: make(chan struct{}), log: filepath.Join(dir, "log")}
+	p := &process{core: core, dir: dir, done: make(chan struct{}), log: filepath.Join(dir, "log")}
 	log, err := os.Create(p.log)
 	if err != nil {
 		return nil, err

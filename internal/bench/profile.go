@@ -36,6 +36,8 @@ var shownBy = map[string]string{
 	"forum-81x40, all come at once":    joinProfile,
 	"81 x 40, muted, all come at once": joinProfile,
 	restRow:                            restProfile,
+	mutedRow:                           restProfile,
+	"at rest: 1 x 1000, muted":         restProfile,
 }
 
 // mostShares is how many shares of a profile are named beside a missed goal.
@@ -70,7 +72,11 @@ func inTheWay(entries []entry, row string) string {
 	for _, p := range parts[:min(len(parts), mostShares)] {
 		words = append(words, fmt.Sprintf("%s %s %%", strings.TrimSuffix(p.column, " %"), number(p.value)))
 	}
-	return fmt.Sprintf("Most of the server's CPU time is %s (%s, at %s).", strings.Join(words, ", "), name, shown.Commit)
+	whose := "the server's"
+	if name != profiled+row && !strings.HasPrefix(row+",", strings.TrimPrefix(name, profiled)) { // "all come" is "all come at once"
+		whose = "a server's with another load, of which there is a profile,"
+	}
+	return fmt.Sprintf("Most of %s CPU time is %s (%s, at %s).", whose, strings.Join(words, ", "), name, shown.Commit)
 }
 
 // asDear is how many times as much as any run of its row a packet may take in a

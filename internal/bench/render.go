@@ -19,26 +19,34 @@ type section struct {
 }
 
 var sections = []section{
-	{machineSection, machineIntro, [][]string{{"read ns", "quietest ns", "busiest ns", "lost %", "longest ms"}}},
+	{machineSection, machineIntro, [][]string{machineColumns()}},
 	{signallingSection, signallingIntro, [][]string{{"connect CPU-s", "join CPU-s", "join s", "change CPU-s", "idle CPU %", "MB", "peak MB", "KB each", "load CPU-s"}}},
 	{mediaSection, mediaIntro, [][]string{
 		{"server cores", "packets/s", "us per packet", videoEach, "loss %", "delay p50 ms", "delay p99 ms", "added p99 ms", "failed"},
-		{"video share %", "mean run", workerBusy, videoLimit, "KB each", "live KB each", "lent %", "load cores"},
+		{stealing, "video share %", "mean run", workerBusy, videoLimit, "KB each", "live KB each", "lent %", "load cores"},
 	}},
-	{costSection, costIntro, [][]string{{"packets/s", "us per packet", "server cores", "video share %", videoEach, "mean run", "loss %", "KB each", "live KB each", "load cores", "failed"}}},
+	{costSection, costIntro, [][]string{{"packets/s", "us per packet", "server cores", "video share %", videoEach, "mean run", "loss %", "KB each", "live KB each", "load cores", stealing, "failed"}}},
 	{profileSection, profileIntro, [][]string{shareColumns(), {"us per packet", "CPU-ms a join", "server cores", "packets/s", videoEach, "mean run", "packets a flush", "turns/s", "load cores"}}},
 	{delaySection, delayIntro, [][]string{
 		{roomsIn, triesFor, "server cores", workerBusy, coreWait, "packets/s", videoEach, "mean run", "loss %", "added p50 ms", "added p99 ms", "added p99.9 ms", "load cores", "failed"},
-		append(partColumns(), "turns/s", "packets a flush"),
+		append(partColumns(), "turns/s", "packets a flush", "us per packet", stealing, loadEach),
 	}},
 	{crowdSection, crowdIntro, [][]string{
 		{"accepted p50 s", "accepted last s", "DTLS p50 s", "DTLS last s", "audio p50 s", "audio last s", "picture p50 s", "picture last s", comingIn, "audio loss %", "video loss %", "failed"},
-		{"packets/s", "us per packet", "server cores", workerBusy, "video share %", videoEach, "mean run", "loss %", "delay p50 ms", "delay p99 ms", "added p99 ms", "KB each", "load KB each", "load cores"},
+		{"packets/s", "us per packet", "server cores", workerBusy, stealing, "video share %", videoEach, "mean run", "loss %", "delay p50 ms", "delay p99 ms", "added p99 ms", "KB each", "load KB each", "load cores"},
 	}},
 	{roomSection, roomIntro, growthColumns},
 	{roomsSection, roomsIntro, growthColumns},
-	{restSection, restIntro, [][]string{{"CPU %", "packets/s", "CPU-ms a join", "KB each", "live KB each", "load cores", "failed"}}},
+	{restSection, restIntro, [][]string{{"CPU %", "packets/s", "CPU-ms a join", "KB each", "live KB each", "load cores", stealing, "failed"}}},
 	{churnSection, churnIntro, [][]string{{"minutes", "joins", "warm live MB", "end live MB", "warm empty MB", "end empty MB", "warm empty objects", "end empty objects", "warm outside MB", "end outside MB", "warm MB", "end MB", "warm goroutines", "end goroutines", "load cores"}}},
+}
+
+func machineColumns() []string {
+	var all []string
+	for _, w := range walks {
+		all = append(all, w.name+" ns", w.name+" least ns", w.name+" most ns", w.name+" longest ms")
+	}
+	return append(all, stealing)
 }
 
 func partColumns() []string {
@@ -53,22 +61,23 @@ var growthColumns = [][]string{{"packets/s", "us per packet", "server cores", vi
 
 // remarks are what can be told from a table's figures, "" if they are missing.
 var remarks = map[string]func(entries, all []entry) string{
-	delaySection:   func(entries, _ []entry) string { return collectionsMatter(entries) },
+	delaySection: func(entries, _ []entry) string {
+		return strings.TrimSpace(tails(entries) + "\n\n" + collectionsMatter(entries))
+	},
 	churnSection:   func(entries, _ []entry) string { return verdictOfChurn(entries) },
 	profileSection: besideRows,
 	mediaSection:   inContainers,
 	crowdSection:   inContainers,
 }
 
-const machineIntro = `What the machine does to what is measured on it. One thread on the server's core, and nothing else, reads through 4 MB for twenty
-seconds, each place being told by the one before: what must come from the cache that cores of a processor share, as most of a
-packet's ways through a server of many people must. Read ns: CPU time of a read. Quietest ns and busiest ns: of the half seconds in
-which that was shortest and longest. Lost %: the part of the time in which the thread had no core. Longest ms: the longest that
-20,000 reads took by the clock, which should be a third of a millisecond.
+const machineIntro = `What this machine is like when nothing is measured on it. For twenty seconds a program on the server's core reads numbers from
+memory, each of which says where the next one is: 20,000 from 256 KB, which fit into the caches that a core has for itself, then
+20,000 from 4 MB, which do not, and so on. "256 KB ns" and "4 MB ns" are the CPU time of one read. "256 KB least ns", "256 KB most ns", "4 MB least ns" and "4 MB most ns" are the half seconds in which it was shortest and longest, "256 KB longest ms" and
+"4 MB longest ms" the longest that 20,000 reads took by the clock. Steal is told below, with the columns of "Media".
 
-Where the busiest is several times the quietest, others use that cache, of whom a virtual machine knows nothing: they count as CPU
-time. A server that was 70 % busy then has too much to do for a while, and what waits in its socket is the 99th percentile of
-the delay. So both differ between runs of the same program, and from day to day.
+A packet of one of a thousand people is like a read from the 4 MB: what the server knows of its sender and receivers has made room
+for others since the last one. Where "most" is several times "least", the same packets take more CPU time in one second than in
+another, and nothing within the machine says why; it is most likely others who use the same processor.
 `
 
 const signallingIntro = `XMPP alone, without media; "81 x 40" is 81 rooms of 40 people. Clients log in over WebSocket without TLS (connect), all join
@@ -107,6 +116,7 @@ are of the time in which everybody is in. The columns, here and below:
   heard lately.
 - limit/s each: how many video packets a second the worker lets one receiver have; no figure is no limit.
 - mean run: how many packets left with one message of a system call. Those of one receiver that have one size can go together.
+- steal %: how long the hypervisor let the server's core wait, by what the kernel says. It counts as CPU time.
 - loss %: what receivers miss of what they were sent.
 - delay p50, p99 ms: from the sender's to the receiver's process, both of which are the load. It is the median of the seconds'
   medians and the mean of their 99th percentiles, of those packets that the load decrypts.
@@ -181,6 +191,8 @@ The second table tells of what the time consists, in four parts that follow one 
 since the worker was at something else, asleep, or had no core; "turn", until what was read with it and goes first was sent;
 "work", until its copies went to the kernel; "send", the system call. The quantiles of parts do not add up to those of the whole.
 Turns/s are how often the worker looked for what had come, "packets a flush" how many left with one system call.
+"Load cores for 1,000" is how many cores the load would take for a thousand of these participants, if it took for each what it
+took here.
 `
 
 const crowdIntro = `Many who come at once, or nearly so: scenarios of ` + "`plenum loadtest`" + ` (` + "`--show NAME`" + ` prints them). Storm-500 is one room of
@@ -207,8 +219,8 @@ they show what it costs to come in (WebSocket, XMPP, conference request, offer, 
 second). Who comes is told of everybody who is there, and everybody of the newcomer, by presences and by two sources: a room of n
 makes n x (n - 1) times that one person is told of another, which is n - 1 times for each join.
 
-Below each picture stands what a further one took, from one size to the next: that is more than what one took on average before,
-by a quarter or more, if CPU time grows faster than the work.
+Below each picture stands what a further one took, from one size to the next. CPU time grows faster than the work if that is more
+than it was a step before, by a quarter or more; the first step is compared with what one took on average.
 `
 
 const roomsIntro = `The same with one to three hundred rooms of five people: here the work of a join is the same in all rows.
@@ -350,8 +362,12 @@ func (e *entry) title(all []entry) string {
 // if more would have come from a server with less to do.
 func (e *entry) cell(column string, all []entry) string {
 	text := cell(e.Runs, column)
-	if column == videoEach && e.cut(all) {
+	switch n := e.cutRuns(); {
+	case column != videoEach:
+	case e.cut(all):
 		text += ", cut"
+	case n > 0:
+		text += fmt.Sprintf(", cut in %d of %d", n, len(e.Runs))
 	}
 	return text
 }

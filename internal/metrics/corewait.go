@@ -10,9 +10,10 @@ import (
 	"github.com/prometheus/client_golang/prometheus"
 )
 
-// coreWait tells how long threads of this process could run and had no core,
-// because others of the machine had it: the other half of the delay that a server
-// with enough cores does not have, of which the runtime's own figures know nothing.
+// coreWait tells how long threads of this process could run and had no core, because
+// others of the machine had it, or others of this process on as many cores as it may
+// use: the other half of the delay that a server with enough cores does not have, of
+// which the runtime's own figures know nothing. What a hypervisor takes is not in it.
 type coreWait struct {
 	threads string // a directory with one of each thread, as in proc(5)
 	desc    *prometheus.Desc
