@@ -24,6 +24,7 @@ var hotPaths = []struct {
 	{"RTCP out", hotReceivers + 1, hotReportsOut},
 	{"feedback in", 1, hotFeedbackIn},
 	{"feedback out", 1, hotFeedbackOut},
+	{"feedback out at rest", 1, hotFeedbackAtRest},
 }
 
 const hotReceivers = 10
@@ -227,4 +228,24 @@ func hotFeedbackOut(t testing.TB) (func(), func() uint64) {
 		}
 		told += h.sent(func() { h.sender.sendFeedback(h.w.now) })
 	}, func() uint64 { return told }
+}
+
+// hotFeedbackAtRest is the same with the reports that go with it at rest.
+func hotFeedbackAtRest(t testing.TB) (func(), func() uint64) {
+	h, told, reported := newHotCall(t, 1), uint64(0), 0
+	h.sender.resting = true
+	return func() {
+		for range 10 {
+			h.seq++
+			h.video()
+		}
+		h.w.blocks = h.w.blocks[:0]
+		told += h.sent(func() { h.sender.sendFeedback(h.w.now) })
+		reported += len(h.w.blocks)
+	}, func() uint64 {
+		if told > 0 && reported == 0 {
+			t.Error("nothing was reported on")
+		}
+		return told
+	}
 }
