@@ -235,17 +235,17 @@ func hotFeedbackAtRest(t testing.TB) (func(), func() uint64) {
 	h, told, reported := newHotCall(t, 1), uint64(0), 0
 	h.sender.resting = true
 	return func() {
-		for range 10 {
-			h.seq++
-			h.video()
+			for range 10 {
+				h.seq++
+				h.video()
+			}
+			h.w.blocks = h.w.blocks[:0]
+			told += h.sent(func() { h.sender.sendFeedback(h.w.now) })
+			reported += len(h.w.blocks)
+		}, func() uint64 {
+			if told > 0 && reported == 0 {
+				t.Error("nothing was reported on")
+			}
+			return told
 		}
-		h.w.blocks = h.w.blocks[:0]
-		told += h.sent(func() { h.sender.sendFeedback(h.w.now) })
-		reported += len(h.w.blocks)
-	}, func() uint64 {
-		if told > 0 && reported == 0 {
-			t.Error("nothing was reported on")
-		}
-		return told
-	}
 }

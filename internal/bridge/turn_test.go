@@ -3,6 +3,8 @@ package bridge
 import (
 	"net"
 	"net/netip"
+	"runtime"
+	"sync/atomic"
 	"testing"
 	"time"
 )
@@ -52,5 +54,38 @@ func TestLettersBeforePackets(t *testing.T) {
 			t.Errorf("worker %d dropped %d packets as a stranger's", i, n)
 		}
 		return
+	}
+}
+
+// TestGivesWay: a worker that always finds more to do lets others have the core now
+// and then, and one that waits for something does not have to.
+func TestGivesWay(t *testing.T) {
+	defer runtime.GOMAXPROCS(runtime.GOMAXPROCS(1))
+	c := newCalmWorker(t)
+	w := c.w
+	for c.turn(1, aVoice); w.sock.Waited(); { // until a read finds something at once
+		c.turn(1, aVoice)
+	}
+	after := func(alone time.Duration) bool {
+		var ran atomic.Bool
+		go ran.Store(true)
+		w.alone = w.busy.ended.Add(-alone)
+		w.giveWay()
+		return ran.Load()
+	}
+	if after(mostAlone - 1) {
+		t.Error("it gives way before its time is over")
+	}
+	if !after(mostAlone) {
+		t.Error("it keeps the core to itself")
+	}
+	if w.busy.ended.Sub(w.alone) >= mostAlone {
+		t.Error("it gives way all the time")
+	}
+	for c.turn(0, nil); !w.sock.Waited(); {
+		c.turn(0, nil)
+	}
+	if after(time.Hour) {
+		t.Error("it gives way although it has waited")
 	}
 }
