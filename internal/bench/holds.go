@@ -3,6 +3,7 @@ package main
 import (
 	"fmt"
 	"math"
+	"slices"
 	"strings"
 )
 
@@ -103,6 +104,7 @@ const holdsIntro = `
 // holds writes what can be told of a core, if anything was measured.
 func holds(out *strings.Builder, entries []entry) {
 	var lines, refused, absent []string
+	var told []entry
 	known, sample := map[string]capacity{}, ""
 	for _, h := range held {
 		e := find(entries, h.section, h.row)
@@ -116,7 +118,7 @@ func holds(out *strings.Builder, entries []entry) {
 		case cores < leastTold || cores > mostTold:
 			refused = append(refused, fmt.Sprintf("%s (measured at %s cores, which is too far from %g)", h.what, number(cores), comfortable))
 		default:
-			lines, known[h.row] = append(lines, c.line(h.what, &e)), c
+			lines, known[h.row], told = append(lines, c.line(h.what, &e)), c, append(told, e)
 			if sample == "" || h.row == middling.name() {
 				sample = h.row
 			}
@@ -126,6 +128,10 @@ func holds(out *strings.Builder, entries []entry) {
 		return
 	}
 	fmt.Fprintf(out, holdsIntro+"%s", strings.Join(lines, "\n"), spreadRoom(entries), coming(entries), sample, example(known))
+	if slices.ContainsFunc(told, func(e entry) bool { return !e.together(&told[0]) }) {
+		out.WriteString("\nThe rows are not all of one day, and this machine is not equally fast on all: \"The time before\" shows by how much.\n")
+		notes(out, told)
+	}
 	if len(absent) > 0 {
 		fmt.Fprintf(out, "\nNot measured: %s.\n", strings.Join(absent, "; "))
 	}

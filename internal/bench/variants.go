@@ -90,36 +90,52 @@ const forwardingCost = "us per packet"
 const beforeIntro = `
 ## The time before
 
-What was judged above, or is a packet's cost, and what it was when the row was measured the last time at another commit, on the
-same machine. What else that machine did was not the same: compare a change with those of rows whose code did not change.
+What was judged above, or is a packet's cost, and what it was when the row was measured at other commits. What else the machine did
+was not the same, and where it says so it was another one: compare a change with those of rows whose code did not change.
 ` + "`git log --oneline THEN..NOW`" + ` says what was changed in between.
 
 | | figure | then | now |
 |---|---|---:|---:|
 `
 
-// steps shows what rows took the time before: a packet, and what is a goal's.
+// steps shows what rows took the times before: a packet, and what is a goal's.
 func steps(out *strings.Builder, entries []entry) {
 	var lines []string
 	for _, e := range entries {
-		if len(e.Earlier) == 0 || e.Section == profileSection { // whose table has them
+		if e.Section == profileSection { // whose table has them
 			continue
 		}
-		then := e.Earlier[len(e.Earlier)-1]
 		for _, column := range e.judged() {
-			was, known := then.Medians[column]
 			is, still := median(e.Runs, column)
-			if rooms, found := median(e.Runs, roomsIn); found && column == forwardingCost && then.Medians[roomsIn] != rooms {
-				continue // another load
-			}
-			if known && still && then.Commit != e.Commit && then.Machine == e.Machine {
-				lines = append(lines, fmt.Sprintf("| %s | %s | %s at %s | %s at %s |", e.Name, column, number(was), then.Commit, number(is), e.Commit))
+			then := e.then(column)
+			if still && then != "" {
+				lines = append(lines, fmt.Sprintf("| %s | %s | %s | %s at %s |", e.Name, column, then, number(is), e.Commit))
 			}
 		}
 	}
 	if len(lines) > 0 {
 		fmt.Fprintf(out, "%s%s\n", beforeIntro, strings.Join(lines, "\n"))
 	}
+}
+
+// then is what a figure of the row was before, the oldest first.
+func (e *entry) then(column string) string {
+	var words []string
+	for _, p := range e.Earlier {
+		was, known := p.Medians[column]
+		if !known || p.Commit == e.Commit {
+			continue
+		}
+		if _, finds := median(e.Runs, roomsIn); finds && p.Medians[roomsIn] == 0 {
+			continue // another load: it had a fixed number of rooms
+		}
+		word := number(was) + " at " + p.Commit
+		if p.Machine != e.Machine {
+			word += " on another machine"
+		}
+		words = append(words, word)
+	}
+	return strings.Join(words, ", ")
 }
 
 // judged are the columns of a row that are shown of the times before.

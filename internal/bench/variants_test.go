@@ -36,8 +36,8 @@ func TestVariants(t *testing.T) {
 	}
 }
 
-// TestTimeBefore: of what is judged, and of packets, stands the last time at
-// another commit on the same machine.
+// TestTimeBefore: of what is judged, and of packets, stand the times at other
+// commits, with a word where that was another machine.
 func TestTimeBefore(t *testing.T) {
 	e := entry{Section: delaySection, Name: middling.name(), Commit: "abc", Machine: "box", Runs: []figures{{"us per packet": 6, "added p50 ms": 0.4, "loss %": 2}}}
 	then := figures{"us per packet": 7, "added p50 ms": 0.5, "loss %": 1}
@@ -47,10 +47,10 @@ func TestTimeBefore(t *testing.T) {
 	}{
 		{nil, ""},
 		{[]past{{"aba", "2026-11-23", "box", figures{"us per packet": 8}}, {"abb", "2026-11-24", "box", then}},
-			"| n x 40, 4 cameras, tile | us per packet | 7.00 at abb | 6.00 at abc |\n| n x 40, 4 cameras, tile | added p50 ms | 0.500 at abb | 0.400 at abc |\n"},
+			"| n x 40, 4 cameras, tile | us per packet | 8.00 at aba, 7.00 at abb | 6.00 at abc |\n| n x 40, 4 cameras, tile | added p50 ms | 0.500 at abb | 0.400 at abc |\n"},
 		{[]past{{"abc", "2026-11-24", "box", then}}, ""},
-		{[]past{{"abb", "2026-11-24", "another", then}}, ""},
-		{[]past{{"abb", "2026-11-24", "", then}}, ""},
+		{[]past{{"abb", "2026-11-24", "another", then}},
+			"| n x 40, 4 cameras, tile | added p50 ms | 0.500 at abb on another machine | 0.400 at abc |\n"},
 	} {
 		e.Earlier = tc.earlier
 		_, text, found := strings.Cut(string(render(&book{Rows: []entry{e}})), "## The time before\n")
