@@ -72,12 +72,14 @@ var remarks = map[string]func(entries, all []entry) string{
 
 const machineIntro = `What this machine is like when nothing is measured on it. For twenty seconds a program on the server's core reads numbers from
 memory, each of which says where the next one is: 20,000 from 256 KB, which fit into the caches that a core has for itself, then
-20,000 from 4 MB, which do not, and so on. "256 KB ns" and "4 MB ns" are the CPU time of one read. "256 KB least ns", "256 KB most ns", "4 MB least ns" and "4 MB most ns" are the half seconds in which it was shortest and longest, "256 KB longest ms" and
-"4 MB longest ms" the longest that 20,000 reads took by the clock. Steal is told below, with the columns of "Media".
+20,000 from 4 MB, which do not, and so on. "256 KB ns" and "4 MB ns" are the CPU time of one read; "256 KB least ns",
+"256 KB most ns", "4 MB least ns" and "4 MB most ns" are that of the half seconds in which it was shortest and longest.
+"256 KB longest ms" and "4 MB longest ms" are the longest that 20,000 reads took by the clock. Steal is told below, with the
+columns of "Media".
 
-A packet of one of a thousand people is like a read from the 4 MB: what the server knows of its sender and receivers has made room
-for others since the last one. Where "most" is several times "least", the same packets take more CPU time in one second than in
-another, and nothing within the machine says why; it is most likely others who use the same processor.
+A packet from one of a thousand people is like reads from the 4 MB: since the last one, what the server knows of its sender has
+made room in the caches for what it knows of others. Where "most" is several times "least", the same packets take more CPU time in
+one second than in another. Nothing within the machine says why; most likely others use the same processor.
 `
 
 const signallingIntro = `XMPP alone, without media; "81 x 40" is 81 rooms of 40 people. Clients log in over WebSocket without TLS (connect), all join
