@@ -106,7 +106,10 @@ func machineCommand(ctx context.Context, args []string) error {
 }
 
 // stretch is so many reads, each of which had to wait for the one before.
-type stretch struct{ wall, cpu time.Duration }
+type stretch struct {
+	at        time.Duration // when it ended, since the beginning
+	wall, cpu time.Duration // that it took
+}
 
 // walk reads through memory for a while, a stretch of each size in turn.
 func walk(ctx context.Context, d time.Duration) ([][]stretch, error) {
@@ -129,7 +132,7 @@ func walk(ctx context.Context, d time.Duration) ([][]stretch, error) {
 		var used time.Duration
 		used, err = threadTime()
 		now := time.Now()
-		taken[i] = append(taken[i], stretch{now.Sub(wall), used - cpu})
+		taken[i] = append(taken[i], stretch{now.Sub(begun), now.Sub(wall), used - cpu})
 		wall, cpu = now, used
 	}
 	return taken, err
@@ -158,27 +161,28 @@ func threadTime() (time.Duration, error) {
 	return time.Duration(t.Nano()), nil
 }
 
-// reads adds what stretches tell, of which there is one at the least.
+// reads adds what stretches tell, of which there is one at the least. What does not
+// fill a period is in none.
 func (f figures) reads(name string, all []stretch) {
-	var cpu, longest time.Duration   // of all
-	var inPeriod, used time.Duration // of the period at hand
-	var quietest, busiest float64
-	n := 0
+	var cpu, longest, used time.Duration // used in the period at hand
+	var least, most float64
+	n, end := 0, period
 	for _, s := range all {
+		for ; s.at > end; end += period {
+			if n > 0 {
+				ns := readTime(used, n)
+				if most = max(most, ns); least == 0 || ns < least {
+					least = ns
+				}
+			}
+			used, n = 0, 0
+		}
 		cpu, longest = cpu+s.cpu, max(longest, s.wall)
-		inPeriod, used, n = inPeriod+s.wall, used+s.cpu, n+1
-		if inPeriod < period/time.Duration(len(walks)) {
-			continue
-		}
-		ns := readTime(used, n)
-		if busiest = max(busiest, ns); quietest == 0 || ns < quietest {
-			quietest = ns
-		}
-		inPeriod, used, n = 0, 0, 0
+		used, n = used+s.cpu, n+1
 	}
 	f[name+" ns"], f[name+" longest ms"] = readTime(cpu, len(all)), 1000*longest.Seconds()
-	if busiest > 0 {
-		f[name+" least ns"], f[name+" most ns"] = quietest, busiest
+	if most > 0 {
+		f[name+" least ns"], f[name+" most ns"] = least, most
 	}
 }
 

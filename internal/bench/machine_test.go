@@ -6,23 +6,26 @@ import (
 	"time"
 )
 
-// TestReads: half seconds are told apart, of which each walk has one half, and a
-// stretch that took long while the core did something else.
+// TestReads: half seconds are told apart, and so is a stretch that took long while
+// the core did something else.
 func TestReads(t *testing.T) {
 	var all []stretch
+	at := time.Duration(0)
 	add := func(n int, wall, cpu time.Duration) {
 		for range n {
-			all = append(all, stretch{wall, cpu})
+			at += wall
+			all = append(all, stretch{at, wall, cpu})
 		}
 	}
 	ms := time.Millisecond
-	add(500, ms/2, ms/2) // 25 ns
-	add(125, 2*ms, 2*ms) // 100 ns
-	add(499, ms/2, 3*ms/10)
-	add(1, 100*ms, 3*ms/10)
+	add(1000, ms/2, ms/2) // 25 ns
+	add(250, 2*ms, 2*ms)  // 100 ns
+	add(1, 500*ms, 3*ms/10)
+	add(1000, ms/2, 3*ms/10)
+	add(1, 2*ms, 2*ms) // of a half second that is not over
 	got := figures{}
 	got.reads("x", all)
-	want := figures{"x ns": (250 + 250 + 150) * 1e6 / 1125 / stride, "x least ns": 15, "x most ns": 100, "x longest ms": 100}
+	want := figures{"x ns": (500 + 500 + 0.3 + 300 + 2) * 1e6 / 2252 / stride, "x least ns": 15, "x most ns": 100, "x longest ms": 500}
 	for column, w := range want {
 		if math.Abs(got[column]-w) > 1e-6*w {
 			t.Errorf("%s is %v, not %v", column, got[column], w)
