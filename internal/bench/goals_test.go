@@ -80,7 +80,7 @@ func TestGoalLines(t *testing.T) {
 		}},
 		{[]entry{{Section: restSection, Name: "at rest: 25 x 40, muted, silence", Runs: []figures{{"CPU %": 2}}},
 			{Section: profileSection, Name: restProfile, Commit: "abc", Runs: []figures{{"seal %": 12, "wait %": 40.5, "memory %": 9, "other %": 30}}}}, []string{
-			"missed, 2.00 times that. Most of the server's CPU time is wait 40.5 %, other 30.0 %, seal 12.0 % (" + restProfile + ", at abc).",
+			"missed, 2.00 times that. The largest shares of the server's CPU time are wait 40.5 %, other 30.0 %, seal 12.0 % (" + restProfile + ", at abc).",
 		}},
 		{[]entry{{Section: profileSection, Name: "profile: it", Runs: []figures{{"seal %": 12}}, Earlier: []past{{"abc", "2026-11-22", "", figures{"recvmmsg %": 5, "seal %": 34}}}}}, []string{
 			"| | runs | recvmmsg % | seal % |\n|---|---:|---:|---:|\n| profile: it | 1 | - | 12.0 |\n| - at abc, 2026-11-22 | | 5.00 | 34.0 |\n",

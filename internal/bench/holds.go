@@ -69,14 +69,14 @@ func (c capacity) line(what string, e *entry) string {
 	if len(e.Runs) == 1 {
 		at += ", once"
 	}
-	return fmt.Sprintf("| %s | %s | %s | %s | %s | %s |", what, number(c.people), number(c.rate), number(given(c.people*c.perHead/1024)), at, cell(e.Runs, "mean run"))
+	return fmt.Sprintf("| %s | %s | %s | %s | %s | %s | %s |", what, number(c.people), number(c.rate), number(given(c.people*c.perHead/1024)), at, cell(e.Runs, lateTail), cell(e.Runs, "mean run"))
 }
 
 const holdsIntro = `
 ## What a core holds
 
-| | people | Mbit/s | MB | measured at | mean run |
-|---|---:|---:|---:|---:|---:|
+| | people | Mbit/s | MB | measured at | added p99 ms | mean run |
+|---|---:|---:|---:|---:|---:|---:|
 %s
 
 - People: how many one core of this machine carries when it is 70 %% busy. With more the server lets people in later and sends
@@ -87,6 +87,8 @@ const holdsIntro = `
   send about twice that: plan with twice the column, and one to two Mbit/s instead of it for each person who looks at one large
   picture. Neither comes on top of the column. Where it says "a real one's bits", the column is what real ones take. Real
   thumbnails are a packet a picture as well; larger ones are several, which leave together and cost less each.
+- Added p99 ms: how long media stayed in the server then, but for a hundredth of the packets ("Delay").
+- Nobody has measured rooms in which everybody has a camera: they hold fewer people.
 - Mean run: how many datagrams leave with one message of a system call, which decides most of what a packet costs.
 - MB: the memory to give a server with these people, by the formula of [memory.md](memory.md), or with what was measured of each
   if that was more. A part of it is room for garbage, for which the process takes up to 128 MB where there is more.

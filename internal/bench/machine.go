@@ -91,7 +91,7 @@ func stealOf(stat, core string) time.Duration {
 func machineCommand(ctx context.Context, args []string) error {
 	f := flag.NewFlagSet("bench machine", flag.ExitOnError)
 	d := f.Duration("for", walkFor, "for how `long`")
-	_ = f.Parse(args) // ends the process on mistakes
+	_ = f.Parse(args[1:]) // ends the process on mistakes
 	all := figures{}
 	taken, err := walk(ctx, *d)
 	for i, w := range walks {

@@ -37,6 +37,14 @@ func TestReads(t *testing.T) {
 	}
 }
 
+// TestMachineCommand: it takes as long as it is told to.
+func TestMachineCommand(t *testing.T) {
+	begun := time.Now()
+	if err := machineCommand(t.Context(), []string{"machine", "-for", "10ms"}); err != nil || time.Since(begun) > walkFor/2 {
+		t.Error(time.Since(begun), err)
+	}
+}
+
 // TestWalk: all of the memory is read before anything is read again, and takes time.
 func TestWalk(t *testing.T) {
 	const n = 1000

@@ -72,11 +72,11 @@ func inTheWay(entries []entry, row string) string {
 	for _, p := range parts[:min(len(parts), mostShares)] {
 		words = append(words, fmt.Sprintf("%s %s %%", strings.TrimSuffix(p.column, " %"), number(p.value)))
 	}
-	whose := "the server's"
+	which := name
 	if name != profiled+row && !strings.HasPrefix(row+",", strings.TrimPrefix(name, profiled)) { // "all come" is "all come at once"
-		whose = "a server's with another load, of which there is a profile,"
+		which = "of another load: " + name
 	}
-	return fmt.Sprintf("Most of %s CPU time is %s (%s, at %s).", whose, strings.Join(words, ", "), name, shown.Commit)
+	return fmt.Sprintf("The largest shares of the server's CPU time are %s (%s, at %s).", strings.Join(words, ", "), which, shown.Commit)
 }
 
 // asDear is how many times as much as any run of its row a packet may take in a

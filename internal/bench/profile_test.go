@@ -64,8 +64,8 @@ func TestUnlike(t *testing.T) {
 		us, each   float64
 		way, below string
 	}{
-		{4.8, 159, "Most of the server's CPU time is seal 12.0 % (" + largeProfile + ", at abc).", "1.07 (0.960-1.20) times what it takes in its row."},
-		{6.2, 159, "Most of", "row."},
+		{4.8, 159, "The largest shares of the server's CPU time are seal 12.0 % (" + largeProfile + ", at abc).", "1.07 (0.960-1.20) times what it takes in its row."},
+		{6.2, 159, "The largest shares", "row."},
 		{6.3, 159, "What its CPU time goes to is not known: a packet took 6.30 us in the profile and 4.00, 5.00 in the row (" + largeProfile + ", at abc).", "shows nothing of it: a packet took 6.30 us"},
 		{3.1, 159, "What its CPU time goes to is not known", "shows nothing"},
 		{4.8, 120, "What its CPU time goes to is not known: video was cut", "shows nothing of it: video was cut"},
@@ -79,7 +79,7 @@ func TestUnlike(t *testing.T) {
 		}
 	}
 	alone := []entry{at(profileSection, largeProfile, 9, 159)}
-	if got := besideRows(alone, alone); got != "" || !strings.HasPrefix(inTheWay(alone, shape), "Most of") {
+	if got := besideRows(alone, alone); got != "" || !strings.HasPrefix(inTheWay(alone, shape), "The largest shares") {
 		t.Errorf("without its row: %q", got)
 	}
 }

@@ -254,6 +254,7 @@ func render(b *book) []byte {
 	var out strings.Builder
 	fmt.Fprintf(&out, head, inMinutes(lasts(rows(), asUsual)))
 	holds(&out, b.Rows)
+	missedMusts(&out, b.Rows)
 	for _, s := range sections {
 		entries := slices.DeleteFunc(slices.Clone(b.Rows), func(e entry) bool { return e.Section != s.title })
 		absent := missing(s.title, b.Rows)
