@@ -140,6 +140,9 @@ func (e *entry) then(column string) string {
 
 // judged are the columns of a row that are shown of the times before.
 func (e *entry) judged() []string {
+	if e.Section == machineSection {
+		return []string{walks[0].name + " ns", walks[1].name + " ns", walks[1].name + " most ns"}
+	}
 	columns := []string{forwardingCost}
 	if c := comparisons[e.Section].column; c != "" {
 		columns[0] = c // peers have it too
